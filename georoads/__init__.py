@@ -1,0 +1,3 @@
+"""georoads: scenes in, road networks out."""
+
+__version__ = "0.1.0"

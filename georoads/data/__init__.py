@@ -1,0 +1,1 @@
+"""Training data: the DeepGlobe layout and folders of pairs, splits, chips and their augmentation."""

@@ -1,0 +1,114 @@
+"""Cutting chips from training pictures at the model's GSD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A crop of a training picture.
+
+    Attributes:
+        image: (H, W, 3) uint8, RGB.
+        road: (H, W) bool.
+        valid: (H, W) bool; pixels that are not valid do not count in the loss.
+    """
+
+    image: NDArray[np.uint8]
+    road: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """(H, W) uint8: 0 background, 1 road, 2 invalid, so that one picture carries both masks."""
+        return np.where(self.valid, self.road.astype(np.uint8), np.uint8(2))
+
+
+@dataclass(frozen=True)
+class ChipParams:
+    """How chips are cut.
+
+    Attributes:
+        size_px: side of the chip.
+        gsd_m: metres per pixel of the chip.
+        scale: chips show between 1/scale and scale times the ground that size_px * gsd_m says.
+        road_centred: share of the chips whose centre is a road pixel (roads are a few percent of the
+            ground, and most random crops teach little).
+    """
+
+    size_px: int = 448
+    gsd_m: float = 0.5
+    scale: float = 1.25
+    road_centred: float = 0.3
+
+
+def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.random.Generator) -> Chip:
+    """A random square of the picture, resampled to size_px pixels of about gsd_m metres.
+
+    A picture smaller than the square is filled with invalid pixels (black in the picture).
+    """
+    stretch = params.scale ** rng.uniform(-1, 1)
+    side = max(8, round(params.size_px * params.gsd_m * stretch / picture_gsd_m))
+    height, width = picture.road.shape
+    row, col = _corner(picture.road, side, params.road_centred, rng)
+    top, left = max(0, row), max(0, col)
+    bottom, right = min(height, row + side), min(width, col + side)
+    image = np.zeros((side, side, 3), dtype=np.uint8)
+    labels = np.full((side, side), 2, dtype=np.uint8)
+    inside = slice(top - row, bottom - row), slice(left - col, right - col)
+    image[inside] = picture.image[top:bottom, left:right]
+    labels[inside] = picture.labels[top:bottom, left:right]
+    return resize(image, labels, params.size_px, params.size_px)
+
+
+def resample_picture(
+    image: NDArray[np.uint8],
+    road: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+    gsd_m: float,
+    wanted_gsd_m: float,
+) -> Chip:
+    """A whole picture at the wanted GSD; left as it is within a factor of 1.25."""
+    picture = Chip(image, road, valid)
+    if 1 / 1.25 <= gsd_m / wanted_gsd_m <= 1.25:
+        return picture
+    height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in road.shape)
+    return resize(image, picture.labels, height, width)
+
+
+def resize(image: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int) -> Chip:
+    """A chip of another size, averaging where it shrinks and interpolating where it grows."""
+    if labels.shape == (height, width):
+        return Chip(image, labels == 1, labels != 2)
+    shrinks = labels.shape[0] > height
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    picture = cv2.resize(image, (width, height), interpolation=how)
+    road = cv2.resize((labels == 1).astype(np.float32), (width, height), interpolation=how)
+    valid = cv2.resize((labels != 2).astype(np.float32), (width, height), interpolation=how)
+    return Chip(np.asarray(picture, dtype=np.uint8), np.asarray(road >= 0.5), np.asarray(valid > 0.99))
+
+
+def _corner(
+    road: NDArray[np.bool_], side: int, road_centred: float, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Upper left corner of the square; along an axis where it is larger than the picture, random too."""
+    height, width = road.shape
+    if rng.random() < road_centred:
+        rows, cols = np.nonzero(road)
+        if len(rows):
+            i = int(rng.integers(len(rows)))
+            return _clamp(int(rows[i]) - side // 2, height - side), _clamp(int(cols[i]) - side // 2, width - side)
+    return _uniform(height - side, rng), _uniform(width - side, rng)
+
+
+def _clamp(value: int, room: int) -> int:
+    return min(max(value, min(0, room)), max(0, room))
+
+
+def _uniform(room: int, rng: np.random.Generator) -> int:
+    return int(rng.integers(min(0, room), max(0, room) + 1))

@@ -1,0 +1,214 @@
+"""Finding the pictures and masks of a data set: the DeepGlobe Kaggle layout, or a folder of pairs.
+
+Kaggle layout: ``metadata.csv`` (image_id, split, sat_image_path, mask_path) and ``class_dict.csv``.
+Folder of pairs: ``images/`` and ``masks/`` with equal stems, and optionally ``index.csv``
+(name, split, gsd_m). Both may carry a ``split.json`` with lists of names under ``train`` and ``val``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from georoads.errors import DatasetError
+
+DEEPGLOBE_GSD_M = 0.5
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and its mask.
+
+    Attributes:
+        name: unique within the data set.
+        image: RGB picture.
+        mask: picture of the same size, road where it is 128 or more.
+        gsd_m: metres per pixel.
+        split: the split that the data set itself names, or "".
+    """
+
+    name: str
+    image: Path
+    mask: Path
+    gsd_m: float
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class RoadDataset:
+    """The labelled pictures of one folder, sorted by name.
+
+    Attributes:
+        path: the folder.
+        layout: "kaggle" or "pairs".
+        samples: sorted by name.
+        unlabelled: pictures that have no mask (the Kaggle set's valid and test folders).
+    """
+
+    path: Path
+    layout: str
+    samples: tuple[Sample, ...]
+    unlabelled: tuple[Path, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labelled samples."""
+        return tuple(s.name for s in self.samples)
+
+    def select(self, names: tuple[str, ...] | list[str]) -> tuple[Sample, ...]:
+        """The samples with these names, in the data set's order.
+
+        Raises:
+            DatasetError: when a name is not in the data set.
+        """
+        wanted = set(names)
+        missing = sorted(wanted - set(self.names))
+        if missing:
+            raise DatasetError(
+                f"{self.path}: {len(missing)} names of the split are not in the data set: "
+                f"{', '.join(missing[:5])}",
+                "the split was made for another data set, or pictures were removed",
+            )
+        return tuple(s for s in self.samples if s.name in wanted)
+
+
+def open_dataset(path: str | Path, gsd_m: float | None = None) -> RoadDataset:
+    """Index a data set; no picture is opened.
+
+    Args:
+        path: folder in the Kaggle layout or a folder of pairs.
+        gsd_m: metres per pixel, where the data set does not say it itself; DeepGlobe's is 0.5.
+
+    Raises:
+        DatasetError: when the folder is neither, is empty, or its index contradicts its files.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder", "georoads download fetches DeepGlobe to ./deepglobe")
+    if (root / "metadata.csv").is_file():
+        data = _open_kaggle(root, gsd_m or DEEPGLOBE_GSD_M)
+    elif (root / "images").is_dir() and (root / "masks").is_dir():
+        data = _open_pairs(root, gsd_m)
+    else:
+        raise DatasetError(
+            f"{root} holds neither metadata.csv nor the folders images and masks",
+            "give a folder in DeepGlobe's Kaggle layout, or a folder of pairs",
+        )
+    if not data.samples:
+        raise DatasetError(
+            f"{root} holds no labelled picture", "each picture needs a mask with the same name"
+        )
+    return data
+
+
+def _open_kaggle(root: Path, gsd_m: float) -> RoadDataset:
+    needed = ("image_id", "split", "sat_image_path", "mask_path")
+    samples, unlabelled = [], []
+    for row in _rows(root / "metadata.csv", needed):
+        image = _inside(root, row["sat_image_path"])
+        if row["mask_path"]:
+            samples.append(
+                Sample(row["image_id"], image, _inside(root, row["mask_path"]), gsd_m, row["split"])
+            )
+        else:
+            unlabelled.append(image)
+    _refuse_missing(root, [f for s in samples for f in (s.image, s.mask)])
+    ordered = tuple(sorted(samples, key=lambda s: s.name))
+    return RoadDataset(root, "kaggle", ordered, tuple(sorted(unlabelled)))
+
+
+def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
+    images = {p.stem: p for p in sorted((root / "images").iterdir()) if p.suffix.lower() in _PICTURES}
+    masks = {p.stem: p for p in sorted((root / "masks").iterdir()) if p.suffix.lower() in _PICTURES}
+    index = root / "index.csv"
+    rows = {r["name"]: r for r in _rows(index, ("name",))} if index.is_file() else {}
+    lonely = sorted((images.keys() | rows.keys()) ^ masks.keys())
+    if lonely:
+        raise DatasetError(
+            f"{root}: {len(lonely)} pictures without a mask or masks without a picture: {', '.join(lonely[:5])}",
+            "images/ and masks/ (and index.csv) must name the same pictures",
+        )
+    samples = []
+    for name in sorted(images):
+        row = rows.get(name, {})
+        gsd = row.get("gsd_m") or gsd_m
+        if not gsd:
+            raise DatasetError(
+                f"{root}: the pixel size of {name} is not known",
+                "give gsd_m in index.csv or in the recipe's [[data]] table",
+            )
+        samples.append(Sample(name, images[name], masks[name], _gsd(gsd, index), row.get("split") or ""))
+    return RoadDataset(root, "pairs", tuple(samples))
+
+
+def _gsd(value: str | float, source: Path) -> float:
+    try:
+        gsd = float(value)
+    except ValueError:
+        gsd = 0.0
+    if not gsd > 0:
+        raise DatasetError(f"{source}: gsd_m is {value!r}", "metres per pixel, a number above 0")
+    return gsd
+
+
+def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows of a CSV file; a byte order mark and CRLF are fine."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as f:
+            reader = csv.DictReader(f)
+            missing = [c for c in needed if c not in (reader.fieldnames or ())]
+            if missing:
+                raise DatasetError(
+                    f"{path} lacks the column {missing[0]!r}", f"it needs: {', '.join(needed)}"
+                )
+            return [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise DatasetError(f"{path} is not readable CSV: {e}", "save it as UTF-8 text with commas") from e
+
+
+def _inside(root: Path, relative: str) -> Path:
+    """A path of the index below the data set's folder; absolute paths keep only their last two parts."""
+    parts = Path(relative.replace("\\", "/")).parts
+    if ".." in parts:
+        raise DatasetError(f"{root}/metadata.csv: the path {relative!r} leaves the folder", "remove the ..")
+    if Path(relative).is_absolute():
+        parts = parts[-2:]
+    return root.joinpath(*parts)
+
+
+def _refuse_missing(root: Path, files: list[Path]) -> None:
+    missing = [f for f in files if not f.is_file()]
+    if missing:
+        names = ", ".join(str(f.relative_to(root)) for f in missing[:5])
+        raise DatasetError(
+            f"{root}: {len(missing)} files of metadata.csv are missing: {names}",
+            "unpack the data set again, or remove their rows",
+        )
+
+
+def read_split_file(path: Path) -> dict[str, tuple[str, ...]]:
+    """Lists of names by subset ("train", "val", perhaps "test") from a JSON file.
+
+    Raises:
+        DatasetError: when the file is not such a JSON, or a name stands in two subsets.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        subsets = {k: tuple(map(str, content[k])) for k in ("train", "val", "test") if k in content}
+    except (OSError, ValueError, TypeError) as e:
+        raise DatasetError(
+            f"{path} is not a split file: {e}", 'a split is JSON: {"train": [names], "val": [names]}'
+        ) from e
+    if "train" not in subsets or "val" not in subsets:
+        raise DatasetError(f"{path} lacks the list train or val", 'a split is {"train": […], "val": […]}')
+    seen: dict[str, str] = {}
+    for subset, names in subsets.items():
+        for name in names:
+            if seen.setdefault(name, subset) != subset:
+                raise DatasetError(
+                    f"{path}: {name} is in {seen[name]} and in {subset}", "each name may stand in one subset"
+                )
+    return subsets

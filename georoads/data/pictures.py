@@ -1,0 +1,79 @@
+"""Reading a picture and its mask from disk, and checking that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.data.dataset import Sample
+from georoads.errors import DatasetError
+
+ROAD_LEVEL = 128
+"""Masks are road at and above this grey level (JPEG-compressed masks are not exactly 0 and 255)."""
+
+
+def read_image(sample: Sample) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8, RGB.
+
+    Raises:
+        DatasetError: when the file cannot be decoded.
+    """
+    image = cv2.imread(str(sample.image), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DatasetError(f"{sample.image} cannot be decoded as a picture", "replace it or remove its row")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def read_mask(sample: Sample) -> NDArray[np.bool_]:
+    """(H, W) bool, True on road.
+
+    Raises:
+        DatasetError: when the file cannot be decoded.
+    """
+    mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise DatasetError(f"{sample.mask} cannot be decoded as a mask", "replace it or remove its row")
+    return np.asarray(mask >= ROAD_LEVEL)
+
+
+def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Picture (H, W, 3) uint8 and mask (H, W) bool.
+
+    Raises:
+        DatasetError: when one cannot be decoded, or their sizes differ.
+    """
+    image, mask = read_image(sample), read_mask(sample)
+    if image.shape[:2] != mask.shape:
+        raise DatasetError(
+            f"{sample.image} is {_size(image)} but its mask is {_size(mask)}",
+            "picture and mask must have the same size",
+        )
+    return image, mask
+
+
+def valid_pixels(image: NDArray[np.uint8], white_is_nodata: bool) -> NDArray[np.bool_]:
+    """(H, W) bool: False where the picture is white in all channels and white means no data.
+
+    The level is 250, not 255: JPEG compression blurs pure white.
+    """
+    if not white_is_nodata:
+        return np.ones(image.shape[:2], dtype=bool)
+    return np.asarray(image.min(axis=2) < 250)
+
+
+def find_broken(samples: Sequence[Sample]) -> list[str]:
+    """Read every pair; one line for each that cannot be used."""
+    broken = []
+    for sample in samples:
+        try:
+            read_pair(sample)
+        except DatasetError as e:
+            broken.append(e.message)
+    return broken
+
+
+def _size(array: NDArray[np.generic]) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"

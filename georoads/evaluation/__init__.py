@@ -1,0 +1,1 @@
+"""Judging pixels: counts, curves, and the evaluation of a checkpoint on a data set."""

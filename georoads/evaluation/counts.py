@@ -1,0 +1,83 @@
+"""Pixel metrics from counts. Counts add up over tiles; ratios are taken once, at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.network.types import FULL, NODATA
+
+LevelCounts = NDArray[np.int64]
+"""(2, 255) int64: pixels of background and of road by predicted level 0..254."""
+
+
+def count_levels(
+    levels: NDArray[np.uint8], road: NDArray[np.bool_], valid: NDArray[np.bool_]
+) -> LevelCounts:
+    """Count the valid pixels of each level apart for background and road."""
+    use = valid & (levels != NODATA)
+    return np.stack(
+        [np.bincount(levels[use & (road == truth)], minlength=FULL + 1) for truth in (False, True)]
+    ).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class PixelScore:
+    """Metrics of the road class at one threshold.
+
+    Attributes:
+        level: threshold; a pixel is road at p >= level / 254.
+        iou, precision, recall, f1: of road, pooled over all pixels counted.
+    """
+
+    level: int
+    iou: float
+    precision: float
+    recall: float
+    f1: float
+
+    @property
+    def threshold(self) -> float:
+        """The threshold as a probability."""
+        return self.level / FULL
+
+
+def score_at(counts: LevelCounts, level: int) -> PixelScore:
+    """Metrics at one threshold; 1 where there is neither road nor prediction."""
+    true = int(counts[1, level:].sum())
+    false = int(counts[0, level:].sum())
+    missed = int(counts[1, :level].sum())
+    return PixelScore(
+        level,
+        iou=_ratio(true, true + false + missed),
+        precision=_ratio(true, true + false),
+        recall=_ratio(true, true + missed),
+        f1=_ratio(2 * true, 2 * true + false + missed),
+    )
+
+
+def best_score(counts: LevelCounts) -> PixelScore:
+    """Metrics at the threshold with the highest road IoU (the lowest such threshold)."""
+    curve = [score_at(counts, level) for level in range(1, FULL + 1)]
+    return max(curve, key=lambda s: s.iou)
+
+
+def iou_interval(per_tile: list[LevelCounts], level: int, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the pooled road IoU when the tiles are drawn again (1,000 bootstrap samples)."""
+    parts = np.array([_parts(c, level) for c in per_tile], dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(parts), size=(1000, len(parts)))
+    true, union = parts[draws].sum(axis=1).T
+    low, high = np.percentile(true / np.maximum(union, 1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _parts(counts: LevelCounts, level: int) -> tuple[int, int]:
+    true = int(counts[1, level:].sum())
+    return true, true + int(counts[0, level:].sum()) + int(counts[1, :level].sum())
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0

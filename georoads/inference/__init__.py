@@ -1,0 +1,1 @@
+"""Probability from pictures: the tile plan, blending, runtimes, and the probability raster."""

@@ -1,0 +1,128 @@
+"""The plan of tiles over a grid, and the weights with which they are blended.
+
+Tiles stand on a regular lattice anchored at the grid's origin, so that a tile sees the same ground
+whatever is asked for around it. The last row and column reach beyond the grid. Where two neighbours
+overlap, their weights are a linear ramp and its complement in whole numbers, so that the weights of all
+tiles add up to the same number at every pixel; on the grid's own border the weight does not fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Window
+
+WEIGHT = 64
+"""Sum of the weights along one axis; in the plane their product sums to WEIGHT²."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """Square tiles that cover a grid.
+
+    Attributes:
+        height, width: of the grid, pixels.
+        tile: side of a tile, pixels.
+        overlap: pixels that neighbours share; at most half a tile, so that never more than two meet
+            along one axis.
+    """
+
+    height: int
+    width: int
+    tile: int
+    overlap: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap <= self.tile // 2:
+            raise ValueError(f"overlap must lie in 0..{self.tile // 2}, not {self.overlap}")
+
+    @property
+    def stride(self) -> int:
+        """Distance between neighbours."""
+        return self.tile - self.overlap
+
+    @property
+    def rows(self) -> int:
+        """Number of tiles from north to south."""
+        return _count(self.height, self.tile, self.stride)
+
+    @property
+    def cols(self) -> int:
+        """Number of tiles from west to east."""
+        return _count(self.width, self.tile, self.stride)
+
+    def __len__(self) -> int:
+        return self.rows * self.cols
+
+    def window(self, index: int) -> Window:
+        """The tile's square; it may reach beyond the grid to the south and the east."""
+        row, col = divmod(index, self.cols)
+        return Window(row * self.stride, col * self.stride, self.tile, self.tile)
+
+    def touching(self, window: Window) -> Iterator[int]:
+        """Indices of the tiles that share pixels with a window, ascending."""
+        first_row, last_row = self._span(window.row, window.height, self.rows)
+        first_col, last_col = self._span(window.col, window.width, self.cols)
+        for row in range(first_row, last_row + 1):
+            for col in range(first_col, last_col + 1):
+                yield row * self.cols + col
+
+    def _span(self, start: int, length: int, count: int) -> tuple[int, int]:
+        first = max(0, (start - self.tile) // self.stride + 1)
+        last = min(count - 1, (start + length - 1) // self.stride)
+        return first, last
+
+    def weights(self, index: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Weights of a tile's rows and of its columns, each (tile,) uint32 in 0..WEIGHT.
+
+        The weight of a pixel is their product; over all tiles it sums to WEIGHT² at every pixel.
+        """
+        row, col = divmod(index, self.cols)
+        return (
+            _ramps(self.tile, self.overlap, row > 0, row < self.rows - 1),
+            _ramps(self.tile, self.overlap, col > 0, col < self.cols - 1),
+        )
+
+
+def _count(size: int, tile: int, stride: int) -> int:
+    return 1 if size <= tile else 1 + -(-(size - tile) // stride)
+
+
+def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uint32]:
+    weights = np.full(tile, WEIGHT, dtype=np.uint32)
+    if overlap:
+        ramp = np.round(WEIGHT * (np.arange(overlap) + 0.5) / overlap).astype(np.uint32)
+        if before:
+            weights[:overlap] = ramp
+        if after:
+            weights[-overlap:] = WEIGHT - ramp
+    return weights
+
+
+def blend(
+    plan: TilePlan, window: Window, levels: dict[int, NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """The blended levels of a window: whole-number arithmetic in a fixed order, so always the same.
+
+    Args:
+        window: inside the grid.
+        levels: (tile, tile) uint8 in 0..254 of the tiles that touch the window, by index; a missing
+            tile counts as level 0 (it had no valid pixel).
+
+    Returns:
+        (height, width) uint8, rounded half up.
+    """
+    total = np.zeros((window.height, window.width), dtype=np.uint32)
+    for index in plan.touching(window):
+        if index not in levels:
+            continue
+        square = plan.window(index)
+        common = square.intersect(window)
+        here, there = common.relative_to(window).slices, common.relative_to(square).slices
+        rows, cols = plan.weights(index)
+        total[here] += levels[index][there] * rows[there[0], None] * cols[None, there[1]]
+    return ((total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)).astype(np.uint8)

@@ -1,0 +1,50 @@
+"""The torch runtime on CPUs (and, through inference.cuda, on GPUs)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from georoads.jobs.allocator import keep_freed_memory
+
+
+def cpu_has_fast_bf16() -> bool:
+    """True where the CPU multiplies bf16 in hardware (avx512_bf16 or amx)."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    if "AVX512" not in capability and "AMX" not in capability:
+        return False
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe()) if probe is not None else False
+
+
+class TorchRuntime:
+    """A torch module on the CPU or another torch device, channels_last, under autocast for bf16/fp16."""
+
+    name = "torch"
+
+    def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "fp32") -> None:
+        self.device = device
+        self.precision = precision
+        self._autocast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        if device == "cpu":
+            keep_freed_memory()
+        self._network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
+        x = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None):
+            out = self._network(x)
+        return road_logits(out.float()).cpu().numpy()
+
+
+def road_logits(out: torch.Tensor) -> torch.Tensor:
+    """Logits of road (N, H, W) of a network's output (N, classes, H, W).
+
+    With two channels (background, road) road wins where its channel is the larger one, so the logit is
+    their difference.
+    """
+    return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]

@@ -1,0 +1,91 @@
+"""Progress with rate and time left: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What a long function tells about its way."""
+
+    def __call__(self, done: float, note: str = "") -> None:
+        """``done`` units of the total are done; ``note`` is shown beside."""
+        ...
+
+
+def silent(done: float, note: str = "") -> None:
+    """A Progress that says nothing."""
+
+
+@dataclass
+class _Lines:
+    """A line each ``every`` seconds, for logs."""
+
+    label: str
+    total: float
+    unit: str
+    every: float = 30.0
+    started: float = field(default_factory=time.monotonic)
+    last: float = 0.0
+    first_done: float | None = None
+
+    def __call__(self, done: float, note: str = "") -> None:
+        now = time.monotonic()
+        if self.first_done is None:
+            self.first_done = done
+        if now - self.last < self.every and done < self.total:
+            return
+        self.last = now
+        rate = (done - self.first_done) / max(1e-9, now - self.started)
+        left = f"{(self.total - done) / rate / 60:.1f} min left" if rate > 0 else ""
+        parts = (f"{self.label} {done:.0f}/{self.total:.0f} {self.unit}", f"{rate:.2f} {self.unit}/s", left, note)
+        sys.stderr.write(", ".join(p for p in parts if p) + "\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(label: str, total: float, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """A Progress on standard error.
+
+    Args:
+        label: what is being done.
+        total: units of the whole.
+        unit: as in "tiles".
+    """
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _bar(label, total, unit) as bar:
+            yield bar
+    else:
+        yield _Lines(label, total, unit)
+
+
+@contextmanager
+def _bar(label: str, total: float, unit: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
+        task = rich.add_task(label, total=total, rate="", note="")
+
+        def update(done: float, note: str = "") -> None:
+            speed = rich.tasks[0].speed
+            rate = f"{speed:.2f} {unit}/s" if speed else ""
+            rich.update(task, completed=done, note=note, rate=rate)
+
+        yield update

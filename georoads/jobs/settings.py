@@ -1,0 +1,80 @@
+"""Changing frozen dataclasses by ``name=value`` texts, as ``--set`` and recipes do."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from georoads.errors import GeoroadsError
+
+T = TypeVar("T")
+
+
+def with_values(params: T, values: Mapping[str, Any], where: str) -> T:
+    """A copy with some fields replaced, each checked against the field's type.
+
+    Raises:
+        GeoroadsError: naming an unknown field, or the value and the type it should have.
+    """
+    assert is_dataclass(params) and not isinstance(params, type)
+    hints = typing.get_type_hints(type(params))
+    known = [f.name for f in fields(params)]
+    changed = {}
+    for name, value in values.items():
+        if name not in known:
+            raise GeoroadsError(f"{where} has no parameter {name!r}", f"known: {', '.join(known)}")
+        changed[name] = _fit(value, hints[name], f"{where}.{name}")
+    try:
+        return typing.cast(T, replace(params, **changed))
+    except ValueError as e:
+        raise GeoroadsError(f"{where}: {e}", "see --set help") from e
+
+
+def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """``room.parameter=value`` texts to {room: {parameter: value}}; values are read as JSON where they are.
+
+    Raises:
+        GeoroadsError: for a text of another form.
+    """
+    parsed: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        target, equals, value = text.partition("=")
+        room, dot, name = target.strip().partition(".")
+        if not (equals and dot and room and name):
+            raise GeoroadsError(f"--set {text!r} is not room.parameter=value", "as in --set network.spur_m=8")
+        parsed.setdefault(room, {})[name] = _literal(value.strip())
+    return parsed
+
+
+def describe(room: str, params: Any) -> list[str]:
+    """One ``room.parameter=default`` line per field, for ``--set help``."""
+    return [f"{room}.{f.name}={json.dumps(getattr(params, f.name), default=str)}" for f in fields(params)]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _fit(value: Any, hint: Any, where: str) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for option in options:
+        kind = typing.get_origin(option) or option
+        if option is type(None) and value is None:
+            return None
+        if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if kind is tuple and isinstance(value, list | tuple):
+            return tuple(value)
+        if kind is int and isinstance(value, bool):
+            continue
+        if isinstance(kind, type) and isinstance(value, kind):
+            return value
+    wanted = " or ".join(getattr(o, "__name__", str(o)) for o in options)
+    raise GeoroadsError(f"{where} is {value!r}", f"it must be {wanted}")

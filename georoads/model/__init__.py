@@ -1,0 +1,1 @@
+"""The network: building it, its encoder weights, the checkpoint and its card."""

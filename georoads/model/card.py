@@ -1,0 +1,154 @@
+"""The card: the JSON beside the weights that says everything needed to use and judge them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from georoads.errors import CheckpointError
+from georoads.model.config import ModelConfig
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint is.
+
+    Attributes:
+        name: of the model, for users.
+        model: architecture, encoder, channels: enough to build the network again.
+        mean, std: of the input bands, for values 0..1 (the network sees (value/255 - mean)/std).
+        gsd_m: metres per pixel that the network was trained at.
+        tile_px, overlap_px: the square that goes through the network at once, and what neighbours
+            share. The network pools over the tile, so the tile is part of the model.
+        threshold: p at and above which a pixel is road, k/254.
+        files: file name to sha256 of the weights (safetensors) and of the ONNX twin.
+        terms: under which terms the weights may be used.
+        data: data sets it was trained on.
+        split_sha256: of the split that kept training and judging apart.
+        metrics: by subset, each with what it measures and how.
+        command, versions: how and with what it was made.
+        extra: keys of a card that this version does not know; kept.
+    """
+
+    name: str
+    model: ModelConfig
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    gsd_m: float
+    tile_px: int
+    overlap_px: int
+    threshold: float
+    files: dict[str, str] = field(default_factory=dict)
+    terms: str = ""
+    data: tuple[dict[str, Any], ...] = ()
+    split_sha256: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    card_version: int = CARD_VERSION
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(len(self.mean) == self.model.in_channels == len(self.std), "mean/std", "one value per band")
+        _check(all(s > 0 for s in self.std), "std", "values above 0")
+        _check(0 < self.gsd_m < 1000, "gsd_m", "metres per pixel")
+        _check(32 <= self.tile_px <= 8192 and self.tile_px % 32 == 0, "tile_px", "a multiple of 32, 32..8192")
+        _check(0 <= self.overlap_px <= self.tile_px // 2, "overlap_px", "0 to half the tile")
+        _check(0 < self.threshold <= 1, "threshold", "a probability")
+
+    def to_json(self) -> str:
+        """Readable JSON, keys in the order of the attributes."""
+        content = dataclasses.asdict(self)
+        content |= content.pop("extra")
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _check(holds: bool, key: str, expected: str) -> None:
+    if not holds:
+        raise CheckpointError(f"the card's {key} is out of range", f"expected: {expected}")
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read and check a card.
+
+    Raises:
+        CheckpointError: naming the file, the key and what it should be.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise CheckpointError(f"the card {path} cannot be read: {e}", "copy it beside the weights") from e
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise CheckpointError(f"the card {path} is not JSON: {str(e)[:200]}", "copy it again") from e
+    if not isinstance(content, dict):
+        raise CheckpointError(f"the card {path} is not a JSON object", "copy it again")
+    return _parse(content, path)
+
+
+def _parse(content: dict[str, Any], path: Path) -> ModelCard:
+    version = content.get("card_version", CARD_VERSION)
+    if not isinstance(version, int) or version > CARD_VERSION:
+        raise CheckpointError(
+            f"{path} has card_version {version!r}, this georoads reads up to {CARD_VERSION}",
+            "install a newer georoads",
+        )
+    known: dict[str, Any] = {}
+    for f in dataclasses.fields(ModelCard):
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if f.name == "extra" or (f.name not in content and not required):
+            continue
+        if f.name not in content:
+            raise CheckpointError(f"{path} lacks the key {f.name!r}", "the card is incomplete: copy it again")
+        known[f.name] = _typed(content[f.name], f.name, path)
+    try:
+        extra = {k: v for k, v in content.items() if k not in known}
+        return ModelCard(**known, extra=extra)
+    except CheckpointError as e:
+        raise CheckpointError(f"{path}: {e.message}", e.hint) from e
+
+
+def _typed(value: Any, key: str, path: Path) -> Any:
+    """The value of a key in its Python type."""
+    expected: str
+    if key == "model":
+        names = {f.name for f in dataclasses.fields(ModelConfig)}
+        if isinstance(value, dict) and value.keys() <= names and isinstance(value.get("options", {}), dict):
+            return ModelConfig(**value)
+        expected = f"an object with the keys {', '.join(sorted(names))}"
+    elif key in ("mean", "std"):
+        if isinstance(value, list) and all(_is_number(v) for v in value):
+            return tuple(float(v) for v in value)
+        expected = "a list of numbers"
+    elif key in ("gsd_m", "threshold"):
+        if _is_number(value):
+            return float(value)
+        expected = "a number"
+    elif key in ("tile_px", "overlap_px", "card_version"):
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        expected = "a whole number"
+    elif key in ("files", "metrics", "versions"):
+        if isinstance(value, dict):
+            return value
+        expected = "an object"
+    elif key == "data":
+        if isinstance(value, list) and all(isinstance(v, dict) for v in value):
+            return tuple(value)
+        expected = "a list of objects"
+    else:
+        if isinstance(value, str):
+            return value
+        expected = "a text"
+    raise CheckpointError(f"{path}: {key} is {str(value)[:80]!r}", f"expected: {expected}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,181 @@
+"""Writing and reading checkpoints: safetensors, an ONNX twin, and the card.
+
+A checkpoint NAME is three files in one folder: ``NAME.json`` (card), ``NAME.safetensors``,
+``NAME.onnx``. Matrices are stored as fp16; vectors (biases, batch norms) as fp32, since running
+variances do not fit fp16's range. No pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from georoads.errors import CheckpointError
+from georoads.model.card import ModelCard, read_card
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SHIPPED_DEFAULT = "roads-lite2"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A card and the files it speaks of.
+
+    Attributes:
+        card: what the model is.
+        path: of the card.
+    """
+
+    card: ModelCard
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.path.with_suffix(".safetensors")
+
+    @property
+    def onnx(self) -> Path | None:
+        """The ONNX twin, where the checkpoint has one."""
+        twin = self.path.with_suffix(".onnx")
+        return twin if twin.name in self.card.files and twin.is_file() else None
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights, as the card says."""
+        return self.card.files.get(self.weights.name, "")
+
+
+def models_folder() -> Path:
+    """Where the checkpoints that ship lie: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_shipped"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name to card of the checkpoints that ship with georoads."""
+    return {p.stem: p for p in sorted(models_folder().glob("*.json"))}
+
+
+def find_checkpoint(name: str) -> Checkpoint:
+    """A checkpoint by name (``default``, or one that ships) or by path (of the card, weights, or ONNX).
+
+    Raises:
+        CheckpointError: when there is none, or the card or a file's sha256 is wrong.
+    """
+    shipped = shipped_models()
+    wanted = SHIPPED_DEFAULT if name == "default" else name
+    if wanted in shipped:
+        return _open(shipped[wanted])
+    path = Path(name)
+    if path.suffix in (".pt", ".pth", ".ckpt", ".pkl"):
+        raise CheckpointError(
+            f"{path} is a pickle, which can run code when it is loaded: refused",
+            "georoads reads safetensors with a card beside it, as georoads train writes them",
+        )
+    if path.is_dir():
+        path = path / "best.json"
+    if path.suffix in (".safetensors", ".onnx", ".json") and path.exists():
+        return _open(path.with_suffix(".json"))
+    raise CheckpointError(
+        f"no model {name!r}",
+        f"models that ship: {', '.join(shipped) or 'none'}; or give the path of a .safetensors file or a run's folder",
+    )
+
+
+def _open(card_path: Path) -> Checkpoint:
+    checkpoint = Checkpoint(read_card(card_path), card_path)
+    if not checkpoint.weights.is_file():
+        raise CheckpointError(f"{checkpoint.weights} does not exist", "copy the weights beside their card")
+    for name in (checkpoint.weights.name, card_path.with_suffix(".onnx").name):
+        stated, file = checkpoint.card.files.get(name), card_path.with_name(name)
+        if stated is not None and file.is_file() and file_sha256(file) != stated:
+            raise CheckpointError(
+                f"{file} is not the file that its card {card_path.name} speaks of (sha256 differs)",
+                "copy weights and card together again",
+            )
+    return checkpoint
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def load_network(checkpoint: Checkpoint) -> nn.Module:
+    """The torch module with its weights as fp32, in evaluation mode.
+
+    Raises:
+        CheckpointError: when the file is damaged or the tensors do not fit the card's architecture.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from georoads.model.build import build
+    from georoads.model.encoders import load_strictly
+
+    try:
+        state = load_file(checkpoint.weights)
+    except (SafetensorError, OSError) as e:
+        raise CheckpointError(f"{checkpoint.weights} is damaged: {e}", "copy it again") from e
+    network = build(checkpoint.card.model)
+    full = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    load_strictly(network, full, str(checkpoint.weights))
+    return network.eval()
+
+
+def save_checkpoint(folder: Path, name: str, state: Mapping[str, torch.Tensor], card: ModelCard) -> Checkpoint:
+    """Write NAME.safetensors and then NAME.json; each appears whole or not at all.
+
+    Args:
+        state: tensors of the network (any float dtype).
+        card: its ``files`` is replaced by what was written.
+    """
+    from safetensors.torch import save
+
+    weights = folder / f"{name}.safetensors"
+    _replace(weights, save(to_stored(state)))
+    twin = folder / f"{name}.onnx"
+    twin.unlink(missing_ok=True)  # an older twin would speak of other weights
+    card = dataclasses.replace(card, files={weights.name: file_sha256(weights)})
+    path = folder / f"{name}.json"
+    _replace(path, card.to_json().encode())
+    return Checkpoint(card, path)
+
+
+def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
+    """Write the ONNX twin of a checkpoint and its sha256 into the card."""
+    from georoads.model.onnx import export_onnx
+
+    twin = checkpoint.path.with_suffix(".onnx")
+    export_onnx(load_network(checkpoint), checkpoint.card, twin)
+    files = checkpoint.card.files | {twin.name: file_sha256(twin)}
+    card = dataclasses.replace(checkpoint.card, files=files)
+    _replace(checkpoint.path, card.to_json().encode())
+    return Checkpoint(card, checkpoint.path)
+
+
+def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as a checkpoint stores them: matrices fp16, vectors as they are."""
+    import torch
+
+    return {
+        k: (v.detach().to("cpu", torch.float16) if v.ndim >= 2 and v.is_floating_point() else v.detach().cpu())
+        .contiguous()
+        for k, v in state.items()
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)

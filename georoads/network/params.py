@@ -1,0 +1,36 @@
+"""The settings of vectorization. All lengths are metres on the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VectorizeParams:
+    """How a probability raster becomes lines.
+
+    Attributes:
+        threshold: p at and above which a pixel is road, 0..1 (rounded to k/254).
+        speck_m2: connected road areas smaller than this are dropped.
+        hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
+        spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
+            pruned when it is shorter than the road it leaves is wide.
+        simplify_m: tolerance of the line simplification.
+        smooth_m: length scale over which stair-steps are smoothed.
+        min_length_m: networks (connected components) whose total length is below this are dropped.
+    """
+
+    threshold: float = 0.5
+    speck_m2: float = 60.0
+    hole_m2: float = 60.0
+    spur_m: float = 10.0
+    simplify_m: float = 0.6
+    smooth_m: float = 5.0
+    min_length_m: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold <= 1.0:
+            raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
+        for name in ("speck_m2", "hole_m2", "spur_m", "simplify_m", "smooth_m", "min_length_m"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")

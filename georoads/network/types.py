@@ -1,0 +1,99 @@
+"""What the network room hands on: a road network as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Grid, Points, Window
+
+ReadProbability = Callable[[Window], NDArray[np.uint8]]
+"""Reads (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata."""
+
+NODATA = 255
+FULL = 254
+"""The level of p = 1."""
+
+
+class NodeKind(IntEnum):
+    """What a node is: where roads meet, where one ends, where a ring was opened, where the scene ends."""
+
+    JUNCTION = 0
+    END = 1
+    RING = 2
+    SCENE_EDGE = 3
+
+    @property
+    def label(self) -> str:
+        """The text written to the road layer."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class RoadNetwork:
+    """Road centrelines and the nodes that join them.
+
+    Pixel coordinates of the working grid, x = col, y = row, pixel centres at (col + 0.5, row + 0.5).
+    Every edge's first and last point equals the position of its from and to node.
+
+    Attributes:
+        grid: the working grid.
+        node_id: (N,) int64, 1... in reading order (north to south, west to east).
+        node_xy: (N, 2) float64.
+        node_kind: (N,) uint8, values of NodeKind.
+        edge_nodes: (E, 2) int64, ids (not row numbers) of the from and to node.
+        offsets: (E + 1,) int64; points of edge i are points[offsets[i]:offsets[i + 1]].
+        points: (P, 2) float64.
+        length_m: (E,) float64, geodesic length.
+        width_m, width_std_m: (E,) float64, median and spread of the road's width along the line.
+        confidence, confidence_p05: (E,) float64 in 0..1, mean and 5th percentile of p along the line.
+        bridged_m: (E,) float64, metres that were bridged across gaps.
+    """
+
+    grid: Grid
+    node_id: NDArray[np.int64]
+    node_xy: Points
+    node_kind: NDArray[np.uint8]
+    edge_nodes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    points: Points
+    length_m: NDArray[np.float64]
+    width_m: NDArray[np.float64]
+    width_std_m: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    confidence_p05: NDArray[np.float64]
+    bridged_m: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        nodes, edges = len(self.node_id), len(self.edge_nodes)
+        if self.node_xy.shape != (nodes, 2) or self.node_kind.shape != (nodes,):
+            raise ValueError("node arrays differ in length")
+        if self.offsets.shape != (edges + 1,) or int(self.offsets[-1]) != len(self.points):
+            raise ValueError("offsets do not fit edges and points")
+        for name in ("length_m", "width_m", "width_std_m", "confidence", "confidence_p05", "bridged_m"):
+            if getattr(self, name).shape != (edges,):
+                raise ValueError(f"{name} does not have one value per edge")
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self.edge_nodes)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.node_id)
+
+    def line(self, edge: int) -> Points:
+        """(K, 2) points of one edge in pixel coordinates."""
+        return self.points[self.offsets[edge] : self.offsets[edge + 1]]
+
+    def degree(self) -> NDArray[np.int64]:
+        """(N,) int64: edge ends at each node; a self-loop counts twice."""
+        order = np.argsort(self.node_id)
+        rows = order[np.searchsorted(self.node_id[order], self.edge_nodes.ravel())]
+        return np.bincount(rows, minlength=self.n_nodes).astype(np.int64)

@@ -1,0 +1,58 @@
+"""The card of a model in training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from georoads import __version__
+from georoads.data.split import Split
+from georoads.model.card import ModelCard
+from georoads.model.config import input_normalization
+from georoads.training.recipe import Recipe
+
+
+def training_card(
+    recipe: Recipe,
+    split: Split,
+    threshold: float,
+    epoch: dict[str, Any] | None = None,
+    command: str = "",
+) -> ModelCard:
+    """What is known of a model while it is trained.
+
+    Args:
+        threshold: p at which the validation subset's road IoU was best.
+        epoch: line of the history, which becomes the val metrics.
+    """
+    mean, std = input_normalization(recipe.model.encoder)
+    metrics: dict[str, Any] = {}
+    if epoch:
+        metrics["val"] = {
+            "what": "road class, pixels pooled over the subset's pictures, at the threshold best on them",
+            "pictures": len(split.val),
+            "road_iou": round(epoch["val_iou"], 4),
+            "precision": round(epoch["val_precision"], 4),
+            "recall": round(epoch["val_recall"], 4),
+            "threshold": epoch["val_threshold"],
+            "epoch": epoch["epoch"],
+            "step": epoch["step"],
+        }
+    return ModelCard(
+        name=recipe.name,
+        model=recipe.model,
+        mean=mean,
+        std=std,
+        gsd_m=recipe.chip.gsd_m,
+        tile_px=recipe.tile.tile_px,
+        overlap_px=recipe.tile.overlap_px,
+        threshold=threshold,
+        terms="; ".join(dict.fromkeys(d.terms for d in recipe.data if d.terms)),
+        data=tuple({k: v for k, v in asdict(d).items() if v not in (None, "")} for d in recipe.data),
+        split_sha256=split.sha256,
+        metrics=metrics,
+        command=command,
+        versions={"georoads": __version__}
+        | {n: metadata.version(n) for n in ("torch", "segmentation-models-pytorch")},
+    )

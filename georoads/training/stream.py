@@ -1,0 +1,105 @@
+"""The endless stream of training chips. What sample number n is, is a function of n and the seed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from georoads.data.augment import augment, to_array
+from georoads.data.chip import Chip, ChipParams, cut_chip
+from georoads.data.dataset import Sample
+from georoads.data.pictures import read_pair, valid_pixels
+from georoads.training.recipe import DataSource
+
+Ticket = tuple[int, float]
+"""A sample's number and the progress of the training (0..1) at which it is drawn."""
+
+
+@dataclass(frozen=True)
+class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
+    """Chips by ticket.
+
+    Attributes:
+        sources: the data sets of the mix with their training samples.
+        chip: how chips are cut.
+        augmentation: none, flips or full.
+        mean, std: of the network's input.
+        seed: of everything random.
+    """
+
+    sources: tuple[tuple[DataSource, tuple[Sample, ...]], ...]
+    chip: ChipParams
+    augmentation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+
+    def __getitem__(self, ticket: Ticket) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
+        number, progress = ticket
+        chip = augment(self.cut(number, progress), self.augmentation, _seed(self.seed, number, 1))
+        image = to_array(chip.image, self.mean, self.std)
+        image *= chip.valid  # invalid pixels show the mean
+        return (
+            torch.from_numpy(image),
+            torch.from_numpy(chip.road.astype(np.float32)),
+            torch.from_numpy(chip.valid.astype(np.float32)),
+        )
+
+    def cut(self, number: int, progress: float) -> Chip:
+        """The chip of a number before augmentation."""
+        rng = np.random.default_rng([self.seed, number])
+        shares = np.array([source.share_at(progress) for source, _ in self.sources])
+        source, samples = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
+        sample = samples[int(rng.integers(len(samples)))]
+        image, road = read_pair(sample)
+        picture = Chip(image, road, valid_pixels(image, source.white_is_nodata))
+        return cut_chip(picture, sample.gsd_m, self.chip, rng)
+
+
+@dataclass(frozen=True)
+class Tickets:
+    """Batches of tickets, endless; asks for the progress when a batch is drawn."""
+
+    first: int
+    batch: int
+    progress: Callable[[int], float]
+
+    def __iter__(self) -> Iterator[list[Ticket]]:
+        number = self.first
+        while True:
+            progress = self.progress(number)
+            yield [(number + i, progress) for i in range(self.batch)]
+            number += self.batch
+
+
+def load_chips(
+    stream: ChipStream, tickets: Tickets, workers: int
+) -> Iterator[Sequence[torch.Tensor]]:
+    """Batches (N, 3, H, W), (N, H, W), (N, H, W), cut by worker processes."""
+    loader = DataLoader(
+        stream,
+        batch_sampler=tickets,  # type: ignore[arg-type]  # an endless sampler has no length
+        num_workers=workers,
+        prefetch_factor=3 if workers else None,
+        worker_init_fn=_one_thread,
+        timeout=120 if workers else 0,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _seed(seed: int, number: int, purpose: int) -> int:
+    return int(np.random.SeedSequence([seed, number, purpose]).generate_state(1)[0])
