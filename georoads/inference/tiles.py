@@ -8,13 +8,14 @@ tiles add up to the same number at every pixel; on the grid's own border the wei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
+from georoads.network.types import NODATA
 
 WEIGHT = 64
 """Sum of the weights along one axis; in the plane their product sums to WEIGHT²."""
@@ -103,26 +104,24 @@ def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uin
     return weights
 
 
-def blend(
-    plan: TilePlan, window: Window, levels: dict[int, NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
+def blend(plan: TilePlan, window: Window, levels: Mapping[int, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The blended levels of a window: whole-number arithmetic in a fixed order, so always the same.
 
     Args:
         window: inside the grid.
-        levels: (tile, tile) uint8 in 0..254 of the tiles that touch the window, by index; a missing
-            tile counts as level 0 (it had no valid pixel).
+        levels: (tile, tile) uint8 of the tiles that touch the window, by index: 0..254, and 255 where
+            the pixel is not valid. A missing tile had no valid pixel at all.
 
     Returns:
-        (height, width) uint8, rounded half up.
+        (height, width) uint8, rounded half up. An invalid pixel is 255 in every tile that sees it, so it
+        stays 255.
     """
     total = np.zeros((window.height, window.width), dtype=np.uint32)
     for index in plan.touching(window):
-        if index not in levels:
-            continue
         square = plan.window(index)
         common = square.intersect(window)
         here, there = common.relative_to(window).slices, common.relative_to(square).slices
         rows, cols = plan.weights(index)
-        total[here] += levels[index][there] * rows[there[0], None] * cols[None, there[1]]
+        level = levels[index][there] if index in levels else np.uint32(NODATA)
+        total[here] += level * (rows[there[0], None] * cols[None, there[1]])
     return ((total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)).astype(np.uint8)

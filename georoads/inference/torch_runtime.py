@@ -7,7 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from georoads.errors import GeoroadsError
+from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
 from georoads.jobs.allocator import keep_freed_memory
+from georoads.model.checkpoint import Checkpoint, load_network
 
 
 def cpu_has_fast_bf16() -> bool:
@@ -32,13 +35,40 @@ class TorchRuntime:
             keep_freed_memory()
         self._network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    @torch.inference_mode()
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
+        if self.device.startswith("cuda"):
+            return with_smaller_batches(self._forward, batch, torch_cuda(), int(self.device[5:] or 0))
+        return self._forward(batch)
+
+    @torch.inference_mode()
+    def _forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         x = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None):
             out = self._network(x)
         return road_logits(out.float()).cpu().numpy()
+
+
+def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) -> tuple[TorchRuntime, int]:
+    """A torch runtime with a checkpoint's weights, and the number of tiles in a batch.
+
+    Raises:
+        GeoroadsError: when the device is not there.
+    """
+    if device == "auto":
+        device = "cuda" if gpu_count(torch_cuda()) else "cpu"
+    kind, _, number = device.partition(":")
+    there = {
+        "cpu": True,
+        "cuda": gpu_count(torch_cuda()) > int(number or 0),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(kind, False):
+        raise GeoroadsError(f"there is no device {device!r}", "--device cpu; or install torch with GPU support")
+    if precision == "auto":
+        fast = kind == "cuda" or (kind == "cpu" and cpu_has_fast_bf16())
+        precision = "bf16" if fast else "fp32"
+    return TorchRuntime(load_network(checkpoint), device, precision), batch or (8 if kind == "cuda" else 1)
 
 
 def road_logits(out: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ class VectorizeParams:
         hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
         spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
             pruned when it is shorter than the road it leaves is wide.
+        bridge_m: gaps between two dead ends that face each other are closed up to this length; 0 closes none.
         simplify_m: tolerance of the line simplification.
         smooth_m: length scale over which stair-steps are smoothed.
         min_length_m: networks (connected components) whose total length is below this are dropped.
@@ -24,6 +25,7 @@ class VectorizeParams:
     speck_m2: float = 60.0
     hole_m2: float = 60.0
     spur_m: float = 10.0
+    bridge_m: float = 10.0
     simplify_m: float = 0.6
     smooth_m: float = 5.0
     min_length_m: float = 20.0
@@ -31,6 +33,6 @@ class VectorizeParams:
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
-        for name in ("speck_m2", "hole_m2", "spur_m", "simplify_m", "smooth_m", "min_length_m"):
+        for name in ("speck_m2", "hole_m2", "spur_m", "bridge_m", "simplify_m", "smooth_m", "min_length_m"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")

@@ -1,0 +1,75 @@
+"""All that is only for GPUs: is one usable, what is it called, and what to do when its memory runs out.
+
+Everything touches torch.cuda through a ``Cuda`` value, so that tests can put a fake in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+
+T = TypeVar("T")
+
+
+class Cuda(Protocol):
+    """What is used of torch.cuda."""
+
+    OutOfMemoryError: type[BaseException]
+
+    def is_available(self) -> bool: ...
+    def device_count(self) -> int: ...
+    def get_device_name(self, index: int) -> str: ...
+    def mem_get_info(self, index: int) -> tuple[int, int]: ...
+    def empty_cache(self) -> None: ...
+
+
+def torch_cuda() -> Any:
+    """The real one."""
+    import torch
+
+    return torch.cuda
+
+
+def gpu_count(cuda: Cuda) -> int:
+    """GPUs that can be used."""
+    return cuda.device_count() if cuda.is_available() else 0
+
+
+def describe_gpu(cuda: Cuda, index: int) -> str:
+    """Name and free memory, for the summary."""
+    free, total = cuda.mem_get_info(index)
+    return f"{cuda.get_device_name(index)} ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+
+
+def with_smaller_batches(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    batch: NDArray[np.float32],
+    cuda: Cuda,
+    index: int = 0,
+) -> NDArray[np.float32]:
+    """Run a batch; when the GPU's memory runs out, halve it down to single tiles.
+
+    The tile itself never shrinks: that would change the result.
+
+    Raises:
+        GeoroadsError: when a single tile does not fit, with the numbers.
+    """
+    try:
+        return run(batch)
+    except cuda.OutOfMemoryError as e:
+        cuda.empty_cache()
+        if len(batch) == 1:
+            free, total = cuda.mem_get_info(index)
+            raise GeoroadsError(
+                f"one tile of {batch.shape[-1]} px does not fit the GPU: {free / 2**30:.1f} of "
+                f"{total / 2**30:.1f} GiB are free",
+                "stop other programs that use the GPU, or use --device cpu",
+            ) from e
+    half = (len(batch) + 1) // 2
+    parts = [with_smaller_batches(run, part, cuda, index) for part in (batch[:half], batch[half:])]
+    return np.concatenate(parts)

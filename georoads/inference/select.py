@@ -1,0 +1,86 @@
+"""Choosing the runtime and the device, and saying which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from georoads.errors import GeoroadsError
+from georoads.inference.runtime import Runtime
+from georoads.model.checkpoint import Checkpoint
+
+RUNTIMES = ("auto", "torch", "openvino")
+
+
+@dataclass(frozen=True)
+class PredictParams:
+    """How a scene is predicted. None of these changes what is computed, but precision and batch by rounding.
+
+    Attributes:
+        device: auto, cpu, cuda, cuda:N or mps.
+        runtime: auto (OpenVINO on a CPU where it is installed, else torch), torch, openvino.
+        precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
+        batch: tiles at once; 0: one on a CPU, eight on a GPU.
+        prefetch: batches that are read ahead.
+    """
+
+    device: str = "auto"
+    runtime: str = "auto"
+    precision: str = "auto"
+    batch: int = 0
+    prefetch: int = 2
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
+        if self.batch < 0 or self.prefetch < 1:
+            raise ValueError("batch must not be negative, prefetch at least 1")
+
+
+def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runtime, int]:
+    """A runtime with the checkpoint's weights, and the number of tiles in a batch.
+
+    Raises:
+        GeoroadsError: when what was asked for is not installed or not there.
+    """
+    if params.runtime == "openvino" or (params.runtime == "auto" and _prefers_openvino(checkpoint, params)):
+        return _open_openvino(checkpoint, params)
+    from georoads.inference.torch_runtime import open_torch
+
+    return open_torch(checkpoint, params.device, params.precision, params.batch)
+
+
+def _prefers_openvino(checkpoint: Checkpoint, params: PredictParams) -> bool:
+    if find_spec("openvino") is None or params.device not in ("auto", "cpu"):
+        return False
+    if params.device == "auto" and _has_gpu():
+        return False
+    return checkpoint.onnx is not None or find_spec("onnx") is not None
+
+
+def _has_gpu() -> bool:
+    """Whether an NVIDIA driver is there; asking torch would cost its import on machines without one."""
+    import ctypes.util
+    import sys
+
+    if ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda") is None:
+        return False
+    from georoads.inference.cuda import gpu_count, torch_cuda
+
+    return gpu_count(torch_cuda()) > 0
+
+
+def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runtime, int]:
+    if find_spec("openvino") is None:
+        raise GeoroadsError("OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch")
+    if params.device not in ("auto", "cpu"):
+        raise GeoroadsError(
+            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"
+        )
+    from georoads.inference.openvino_runtime import OpenVinoRuntime
+    from georoads.model.cache import onnx_twin
+
+    batch = params.batch or 1
+    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision), batch

@@ -1,0 +1,89 @@
+"""The ledger of finished work: append-only JSON lines with one writer, so that a killed job can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from georoads.errors import GeoroadsError
+
+Record = dict[str, Any]
+
+
+class Ledger:
+    """A file whose first line says what the work is, and each further line what part of it is done.
+
+    A line that was cut off by a crash is not counted. Records are on disk before ``append`` returns.
+    """
+
+    def __init__(self, path: Path, header: Record, records: list[Record], file: IO[str]) -> None:
+        self.path = path
+        self.header = header
+        self.records = records
+        self._file = file
+
+    def append(self, record: Record) -> None:
+        """Note a finished part."""
+        self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.records.append(record)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def open_ledger(path: Path, header: Record) -> Ledger:
+    """Open or start the ledger of a piece of work.
+
+    Args:
+        header: everything that the result depends on; plain JSON values.
+
+    Raises:
+        GeoroadsError: when the ledger is of other work, naming the first difference.
+    """
+    lines = _whole_lines(path)
+    if lines:
+        found = lines[0]
+        differing = sorted(k for k in found.keys() | header.keys() if found.get(k) != header.get(k))
+        if differing:
+            key = differing[0]
+            raise GeoroadsError(
+                f"the unfinished work in {path.parent} has another {key}: "
+                f"{found.get(key)!r} then, {header.get(key)!r} now",
+                "--restart throws the old work away",
+            )
+    _rewrite(path, lines or [header])  # a line that was cut off would swallow the next one
+    file = path.open("a", encoding="utf-8", newline="\n")
+    return Ledger(path, header, lines[1:], file)
+
+
+def _whole_lines(path: Path) -> list[Record]:
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(record, dict):
+            break
+        records.append(record)
+    return records
+
+
+def _rewrite(path: Path, lines: list[Record]) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(
+        "".join(json.dumps(r, separators=(",", ":")) + "\n" for r in lines), encoding="utf-8", newline="\n"
+    )
+    part.replace(path)

@@ -1,0 +1,143 @@
+"""The room's door: a probability raster in, a road network out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+from georoads.grid import Grid, Points
+from georoads.network.attributes import confidences, geodesic_lengths_m, widths
+from georoads.network.clean import clean
+from georoads.network.graph import Graph
+from georoads.network.mask import road_mask
+from georoads.network.params import VectorizeParams
+from georoads.network.settle import settle
+from georoads.network.smooth import smooth_lines
+from georoads.network.thin import edge_anchors, thin
+from georoads.network.trace import trace
+from georoads.network.types import NODATA, NodeKind, ReadProbability, RoadNetwork
+
+BLOCK_PX = 1024
+MAX_PIXELS = 10**9
+
+
+def trace_network(
+    read: ReadProbability, grid: Grid, params: VectorizeParams, *, block_px: int = BLOCK_PX
+) -> RoadNetwork:
+    """Trace the roads of a probability raster.
+
+    The result depends on the raster and the parameters only, not on ``block_px``.
+
+    Args:
+        read: gives (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata.
+        grid: the working grid.
+        params: thresholds and lengths.
+        block_px: side of the windows that are read.
+
+    Returns:
+        Nodes numbered from 1 in reading order; edges in reading order of their first point, each from the
+        node that comes first. An empty mask gives a network without nodes and edges.
+
+    Raises:
+        GeoroadsError: the grid has more than 10^9 pixels.
+    """
+    if grid.window.size > MAX_PIXELS:
+        raise GeoroadsError(
+            f"the probability raster has {grid.width} x {grid.height} pixels; at most 10^9 can be vectorized",
+            "vectorize it in parts: cut it with --bounds",
+        )
+    probability = np.empty((grid.height, grid.width), np.uint8)
+    for window in grid.blocks(block_px):
+        probability[window.slices] = read(window)
+    graph = _graph(probability, grid, params)
+    return _network(graph, grid, params)
+
+
+def _graph(probability: NDArray[np.uint8], grid: Grid, params: VectorizeParams) -> Graph:
+    """The cleaned graph, its paths still made of pixels."""
+    pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
+    mask = road_mask(probability, params.threshold, params.speck_m2 / pixel_m2, params.hole_m2 / pixel_m2)
+    nodata = probability == NODATA
+    anchors = edge_anchors(mask, nodata if nodata.any() else None)
+    graph = trace(thin(mask, anchors), mask, probability, anchors)
+    graph = clean(
+        graph,
+        grid.steps_m,
+        spur_m=params.spur_m,
+        bridge_m=params.bridge_m,
+        min_length_m=params.min_length_m,
+    )
+    return settle(graph)
+
+
+def _network(graph: Graph, grid: Grid, params: VectorizeParams) -> RoadNetwork:
+    """Smoothed lines, attributes, ids and order."""
+    graph, points, offsets = smooth_lines(graph, params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m)
+    order, rank = _reading_order(graph.node_xy)
+    edges, flip = _edge_order(rank[graph.edge_nodes].reshape(-1, 2), points, offsets)
+    take, sizes = _arranged(offsets, edges, flip)
+    width, spread = widths(graph.width, graph.offsets)
+    mean, low = confidences(graph.level, graph.offsets)
+    ends = np.where(flip[:, None], graph.edge_nodes[:, ::-1], graph.edge_nodes)
+    points, offsets = points[take], np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    return RoadNetwork(
+        grid=grid,
+        node_id=np.arange(1, graph.n_nodes + 1, dtype=np.int64),
+        node_xy=graph.node_xy[order],
+        node_kind=_kinds(graph)[order],
+        edge_nodes=rank[ends[edges]].reshape(-1, 2) + 1,
+        offsets=offsets,
+        points=points,
+        length_m=geodesic_lengths_m(grid, points, offsets),
+        width_m=width[edges] * grid.gsd_m,
+        width_std_m=spread[edges] * grid.gsd_m,
+        confidence=mean[edges],
+        confidence_p05=low[edges],
+        bridged_m=graph.bridged_px[edges] * grid.gsd_m,
+    )
+
+
+def _kinds(graph: Graph) -> NDArray[np.uint8]:
+    """(N,) uint8 of NodeKind. A node of degree 2 carries a ring: all others have been dissolved."""
+    degree = graph.degree()
+    kinds = np.full(graph.n_nodes, NodeKind.JUNCTION, np.uint8)
+    kinds[degree == 2] = NodeKind.RING
+    kinds[degree == 1] = NodeKind.END
+    kinds[(degree == 1) & graph.at_edge] = NodeKind.SCENE_EDGE
+    return kinds
+
+
+def _reading_order(xy: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows sorted by y, then x; and the place of every row in that order."""
+    order = np.lexsort((xy[:, 0], xy[:, 1]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return order, rank
+
+
+def _edge_order(
+    rank: NDArray[np.int64], points: Points, offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Edges in order, and (E,) which of them are turned round.
+
+    Lines start at the node that comes first; a loop, in the direction whose second point comes first.
+    Edges with the same first node are ordered by their last node, then by their second point.
+    """
+    second, before = points[offsets[:-1] + 1], points[offsets[1:] - 2]
+    earlier = (before[:, 1] < second[:, 1]) | ((before[:, 1] == second[:, 1]) & (before[:, 0] < second[:, 0]))
+    flip = np.where(rank[:, 0] == rank[:, 1], earlier, rank[:, 0] > rank[:, 1])
+    follow = np.where(flip[:, None], before, second)
+    nodes = np.sort(rank, axis=1)
+    return np.lexsort((follow[:, 0], follow[:, 1], nodes[:, 1], nodes[:, 0])), flip
+
+
+def _arranged(
+    offsets: NDArray[np.int64], edges: NDArray[np.int64], flip: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of all points in the edges' new order and direction, and the number of points of each edge."""
+    sizes = np.diff(offsets)[edges]
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    forward = np.repeat(offsets[edges], sizes) + within
+    backward = np.repeat(offsets[edges + 1] - 1, sizes) - within
+    return np.where(np.repeat(flip[edges], sizes), backward, forward), sizes

@@ -1,0 +1,159 @@
+"""The data dictionary: every field of the road layers, in one table.
+
+The writer takes names, types and rounding from here, the GeoPackage its ``gpkg_data_columns``, and
+docs/data-dictionary.md its text, so the three cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from georoads.network.types import NodeKind
+
+FieldType = Literal["int64", "int32", "float64", "text"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a layer.
+
+    Attributes:
+        name: the column's name.
+        type: how it is stored.
+        unit: "" where it has none.
+        title: a short name for people.
+        description: what it means.
+        decimals: digits after the point that are written, for float64.
+        constraint: name of its constraint (see ``KINDS`` and ``CONFIDENCE_RANGE``), or "".
+    """
+
+    name: str
+    type: FieldType
+    unit: str
+    title: str
+    description: str
+    decimals: int = 0
+    constraint: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: its name, what it holds, its geometry type and its fields."""
+
+    name: str
+    geometry: Literal["LineString", "Point"]
+    title: str
+    fields: tuple[Field, ...]
+
+
+KIND_CONSTRAINT = "georoads_node_kind"
+CONFIDENCE_CONSTRAINT = "georoads_confidence"
+
+KINDS: dict[str, str] = {
+    NodeKind.JUNCTION.label: "three or more roads meet",
+    NodeKind.END.label: "one road ends",
+    NodeKind.RING.label: "a ring was opened here, where no junction lies on it",
+    NodeKind.SCENE_EDGE.label: "the road leaves the scene, its valid area or the area of interest",
+}
+"""The values of nodes.kind."""
+
+ROADS = Layer(
+    "roads",
+    "LineString",
+    "Road centrelines",
+    (
+        Field(
+            "road_id",
+            "int64",
+            "",
+            "Road",
+            "Stable number, 1… in reading order (north to south, west to east of the first point)",
+        ),
+        Field("length_m", "float64", "m", "Length (m)", "Geodesic length on the WGS 84 ellipsoid", 3),
+        Field("width_m", "float64", "m", "Width (m)", "Median width of the road along the line", 3),
+        Field(
+            "width_std_m",
+            "float64",
+            "m",
+            "Spread of the width (m)",
+            "Standard deviation of the width along the line",
+            3,
+        ),
+        Field(
+            "confidence",
+            "float64",
+            "0 to 1",
+            "Confidence",
+            "Mean of the model's probability of road along the line",
+            4,
+            CONFIDENCE_CONSTRAINT,
+        ),
+        Field(
+            "confidence_p05",
+            "float64",
+            "0 to 1",
+            "Confidence, weakest part",
+            "5th percentile of the probability of road along the line",
+            4,
+            CONFIDENCE_CONSTRAINT,
+        ),
+        Field(
+            "bridged_m",
+            "float64",
+            "m",
+            "Bridged (m)",
+            "Metres of the line that were bridged across gaps in the mask",
+            3,
+        ),
+        Field("from_node", "int64", "", "From node", "nodes.node_id at the first point of the line"),
+        Field("to_node", "int64", "", "To node", "nodes.node_id at the last point of the line"),
+        Field("source", "text", "", "Source", "File name of the scene, or of the scenes"),
+    ),
+)
+
+NODES = Layer(
+    "nodes",
+    "Point",
+    "Nodes of the road network",
+    (
+        Field(
+            "node_id",
+            "int64",
+            "",
+            "Node",
+            "Stable number, 1… in reading order (north to south, west to east)",
+        ),
+        Field("degree", "int32", "", "Degree", "Road ends that meet here; a loop counts twice"),
+        Field("kind", "text", "", "Kind", "What the node is", constraint=KIND_CONSTRAINT),
+    ),
+)
+
+LAYERS = (ROADS, NODES)
+
+_INTRODUCTION = """# Data dictionary
+
+The layers that georoads writes. A GeoPackage holds both, with this dictionary inside
+(`gpkg_data_columns`), a default style (`layer_styles`) and the layer's provenance (`gpkg_metadata`).
+FlatGeobuf, GeoJSON and GeoParquet hold one layer: `roads`, or `nodes` with `--layer nodes`.
+Names and types are the same when a layer is empty (GeoJSON cannot say types).
+
+Coordinates are in the scene's CRS or that of `--crs`; GeoJSON is always WGS 84 longitude and latitude with
+7 decimals (RFC 7946). The end points of a line equal the positions of its two nodes.
+"""
+
+
+def markdown() -> str:
+    """The text of docs/data-dictionary.md."""
+    parts = [_INTRODUCTION]
+    for layer in LAYERS:
+        parts.append(f"\n## {layer.name}: {layer.title} ({layer.geometry})\n\n")
+        parts.append("| field | type | unit | meaning |\n|---|---|---|---|\n")
+        for field in layer.fields:
+            meaning = field.description
+            if field.type == "float64":
+                meaning += f"; written with {field.decimals} decimals"
+            parts.append(f"| `{field.name}` | {field.type} | {field.unit} | {meaning} |\n")
+    parts.append("\nValues of `kind`:\n\n| value | meaning |\n|---|---|\n")
+    parts.extend(f"| `{kind}` | {meaning} |\n" for kind, meaning in KINDS.items())
+    return "".join(parts)

@@ -1,0 +1,82 @@
+"""Where a road layer comes from: model, its terms, parameters, scene, version and date."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from georoads.errors import GeoroadsError
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a reader of the layer needs to judge it, and to make it again.
+
+    Attributes:
+        model: name of the model, "" when the lines come from somebody else's mask.
+        model_sha256: of its weights.
+        model_terms: the model's terms of use.
+        parameters: the parameters as text, JSON where possible.
+        scene: name of the scene or scenes.
+        version: of georoads.
+        date: with a time zone; equal runs need an equal date, so it is that of the scene.
+    """
+
+    model: str
+    model_sha256: str
+    model_terms: str
+    parameters: str
+    scene: str
+    version: str
+    date: datetime
+
+    def __post_init__(self) -> None:
+        if self.date.tzinfo is None:
+            raise ValueError("the date needs a time zone")
+
+    @property
+    def timestamp(self) -> str:
+        """The date as GeoPackage writes it: UTC, milliseconds."""
+        return self.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+    def as_json(self) -> str:
+        """One JSON object with stable order; parameters that are JSON are nested, not quoted."""
+        parameters: Any = self.parameters
+        with contextlib.suppress(ValueError):
+            parameters = json.loads(self.parameters)
+        record = {
+            "software": "georoads",
+            "version": self.version,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "model_terms": self.model_terms,
+            "scene": self.scene,
+            "date": self.timestamp,
+            "parameters": parameters,
+        }
+        return json.dumps(record, ensure_ascii=False, indent=1)
+
+
+def provenance_date(scenes: Iterable[str | Path]) -> datetime:
+    """The date to write: SOURCE_DATE_EPOCH where it is set, else that of the youngest scene, to the second.
+
+    Raises:
+        GeoroadsError: SOURCE_DATE_EPOCH is no number of seconds.
+        OSError: a scene does not exist.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        seconds = max((int(Path(scene).stat().st_mtime) for scene in scenes), default=0)
+        return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as e:
+        raise GeoroadsError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}", "it must be a number of seconds since 1970, or unset"
+        ) from e

@@ -1,0 +1,170 @@
+"""The default look of the layers in QGIS, as QML (QGIS 3.22 and later).
+
+Roads are drawn as wide as they are on the ground, coloured by confidence over a dark casing, so that they
+read on bright and on dark imagery; zoomed out they keep a width that can be seen. The colours grow in
+lightness with confidence (the top of matplotlib's "plasma"), so they also read without colour vision.
+Nodes show only at large scales. Everything that varies comes from fields, so the text is the same for
+every layer and holds nothing that a file name or an attribute could break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from georoads.network.types import NodeKind
+
+_DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+_VERSION = "3.22.0"
+_CASING = "30,20,40,255"
+_EXPRESSION = "3"
+"""QgsProperty's number for a value that an expression gives."""
+
+CLASSES: tuple[tuple[float, float, str], ...] = (
+    (0.0, 0.5, "186,44,178,255"),
+    (0.5, 0.6, "214,74,118,255"),
+    (0.6, 0.7, "246,130,74,255"),
+    (0.7, 0.85, "253,188,44,255"),
+    (0.85, 1.0, "250,246,92,255"),
+)
+"""Confidence from, to, and the colour (R,G,B,A) of the line."""
+
+_NODE_LOOK: dict[NodeKind, tuple[str, str, str]] = {
+    NodeKind.JUNCTION: ("circle", "255,255,255,255", "1.8"),
+    NodeKind.END: ("circle", "255,90,60,255", "1.8"),
+    NodeKind.RING: ("diamond", "120,220,120,255", "2.2"),
+    NodeKind.SCENE_EDGE: ("square", "110,190,255,255", "1.8"),
+}
+"""Marker, colour and size in mm."""
+
+_NODES_FROM_SCALE = "5000"
+_FALLBACK_WIDTH_M = "4"
+"""For roads that somebody adds by hand and leaves without a width."""
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """One of the two lines that make a road."""
+
+    colour: str
+    width_m: str
+    least_mm: float
+    level: str
+
+
+def roads_qml() -> str:
+    """QML of the ``roads`` layer: classes of confidence, widths in metres on the ground."""
+    root = _root()
+    renderer = SubElement(
+        root,
+        "renderer-v2",
+        # Roads added by hand have no confidence: they are drawn as the lowest class.
+        {
+            "type": "graduatedSymbol",
+            "attr": 'coalesce("confidence", 0)',
+            "graduatedMethod": "GraduatedColor",
+            "symbollevels": "1",
+            "enableorderby": "0",
+            "forceraster": "0",
+            "referencescale": "-1",
+        },
+    )
+    ranges = SubElement(renderer, "ranges")
+    symbols = SubElement(renderer, "symbols")
+    for number, (low, high, colour) in enumerate(CLASSES):
+        limits = {"lower": f"{low:.6f}", "upper": f"{high:.6f}", "label": f"{low:.2f} – {high:.2f}"}
+        SubElement(ranges, "range", {**limits, "symbol": str(number), "render": "true"})
+        symbol = _symbol(symbols, str(number), "line")
+        width = f'coalesce("width_m", {_FALLBACK_WIDTH_M})'
+        # Two levels: all casings first, so that no casing cuts the road that it joins.
+        _line(symbol, _Stroke(_CASING, f"{width} + 1", 1.0, "0"))
+        _line(symbol, _Stroke(colour, width, 0.6, "1"))
+    SubElement(root, "layerOpacity").text = "0.85"
+    return _text(root)
+
+
+def nodes_qml() -> str:
+    """QML of the ``nodes`` layer: a small marker by kind, only at large scales."""
+    root = _root()
+    root.set("hasScaleBasedVisibilityFlag", "1")
+    root.set("minScale", _NODES_FROM_SCALE)
+    root.set("maxScale", "0")
+    renderer = SubElement(
+        root,
+        "renderer-v2",
+        {
+            "type": "categorizedSymbol",
+            "attr": "kind",
+            "symbollevels": "0",
+            "enableorderby": "0",
+            "forceraster": "0",
+            "referencescale": "-1",
+        },
+    )
+    categories = SubElement(renderer, "categories")
+    symbols = SubElement(renderer, "symbols")
+    for kind, (marker, colour, size) in _NODE_LOOK.items():
+        number, label = str(int(kind)), kind.label.replace("_", " ")
+        SubElement(
+            categories,
+            "category",
+            {"value": kind.label, "type": "string", "label": label, "symbol": number, "render": "true"},
+        )
+        symbol = _symbol(symbols, number, "marker")
+        layer = _layer(symbol, "SimpleMarker", "0")
+        options = {"name": marker, "color": colour, "size": size, "size_unit": "MM"}
+        _options(layer, {**options, "outline_color": _CASING, "outline_width": "0.3"})
+    return _text(root)
+
+
+def _root() -> Element:
+    return Element("qgis", {"version": _VERSION, "styleCategories": "LayerConfiguration|Symbology|Rendering"})
+
+
+def _symbol(symbols: Element, name: str, kind: str) -> Element:
+    return SubElement(
+        symbols,
+        "symbol",
+        {"name": name, "type": kind, "alpha": "1", "clip_to_extent": "1", "force_rhr": "0"},
+    )
+
+
+def _layer(symbol: Element, kind: str, level: str) -> Element:
+    return SubElement(symbol, "layer", {"class": kind, "enabled": "1", "locked": "0", "pass": level})
+
+
+def _options(layer: Element, options: Mapping[str, str]) -> None:
+    box = SubElement(layer, "Option", {"type": "Map"})
+    for name, value in options.items():
+        SubElement(box, "Option", {"name": name, "type": "QString", "value": value})
+
+
+def _line(symbol: Element, stroke: _Stroke) -> None:
+    layer = _layer(symbol, "SimpleLine", stroke.level)
+    _options(
+        layer,
+        {
+            "capstyle": "round",
+            "joinstyle": "round",
+            "line_color": stroke.colour,
+            "line_style": "solid",
+            "line_width": _FALLBACK_WIDTH_M,
+            "line_width_unit": "RenderMetersInMapUnits",
+            # from scale, to scale, has a least size, the least size in mm, has a greatest size, its mm
+            "width_map_unit_scale": f"3x:0,0,1,{stroke.least_mm},0,0",
+        },
+    )
+    defined = SubElement(SubElement(layer, "data_defined_properties"), "Option", {"type": "Map"})
+    SubElement(defined, "Option", {"name": "name", "type": "QString", "value": ""})
+    properties = SubElement(defined, "Option", {"name": "properties", "type": "Map"})
+    width = SubElement(properties, "Option", {"name": "outlineWidth", "type": "Map"})
+    SubElement(width, "Option", {"name": "active", "type": "bool", "value": "true"})
+    SubElement(width, "Option", {"name": "expression", "type": "QString", "value": stroke.width_m})
+    SubElement(width, "Option", {"name": "type", "type": "int", "value": _EXPRESSION})
+    SubElement(defined, "Option", {"name": "type", "type": "QString", "value": "collection"})
+
+
+def _text(root: Element) -> str:
+    indent(root, " ")
+    return _DOCTYPE + tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,96 @@
+"""Road layers on common ground: one local metric plane, lines cut into straight segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.errors import LayerError
+from georoads.grid import Points, parse_crs
+from georoads.output.read import RoadLines
+
+LONGEST_M = 250.0
+"""A segment that is straight in its own CRS is bent in another one. Lines are divided until that is below
+2 mm: the sagitta of 250 m on a circle of the Earth's radius is 1.2 mm, times the tangent of the latitude."""
+
+_EARTH_M = 6_371_008.8
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Straight pieces of lines in a metric plane.
+
+    Attributes:
+        start, end: (N, 2) float64 metres.
+        line: (N,) int64, the line that each piece belongs to.
+    """
+
+    start: Points
+    end: Points
+    line: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def length_m(self) -> NDArray[np.float64]:
+        """(N,) float64, metres."""
+        d = self.end - self.start
+        return np.hypot(d[:, 0], d[:, 1])
+
+
+def local_crs(layers: tuple[RoadLines, ...]) -> str:
+    """Azimuthal equidistant projection around the middle of the first layer that is not empty.
+
+    Its scale is off by (c / R)² / 6 at the distance c: 1e-5 at 50 km.
+    """
+    for layer in layers:
+        if len(layer.lines):
+            west, south, east, north = shapely.total_bounds(layer.lines)
+            # The middle of the corners on the sphere: it holds across the antimeridian, too.
+            corners = np.array([[west, south], [east, south], [west, north], [east, north]])
+            lon, lat = np.radians(_transformed(corners, layer, "EPSG:4326")).T
+            xyz = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
+            lon_0 = float(np.degrees(np.arctan2(xyz[1], xyz[0])))
+            lat_0 = float(np.degrees(np.arctan2(xyz[2], np.hypot(xyz[0], xyz[1]))))
+            return f"+proj=aeqd +lat_0={lat_0:.6f} +lon_0={lon_0:.6f} +datum=WGS84 +units=m +no_defs"
+    return "EPSG:4326"
+
+
+def to_segments(layer: RoadLines, crs: str) -> Segments:
+    """Project a layer and cut its lines into their straight pieces; pieces of no length are dropped.
+
+    ``Segments.line`` counts the lines that have a length.
+
+    Raises:
+        LayerError: the lines cannot be projected.
+    """
+    real = layer.lines[shapely.length(layer.lines) > 0]
+    lines = shapely.segmentize(real, LONGEST_M / _metres_per_unit(layer.crs))
+    points, line = shapely.get_coordinates(lines, return_index=True)
+    points = _transformed(points, layer, crs)
+    same = line[1:] == line[:-1]
+    moved = (points[1:] != points[:-1]).any(axis=1)
+    keep = np.flatnonzero(same & moved)
+    return Segments(points[keep], points[keep + 1], line[keep])
+
+
+def _transformed(points: Points, layer: RoadLines, crs: str) -> Points:
+    from pyproj import Transformer
+
+    x, y = Transformer.from_crs(parse_crs(layer.crs), parse_crs(crs), always_xy=True).transform(
+        points[:, 0], points[:, 1]
+    )
+    projected = np.column_stack((x, y))
+    if not np.isfinite(projected).all():
+        raise LayerError(f"{layer.name} lies outside the area of its CRS", "check the CRS of the layer")
+    return projected
+
+
+def _metres_per_unit(crs: str) -> float:
+    parsed = parse_crs(crs)
+    factor = float(parsed.axis_info[0].unit_conversion_factor) if parsed.axis_info else 1.0
+    return factor * _EARTH_M if parsed.is_geographic else factor

@@ -1,0 +1,122 @@
+"""Our GeoPackages in a real QGIS: found valid, styled by their own style, no complaint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from georoads.output.provenance import Provenance
+from georoads.output.write import WriteOptions, write_roads
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "output"))
+from drawn_networks import network
+
+PYTHON = "/usr/bin/python3"
+HELPER = Path(__file__).with_name("open_in_qgis.py")
+FIELDS = [
+    ["fid", "Integer64"],
+    ["road_id", "Integer64"],
+    ["length_m", "Real"],
+    ["width_m", "Real"],
+    ["width_std_m", "Real"],
+    ["confidence", "Real"],
+    ["confidence_p05", "Real"],
+    ["bridged_m", "Real"],
+    ["from_node", "Integer64"],
+    ["to_node", "Integer64"],
+    ["source", "String"],
+]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Without our Python's paths, without a window, with settings of its own."""
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PROJ", "GDAL", "VIRTUAL_ENV"))
+    }
+    return {**kept, "QT_QPA_PLATFORM": "offscreen", "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+
+
+@pytest.fixture(scope="module")
+def qgis(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home", numbered=True)
+    home.chmod(0o700)
+    if not Path(PYTHON).exists():
+        pytest.skip("no Debian Python here")
+    probe = [PYTHON, "-c", "import qgis.core"]
+    if subprocess.run(probe, env=environment(home), capture_output=True, check=False).returncode:
+        pytest.skip("python3-qgis is not installed")
+    return home
+
+
+def opened(home: Path, path: Path, *pictures: str) -> dict[str, object]:
+    report = path.with_suffix(".json")
+    command = [PYTHON, str(HELPER), str(path), str(report), *pictures]
+    done = subprocess.run(
+        command, env=environment(home), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
+def write(path: Path, lines=None) -> None:
+    date = datetime(2020, 1, 2, tzinfo=UTC)
+    options = WriteOptions(Provenance("m", "ab", "free", "{}", "s.tif", "0.1.0", date), sources=("s.tif",))
+    write_roads(network() if lines is None else network(lines), path, options)
+
+
+def strip(picture: Path) -> np.ndarray:
+    """The column of pixels across the western road of the crossroads, (H, 3)."""
+    from skimage.io import imread
+
+    image = imread(picture)[:, :, :3]
+    return image[:, image.shape[1] // 2 - 95]
+
+
+@pytest.mark.qgis
+def test_layers_are_valid_and_styled(qgis: Path, tmp_path: Path) -> None:
+    path = tmp_path / "roads.gpkg"
+    write(path)
+    found = opened(qgis, path)
+    assert found["messages"] == []
+    roads, nodes = found["roads"], found["nodes"]
+    assert (roads["valid"], roads["crs"], roads["features"]) == (True, "EPSG:32632", 4)
+    assert (nodes["valid"], nodes["crs"], nodes["features"]) == (True, "EPSG:32632", 5)
+    assert roads["fields"] == FIELDS
+    assert (roads["renderer"], roads["symbols"]) == ("graduatedSymbol", 5)
+    assert (nodes["renderer"], nodes["symbols"], nodes["scale_dependent"]) == ("categorizedSymbol", 4, True)
+
+
+@pytest.mark.qgis
+def test_empty_layers_are_valid(qgis: Path, tmp_path: Path) -> None:
+    path = tmp_path / "roads.gpkg"
+    write(path, ())
+    found = opened(qgis, path)
+    assert found["messages"] == []
+    assert (found["roads"]["valid"], found["roads"]["features"]) == (True, 0)
+    assert found["roads"]["fields"] == FIELDS
+
+
+@pytest.mark.qgis
+def test_roads_are_as_wide_as_on_the_ground_and_visible_from_afar(qgis: Path, tmp_path: Path) -> None:
+    path = tmp_path / "roads.gpkg"
+    write(path)
+    near, far = tmp_path / "near.png", tmp_path / "far.png"
+    place = ["500100", "4999900"]
+    opened(qgis, path, str(near), *place, "1000", "#ffffff", str(far), *place, "20000", "#ffffff")
+    # The western road is 6.667 m wide: 25.2 px at 1:1000 and 96 dpi, its casing 29 px.
+    column = strip(near).astype(int)
+    drawn = (column.sum(axis=1) < 700).sum()
+    dark = (column.sum(axis=1) < 300).sum()
+    assert 28 <= drawn <= 31 and 2 <= dark <= 5
+    from skimage.io import imread
+
+    # At 1:20000 the crossroads is 18 px wide; its lines keep at least 1 mm, which is 3.8 px.
+    image = imread(far)[:, :, :3].astype(int).sum(axis=2)
+    assert 2 <= (image[:, image.shape[1] // 2 - 6] < 700).sum() <= 6

@@ -1,0 +1,58 @@
+"""Masks and skeletons drawn in letters: `#` is road, `.` is not; rows are separated by white space."""
+
+from __future__ import annotations
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from georoads.grid import Grid
+from georoads.network.params import VectorizeParams
+from georoads.network.types import RoadNetwork
+from georoads.network.vectorize import trace_network
+
+RAW = VectorizeParams(speck_m2=0, hole_m2=0, spur_m=0, bridge_m=0, simplify_m=0, smooth_m=0, min_length_m=0)
+"""No cleaning that depends on a length."""
+
+
+def drawn(picture: str) -> NDArray[np.bool_]:
+    return np.array([[letter == "#" for letter in row] for row in picture.split()], dtype=bool)
+
+
+def picture(mask: NDArray[np.bool_]) -> str:
+    return "\n".join("".join(".#"[int(value)] for value in row) for row in mask)
+
+
+def bar(
+    shape: tuple[int, int], start: tuple[float, float], stop: tuple[float, float], width: float
+) -> NDArray[np.bool_]:
+    """A straight road with square ends between two (x, y) points, rasterized by its pixels' centres."""
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
+    dx, dy = stop[0] - start[0], stop[1] - start[1]
+    length = np.hypot(dx, dy)
+    along = ((x - start[0]) * dx + (y - start[1]) * dy) / length
+    across = ((x - start[0]) * dy - (y - start[1]) * dx) / length
+    return np.asarray((along >= 0) & (along <= length) & (np.abs(across) < width / 2))
+
+
+def euler_number(mask: NDArray[np.bool_]) -> int:
+    """8-connected components minus 4-connected holes."""
+    components = ndimage.label(mask, np.ones((3, 3)))[1]
+    holes = ndimage.label(~np.pad(mask, 1))[1] - 1
+    return int(components - holes)
+
+
+def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:
+    """A grid in a UTM zone, 100 km off its meridian, where the scale is 1 to within 0.05 %."""
+    return Grid("EPSG:32647", Affine(gsd, 0, 600_000, 0, -gsd, 1_500_000), shape[1], shape[0])
+
+
+def network_of(
+    raster: NDArray[np.generic], params: VectorizeParams = RAW, gsd: float = 0.5, block_px: int = 1024
+) -> RoadNetwork:
+    """Vectorize a mask (bool) or a probability raster (uint8)."""
+    levels = np.where(raster, 254, 0).astype(np.uint8) if raster.dtype == bool else raster.astype(np.uint8)
+    return trace_network(
+        lambda window: levels[window.slices], utm_grid(levels.shape, gsd), params, block_px=block_px
+    )

@@ -1,0 +1,92 @@
+"""Threshold, specks and holes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from network_drawings import drawn, picture
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from georoads.network.mask import road_mask
+
+
+def levels(text: str) -> NDArray[np.uint8]:
+    """`#` is p = 1, `x` is nodata."""
+    values = {"#": 254, ".": 0, "x": 255}
+    return np.array([[values[letter] for letter in row] for row in text.split()], dtype=np.uint8)
+
+
+def test_threshold_is_rounded_to_a_level_and_nodata_is_no_road() -> None:
+    raster = np.array([[0, 126, 127, 128, 254, 255]], dtype=np.uint8)
+    assert road_mask(raster, 0.5, 0, 0).tolist() == [[False, False, True, True, True, False]]
+    assert road_mask(raster, 1.0, 0, 0).tolist() == [[False, False, False, False, True, False]]
+    assert road_mask(raster, 0.001, 0, 0).tolist() == [[False, True, True, True, True, False]]
+
+
+def test_specks_are_counted_over_corners() -> None:
+    raster = levels(
+        """
+        #....##
+        .#.....
+        ..#...#
+        ......#
+        """
+    )
+    assert picture(road_mask(raster, 0.5, 3, 0)) == "#......\n.#.....\n..#....\n......."
+
+
+def test_holes_are_counted_over_sides_and_open_ones_stay() -> None:
+    raster = levels(
+        """
+        #########.#
+        #.##..##..#
+        ##.#..#####
+        #####.#x###
+        ######.####
+        """
+    )
+    expected = """
+        #########.#
+        ####..##..#
+        ####..#####
+        #####.#.###
+        ######.####
+        """
+    # Both small holes are filled, the large one is not; one touches the edge, one is nodata.
+    assert picture(road_mask(raster, 0.5, 0, 4)) == "\n".join(expected.split())
+
+
+def test_a_hole_that_holds_nodata_stays() -> None:
+    assert picture(road_mask(levels("##### #.x.# #####"), 0.5, 0, 100)) == "#####\n#...#\n#####"
+
+
+@pytest.mark.parametrize("raster", ["....", "####"])
+def test_empty_and_full_masks(raster: str) -> None:
+    assert picture(road_mask(levels(raster), 0.5, 2, 2)) == raster
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14))), st.integers(2, 9))
+def test_specks_equal_those_of_scipy(mask: NDArray[np.bool_], speck: int) -> None:
+    label, _ = ndimage.label(mask, np.ones((3, 3)))
+    large = np.bincount(label.ravel()) >= speck
+    large[0] = False
+    assert np.array_equal(road_mask(np.where(mask, 254, 0).astype(np.uint8), 0.5, speck, 0), large[label])
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14))), st.integers(2, 9))
+def test_holes_equal_those_of_scipy(mask: NDArray[np.bool_], size: int) -> None:
+    label, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    small = np.bincount(label.ravel()) < size
+    small[[0, label[0, 0]]] = False
+    expected = mask | small[label][1:-1, 1:-1]
+    assert np.array_equal(road_mask(np.where(mask, 254, 0).astype(np.uint8), 0.5, 0, size), expected)
+
+
+def test_drawn_is_what_it_looks_like() -> None:
+    assert picture(drawn("#. .#")) == "#.\n.#"

@@ -1,0 +1,175 @@
+"""Skeleton to graph: exact nodes, edges and lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from network_drawings import bar, drawn, euler_number
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from georoads.network.graph import Graph
+from georoads.network.measure import chord_widths, radii
+from georoads.network.thin import thin
+from georoads.network.trace import trace
+
+ROOT2 = float(np.sqrt(2))
+
+
+def traced(text: str) -> Graph:
+    return trace(drawn(text), drawn(text))
+
+
+def check(graph: Graph, nodes: list[tuple[float, float]], edges: list[tuple[int, int, float]]) -> None:
+    assert graph.node_xy.tolist() == [list(node) for node in nodes]
+    assert graph.edge_nodes.tolist() == [list(edge[:2]) for edge in edges]
+    assert graph.lengths().tolist() == pytest.approx([edge[2] for edge in edges])
+
+
+def test_line() -> None:
+    check(traced("..... ##### ....."), [(0.5, 1.5), (4.5, 1.5)], [(0, 1, 4)])
+
+
+def test_two_pixels() -> None:
+    check(traced("#. .#"), [(0.5, 0.5), (1.5, 1.5)], [(0, 1, ROOT2)])
+
+
+def test_t() -> None:
+    check(
+        traced("##### ..#.. ..#.."),
+        [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5), (2.5, 2.5)],
+        [(0, 1, 2), (1, 2, 2), (1, 3, 2)],
+    )
+
+
+def test_cross_and_diagonal_cross() -> None:
+    check(
+        traced("..#.. ..#.. ##### ..#.. ..#.."),
+        [(2.5, 0.5), (0.5, 2.5), (2.5, 2.5), (4.5, 2.5), (2.5, 4.5)],
+        [(0, 2, 2), (1, 2, 2), (2, 3, 2), (2, 4, 2)],
+    )
+    check(
+        traced("#.# .#. #.#"),
+        [(0.5, 0.5), (2.5, 0.5), (1.5, 1.5), (0.5, 2.5), (2.5, 2.5)],
+        [(0, 2, ROOT2), (1, 2, ROOT2), (2, 4, ROOT2), (2, 3, ROOT2)],
+    )
+
+
+def test_the_pixels_of_a_wide_junction_are_one_node() -> None:
+    graph = traced("#..# .##. .##. #..#")
+    assert graph.node_xy.tolist() == [[0.5, 0.5], [3.5, 0.5], [2.0, 2.0], [0.5, 3.5], [3.5, 3.5]]
+    assert graph.degree().tolist() == [1, 1, 4, 1, 1]
+
+
+def test_ring_has_one_node_at_its_first_pixel() -> None:
+    check(traced(".##. #..# #..# .##."), [(1.5, 0.5)], [(0, 0, 4 + 4 * ROOT2)])
+
+
+def test_two_rings_that_touch_share_a_node() -> None:
+    graph = traced(
+        """
+        .#...#.
+        #.#.#.#
+        #..#..#
+        #.#.#.#
+        .#...#.
+        """
+    )
+    check(graph, [(3.5, 2.5)], [(0, 0, 2 + 6 * ROOT2), (0, 0, 2 + 6 * ROOT2)])
+
+
+def test_figure_eight_with_a_bar_keeps_parallel_edges() -> None:
+    graph = traced(
+        """
+        .###.
+        #...#
+        #####
+        #...#
+        .###.
+        """
+    )
+    assert graph.n_nodes == 2
+    assert graph.degree().tolist() == [3, 3]
+    assert graph.edge_nodes.tolist() == [[0, 1]] * 3
+
+
+def test_loop_on_a_stem() -> None:
+    graph = traced(".#. #.# .#. .#. .#.")
+    assert graph.degree().tolist() == [3, 1]
+    assert sorted(graph.is_loop.tolist()) == [False, True]
+
+
+def test_point_and_empty_give_nothing() -> None:
+    for text in ("... .#. ...", "... ..."):
+        graph = traced(text)
+        assert (graph.n_nodes, graph.n_edges, graph.offsets.tolist()) == (0, 0, [0])
+
+
+def test_ends_near_the_edge_and_beside_nodata_are_marked() -> None:
+    skeleton = np.zeros((12, 40), bool)
+    skeleton[6, 2:30] = True
+    probability = np.full(skeleton.shape, 100, np.uint8)
+    assert trace(skeleton, skeleton, probability).at_edge.tolist() == [True, False]
+    probability[:, 31:] = 255
+    graph = trace(skeleton, skeleton, probability)
+    assert graph.at_edge.tolist() == [True, True]
+    assert set(graph.level.tolist()) == {100}
+
+
+@settings(max_examples=100, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))))
+def test_paths_are_connected_end_at_nodes_and_cover_the_skeleton(mask: NDArray[np.bool_]) -> None:
+    mask = np.asarray(ndimage.binary_dilation(mask & np.roll(mask, 1)))
+    skeleton = thin(mask)
+    graph = trace(skeleton, mask)
+    seen = np.zeros(mask.shape, bool)
+    for edge in range(graph.n_edges):
+        line = graph.line(edge)
+        assert (line[0] == graph.node_xy[graph.edge_nodes[edge, 0]]).all()
+        assert (line[-1] == graph.node_xy[graph.edge_nodes[edge, 1]]).all()
+        inner = np.floor(line[1:-1]).astype(int)
+        assert not seen[inner[:, 1], inner[:, 0]].any()
+        seen[inner[:, 1], inner[:, 0]] = True
+        assert (np.abs(np.diff(inner, axis=0)).max(axis=1, initial=0) <= 1).all()
+    assert not (seen & ~skeleton).any()
+    # Components of the skeleton that have a length at all are components of the graph.
+    parts, count = ndimage.label(skeleton, np.ones((3, 3)))
+    points = int((np.bincount(parts.ravel())[1:] == 1).sum())
+    loops = graph.n_edges - graph.n_nodes + count - points
+    # A hole of one pixel may be swallowed by a junction.
+    assert 0 <= loops <= count - euler_number(skeleton)
+
+
+def test_radii_equal_a_distance_transform() -> None:
+    mask = bar((60, 60), (5, 8), (50, 44), 14) | bar((60, 60), (40, 5), (20, 55), 9)
+    pixels = np.flatnonzero(mask)
+    padded = np.pad(mask, 1, constant_values=True)
+    expected = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].ravel()[pixels]
+    assert radii(mask, pixels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("width", [1, 4, 7, 8, 15])
+def test_width_of_an_upright_bar_is_exact(width: int) -> None:
+    mask = np.zeros((40, 80), bool)
+    mask[10 : 10 + width, 5:75] = True
+    graph = trace(thin(mask), mask)
+    assert np.median(graph.width) == width
+
+
+@pytest.mark.parametrize("degrees", [0, 10, 26.6, 30, 45, 60, 77, 90, 120, 135])
+@pytest.mark.parametrize("width", [5, 7, 12])
+def test_width_of_a_slanted_bar(degrees: float, width: int) -> None:
+    angle = np.radians(degrees)
+    half = 70 * np.array([np.cos(angle), np.sin(angle)])
+    mask = bar((200, 200), tuple(100.25 - half), tuple(100.25 + half), width)
+    graph = trace(thin(mask), mask)
+    # What was drawn: rasterizing makes a slanted road narrower or wider by up to 0.7 pixels.
+    assert np.median(graph.width) == pytest.approx(mask.sum() / 140, abs=0.4)
+
+
+def test_chord_outside_the_road_is_zero() -> None:
+    xy = np.array([[2.5, 2.5], [3.5, 2.5]])
+    assert chord_widths(np.zeros((5, 5), bool), xy, np.array([0, 2])).tolist() == [0.0, 0.0]

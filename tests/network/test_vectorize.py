@@ -1,0 +1,160 @@
+"""The room's door: rasters in, networks out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from network_drawings import RAW, bar, drawn, network_of
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from georoads.errors import GeoroadsError
+from georoads.grid import Grid, Window
+from georoads.network.attributes import confidences, widths
+from georoads.network.params import VectorizeParams
+from georoads.network.types import NodeKind, RoadNetwork
+from georoads.network.vectorize import trace_network
+
+ROADS = Path(__file__).resolve().parents[3] / "shared" / "data" / "deepglobe" / "train"
+
+
+def check_invariants(network: RoadNetwork) -> None:
+    """Both ends of every edge are nodes; ids and order are those promised."""
+    assert network.node_id.tolist() == list(range(1, network.n_nodes + 1))
+    keys = [(y, x) for x, y in network.node_xy.tolist()]
+    assert keys == sorted(keys)
+    firsts = []
+    for edge in range(network.n_edges):
+        line, (a, b) = network.line(edge), network.edge_nodes[edge]
+        assert (line[0] == network.node_xy[a - 1]).all()
+        assert (line[-1] == network.node_xy[b - 1]).all()
+        assert a <= b
+        firsts.append((line[0, 1], line[0, 0]))
+    assert firsts == sorted(firsts)
+    assert (network.length_m > 0).all()
+    assert set(np.unique(network.edge_nodes)) == set(network.node_id.tolist())
+
+
+def same(a: RoadNetwork, b: RoadNetwork) -> bool:
+    return all(np.array_equal(value, getattr(b, name)) for name, value in vars(a).items() if name != "grid")
+
+
+@pytest.mark.parametrize("mask", [np.zeros((5, 7), bool), drawn("... .#. ..."), np.zeros((1, 1), bool)])
+def test_an_empty_mask_gives_an_empty_network(mask: NDArray[np.bool_]) -> None:
+    network = network_of(mask)
+    assert (network.n_nodes, network.n_edges, network.offsets.tolist()) == (0, 0, [0])
+    assert network.points.shape == network.node_xy.shape == (0, 2)
+    assert network.edge_nodes.shape == (0, 2)
+
+
+def test_a_road_through_the_scene() -> None:
+    raster = np.where(bar((60, 200), (-5, 30.5), (205, 30.5), 7), 200, 10).astype(np.uint8)
+    network = network_of(raster, VectorizeParams())
+    check_invariants(network)
+    assert network.node_xy.tolist() == [[0.5, 30.5], [199.5, 30.5]]
+    assert network.node_kind.tolist() == [NodeKind.SCENE_EDGE] * 2
+    assert network.points.tolist() == [[0.5, 30.5], [199.5, 30.5]]
+    assert network.length_m.tolist() == pytest.approx([99.5], rel=5e-4)
+    assert network.width_m.tolist() == pytest.approx([3.5], rel=5e-4)
+    assert network.width_std_m.tolist() == [0.0]
+    assert network.confidence.tolist() == pytest.approx([200 / 254])
+    assert network.confidence_p05.tolist() == pytest.approx([200 / 254])
+    assert network.bridged_m.tolist() == [0.0]
+
+
+def test_kinds_of_nodes() -> None:
+    shape = (300, 300)
+    mask = bar(shape, (-5, 80.5), (305, 80.5), 9) | bar(shape, (150.5, 80), (150.5, 200), 9)
+    y, x = np.mgrid[:300, :300]
+    mask |= np.abs(np.hypot(x - 230, y - 200) - 40) < 4
+    network = network_of(mask, VectorizeParams())
+    check_invariants(network)
+    kinds = [NodeKind(int(kind)).label for kind in network.node_kind]
+    assert sorted(kinds) == ["end", "junction", "ring", "scene_edge", "scene_edge"]
+    ring = int(network.node_id[kinds.index("ring")])
+    assert [ring, ring] in network.edge_nodes.tolist()
+    assert network.length_m[network.edge_nodes[:, 0] == ring] == pytest.approx(2 * np.pi * 20, rel=0.02)
+
+
+def test_a_road_that_ends_at_nodata_ends_at_the_scenes_edge() -> None:
+    raster = np.where(bar((60, 200), (20, 30.5), (205, 30.5), 7), 254, 0).astype(np.uint8)
+    raster[:, 150:] = 255
+    network = network_of(raster, VectorizeParams())
+    assert network.node_kind.tolist() == [NodeKind.END, NodeKind.SCENE_EDGE]
+    assert network.node_xy[1].tolist() == [149.5, 30.5]
+
+
+def test_a_slanted_road_keeps_its_course_up_to_the_scenes_edge() -> None:
+    mask = bar((200, 200), (20, -20), (140, 220), 11)
+    network = network_of(mask, VectorizeParams())
+    assert network.node_kind.tolist() == [NodeKind.SCENE_EDGE] * 2
+    assert len(network.points) <= 4
+    x, y = network.points.T
+    assert np.abs((x - 20) * 240 - (y + 20) * 120).max() / np.hypot(120, 240) < 1.0
+
+
+SETTINGS = [RAW, VectorizeParams(), VectorizeParams(spur_m=2, min_length_m=3)]
+masks = hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    masks,
+    st.integers(1, 30),
+    st.sampled_from(SETTINGS),
+)
+def test_the_result_does_not_depend_on_the_block_size(
+    mask: NDArray[np.bool_], block_px: int, params: VectorizeParams
+) -> None:
+    mask = np.asarray(ndimage.binary_dilation(mask & np.roll(mask, 1)))
+    whole = network_of(mask, params, gsd=1.0)
+    check_invariants(whole)
+    assert same(whole, network_of(mask, params, gsd=1.0, block_px=block_px))
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not ROADS.exists(), reason="needs the development data set beside the checkout")
+def test_real_masks_give_clean_networks() -> None:
+    cv2 = pytest.importorskip("cv2")
+    shapely = pytest.importorskip("shapely")
+    for path in sorted(ROADS.glob("*_mask.png"))[5:400:40]:
+        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127
+        network = network_of(mask, VectorizeParams())
+        check_invariants(network)
+        lines = [shapely.LineString(network.line(edge)) for edge in range(network.n_edges)]
+        assert all(line.is_simple for line in lines), path.name
+        pairs = shapely.STRtree(lines).query(lines, predicate="crosses").T
+        for a, b in pairs[pairs[:, 0] < pairs[:, 1]]:
+            met = shapely.get_coordinates(lines[a].intersection(lines[b]))
+            ends = network.node_xy[network.edge_nodes[a] - 1]
+            assert np.abs(met[:, None] - ends).max(axis=2).min(axis=1).max() < 1e-6, path.name
+
+
+def test_too_many_pixels_are_refused_before_anything_is_read() -> None:
+    grid = Grid("EPSG:32647", Affine(0.5, 0, 600_000, 0, -0.5, 1_500_000), 40_000, 40_000)
+
+    def read(window: Window) -> NDArray[np.uint8]:
+        raise AssertionError("read")
+
+    with pytest.raises(GeoroadsError, match="40000 x 40000") as caught:
+        trace_network(read, grid, VectorizeParams())
+    assert caught.value.hint
+
+
+def test_widths_leave_bridges_out() -> None:
+    median, spread = widths(np.array([4.0, np.nan, 6.0, 5.0, np.nan, np.nan]), np.array([0, 4, 6]))
+    assert median.tolist() == [5.0, 0.0]
+    assert spread.tolist() == pytest.approx([1.4826, 0.0])
+
+
+def test_confidence_is_mean_and_percentile() -> None:
+    level = np.arange(0, 202, 2, dtype=np.uint8)
+    mean, low = confidences(level, np.array([0, 101]))
+    assert mean.tolist() == pytest.approx([level.mean() / 254])
+    assert low.tolist() == pytest.approx([np.percentile(level, 5) / 254])

@@ -1,0 +1,79 @@
+"""The texts that a layer carries."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from georoads.errors import GeoroadsError
+from georoads.network.types import NodeKind
+from georoads.output.dictionary import KINDS, LAYERS, markdown
+from georoads.output.provenance import Provenance, provenance_date
+from georoads.output.style import CLASSES, nodes_qml, roads_qml
+
+PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+
+
+def test_page_is_made_from_the_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == markdown(), "write georoads.output.dictionary.markdown() there"
+
+
+def test_titles_are_unique_in_their_layer() -> None:
+    for layer in LAYERS:
+        assert len({f.title for f in layer.fields}) == len(layer.fields)
+
+
+def test_every_kind_is_explained() -> None:
+    assert list(KINDS) == [kind.label for kind in NodeKind]
+
+
+def test_classes_cover_all_confidences() -> None:
+    assert CLASSES[0][0] == 0.0 and CLASSES[-1][1] == 1.0
+    assert [c[1] for c in CLASSES[:-1]] == [c[0] for c in CLASSES[1:]]
+
+
+def test_roads_grow_lighter_with_confidence() -> None:
+    def light(colour: str) -> float:
+        r, g, b, _ = (int(part) for part in colour.split(","))
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    shades = [light(c[2]) for c in CLASSES]
+    assert shades == sorted(shades)
+
+
+def test_qml_is_sound() -> None:
+    roads, nodes = (ElementTree.fromstring(qml()) for qml in (roads_qml, nodes_qml))
+    renderer = roads.find("renderer-v2")
+    assert renderer is not None and renderer.get("type") == "graduatedSymbol"
+    symbols = {s.get("name") for s in renderer.iterfind("symbols/symbol")}
+    assert [r.get("symbol") in symbols for r in renderer.iterfind("ranges/range")] == [True] * len(CLASSES)
+    values = [c.get("value") for c in nodes.iterfind("renderer-v2/categories/category")]
+    assert values == [kind.label for kind in NodeKind]
+
+
+def test_date_is_that_of_the_youngest_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    for name, seconds in (("a.tif", 1_000_000_000), ("b.tif", 1_000_000_060.7)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (seconds, seconds))
+    date = provenance_date([tmp_path / "a.tif", tmp_path / "b.tif"])
+    assert date == datetime(2001, 9, 9, 1, 47, 40, tzinfo=UTC)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert provenance_date([tmp_path / "a.tif"]) == datetime(1970, 1, 2, tzinfo=UTC)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(GeoroadsError, match="'yesterday'"):
+        provenance_date([])
+
+
+def test_provenance_as_json() -> None:
+    date = datetime(2020, 1, 2, tzinfo=UTC)
+    record = json.loads(Provenance("m", "ab", "free", "--threshold .5", "s.tif", "0.1.0", date).as_json())
+    assert record["parameters"] == "--threshold .5"
+    assert record["date"] == "2020-01-02T00:00:00.000Z"
+    with pytest.raises(ValueError, match="time zone"):
+        Provenance("m", "ab", "free", "", "s.tif", "0.1.0", datetime(2020, 1, 2))
