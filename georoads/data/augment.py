@@ -32,7 +32,7 @@ def augment(chip: Chip, recipe: str, seed: int) -> Chip:
 
 @lru_cache(maxsize=4)
 def _pipeline(recipe: str) -> Any:
-    import albumentations as A  # noqa: N812
+    import albumentations as A
 
     if recipe == "flips":
         return A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)])
@@ -59,7 +59,9 @@ def _pipeline(recipe: str) -> Any:
     )
 
 
-def to_array(image: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+def to_array(
+    image: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]
+) -> NDArray[np.float32]:
     """(H, W, 3) uint8 to the network's input (3, H, W) float32: (value / 255 - mean) / std."""
     scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
     shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)

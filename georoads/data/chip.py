@@ -102,7 +102,9 @@ def _corner(
         rows, cols = np.nonzero(road)
         if len(rows):
             i = int(rng.integers(len(rows)))
-            return _clamp(int(rows[i]) - side // 2, height - side), _clamp(int(cols[i]) - side // 2, width - side)
+            return _clamp(int(rows[i]) - side // 2, height - side), _clamp(
+                int(cols[i]) - side // 2, width - side
+            )
     return _uniform(height - side, rng), _uniform(width - side, rng)
 
 

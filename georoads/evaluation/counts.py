@@ -13,9 +13,7 @@ LevelCounts = NDArray[np.int64]
 """(2, 255) int64: pixels of background and of road by predicted level 0..254."""
 
 
-def count_levels(
-    levels: NDArray[np.uint8], road: NDArray[np.bool_], valid: NDArray[np.bool_]
-) -> LevelCounts:
+def count_levels(levels: NDArray[np.uint8], road: NDArray[np.bool_], valid: NDArray[np.bool_]) -> LevelCounts:
     """Count the valid pixels of each level apart for background and road."""
     use = valid & (levels != NODATA)
     return np.stack(

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from georoads.data.chip import resample_picture
 from georoads.data.dataset import Sample
 from georoads.data.pictures import read_pair, valid_pixels
-from georoads.evaluation.counts import LevelCounts, PixelScore, best_score, count_levels, iou_interval, score_at
+from georoads.evaluation.counts import (
+    LevelCounts,
+    PixelScore,
+    best_score,
+    count_levels,
+    iou_interval,
+    score_at,
+)
 from georoads.inference.picture import predict_picture
 from georoads.inference.runtime import Runtime
 from georoads.model.card import ModelCard

@@ -23,13 +23,13 @@ def predict_picture(
     Returns:
         (H, W) uint8 in 0..254; where a pixel is invalid the level is still the network's.
     """
-    plan = TilePlan(*valid.shape, card.tile_px, card.overlap_px)
+    plan = TilePlan(valid.shape[0], valid.shape[1], card.tile_px, card.overlap_px)
     levels = {}
     for i in range(len(plan)):
         tile_rgb, tile_valid = cut_reflected(rgb, valid, plan.window(i))
         batch = normalize(tile_rgb, tile_valid, card.mean, card.std)[None]
         levels[i] = to_levels(runtime.logits(batch))[0]
-    return blend(plan, Window(0, 0, *valid.shape), levels)
+    return blend(plan, Window(0, 0, valid.shape[0], valid.shape[1]), levels)
 
 
 def cut_reflected(
@@ -50,4 +50,4 @@ def reflect_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
         return np.zeros_like(index)
     period = 2 * (size - 1)
     folded = np.mod(index, period)
-    return np.minimum(folded, period - folded)
+    return np.asarray(np.minimum(folded, period - folded), dtype=np.int64)

@@ -51,4 +51,4 @@ def normalize(
     out = rgb.astype(np.float32) * scale[:, None, None] - shift[:, None, None]
     if not valid.all():
         out *= valid
-    return out
+    return np.asarray(out, dtype=np.float32)

@@ -74,7 +74,9 @@ def _has_gpu() -> bool:
 
 def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runtime, int]:
     if find_spec("openvino") is None:
-        raise GeoroadsError("OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch")
+        raise GeoroadsError(
+            "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
+        )
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
             f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"

@@ -44,7 +44,9 @@ class TorchRuntime:
     @torch.inference_mode()
     def _forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         x = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None):
+        with torch.autocast(
+            self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None
+        ):
             out = self._network(x)
         return road_logits(out.float()).cpu().numpy()
 
@@ -64,7 +66,9 @@ def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) 
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(kind, False):
-        raise GeoroadsError(f"there is no device {device!r}", "--device cpu; or install torch with GPU support")
+        raise GeoroadsError(
+            f"there is no device {device!r}", "--device cpu; or install torch with GPU support"
+        )
     if precision == "auto":
         fast = kind == "cuda" or (kind == "cpu" and cpu_has_fast_bf16())
         precision = "bf16" if fast else "fp32"

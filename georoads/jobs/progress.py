@@ -43,7 +43,12 @@ class _Lines:
         self.last = now
         rate = (done - self.first_done) / max(1e-9, now - self.started)
         left = f"{(self.total - done) / rate / 60:.1f} min left" if rate > 0 else ""
-        parts = (f"{self.label} {done:.0f}/{self.total:.0f} {self.unit}", f"{rate:.2f} {self.unit}/s", left, note)
+        parts = (
+            f"{self.label} {done:.0f}/{self.total:.0f} {self.unit}",
+            f"{rate:.2f} {self.unit}/s",
+            left,
+            note,
+        )
         sys.stderr.write(", ".join(p for p in parts if p) + "\n")
         sys.stderr.flush()
 

@@ -10,7 +10,7 @@ from georoads.model.checkpoint import Checkpoint
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for georoads, made where it does not exist; a temporary one where it cannot be."""
+    """The user's cache folder for georoads, made if need be; a temporary one if it cannot be."""
     import tempfile
 
     if "GEOROADS_CACHE" in os.environ:

@@ -87,7 +87,7 @@ def find_checkpoint(name: str) -> Checkpoint:
         return _open(path.with_suffix(".json"))
     raise CheckpointError(
         f"no model {name!r}",
-        f"models that ship: {', '.join(shipped) or 'none'}; or give the path of a .safetensors file or a run's folder",
+        f"models that ship: {', '.join(shipped) or 'none'}; or the path of a .safetensors file or a run",
     )
 
 
@@ -133,7 +133,9 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     return network.eval()
 
 
-def save_checkpoint(folder: Path, name: str, state: Mapping[str, torch.Tensor], card: ModelCard) -> Checkpoint:
+def save_checkpoint(
+    folder: Path, name: str, state: Mapping[str, torch.Tensor], card: ModelCard
+) -> Checkpoint:
     """Write NAME.safetensors and then NAME.json; each appears whole or not at all.
 
     Args:
@@ -169,8 +171,9 @@ def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     import torch
 
     return {
-        k: (v.detach().to("cpu", torch.float16) if v.ndim >= 2 and v.is_floating_point() else v.detach().cpu())
-        .contiguous()
+        k: (
+            v.detach().to("cpu", torch.float16) if v.ndim >= 2 and v.is_floating_point() else v.detach().cpu()
+        ).contiguous()
         for k, v in state.items()
     }
 

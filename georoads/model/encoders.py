@@ -143,9 +143,7 @@ def _encoder(model: nn.Module) -> nn.Module:
 def _from_hub(config: ModelConfig) -> State:
     smp = import_smp()
     try:
-        encoder = smp.encoders.get_encoder(
-            config.encoder, in_channels=config.in_channels, weights="imagenet"
-        )
+        encoder = smp.encoders.get_encoder(config.encoder, in_channels=config.in_channels, weights="imagenet")
     except (OSError, KeyError, ValueError, RuntimeError) as e:
         raise CheckpointError(
             f"ImageNet weights for {config.encoder} cannot be had from the hub: {str(e).splitlines()[0]}",

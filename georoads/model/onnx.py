@@ -23,7 +23,7 @@ OPSET = 17
 
 def _store_as_half(module: nn.Module) -> None:
     """Keep a module's weight as an fp16 buffer and let it be read as fp32."""
-    half = module.weight.detach().half()  # type: ignore[operator, union-attr]
+    half = module.weight.detach().half()  # type: ignore[operator]
     del module.weight
     module.register_buffer("weight_half", half)
     as_float = property(lambda self: self.weight_half.float())

@@ -186,7 +186,7 @@ def _progress_function(recipe: Recipe, p: Prepared, clock: _Clock) -> Callable[[
     """Progress 0..1 of a sample number: by time where minutes are given, else by the number alone."""
     if recipe.train.minutes is not None:
         budget = recipe.train.minutes * 60.0
-        return lambda number: clock.seconds / budget
+        return lambda number: float(clock.seconds / budget)
     total = (p.total_steps or 1) * recipe.train.batch
     return lambda number: number / total
 

@@ -21,7 +21,9 @@ def road_loss(
         dice_weight: w in 0..1.
     """
     n_valid = valid.sum().clamp(min=1.0)
-    cross_entropy = (F.binary_cross_entropy_with_logits(logits, road, reduction="none") * valid).sum() / n_valid
+    cross_entropy = (
+        F.binary_cross_entropy_with_logits(logits, road, reduction="none") * valid
+    ).sum() / n_valid
     p, t = torch.sigmoid(logits) * valid, road * valid
     dice = 1.0 - (2.0 * (p * t).sum() + 1.0) / (p.sum() + t.sum() + 1.0)
     return (1.0 - dice_weight) * cross_entropy + dice_weight * dice

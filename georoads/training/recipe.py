@@ -104,11 +104,11 @@ class Recipe:
     """
 
     name: str
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = field(default_factory=ModelConfig)
     encoder_weights: str = "imagenet"
-    chip: ChipParams = ChipParams()
-    train: TrainParams = TrainParams()
-    tile: TileParams = TileParams()
+    chip: ChipParams = field(default_factory=ChipParams)
+    train: TrainParams = field(default_factory=TrainParams)
+    tile: TileParams = field(default_factory=TileParams)
     data: tuple[DataSource, ...] = field(default=(DataSource(),))
 
     def as_dict(self) -> dict[str, Any]:

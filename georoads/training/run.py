@@ -55,7 +55,9 @@ def start_run(folder: Path, recipe: Recipe, split_sha256: str, resume: bool) -> 
     now = json.loads(json.dumps(content))
     if made_with.is_file():
         if not resume:
-            raise GeoroadsError(f"{folder} already holds a training", "go on with --resume, or name another --output")
+            raise GeoroadsError(
+                f"{folder} already holds a training", "go on with --resume, or name another --output"
+            )
         then = json.loads(made_with.read_text(encoding="utf-8"))
         changed = _first_difference(then, now, "")
         if changed:
@@ -94,10 +96,9 @@ def read_history(folder: Path) -> list[Epoch]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as f:
-        return [
-            Epoch(**{c.name: (int if c.type == "int" else float)(row[c.name]) for c in fields(Epoch)})
-            for row in csv.DictReader(f)
-        ]
+        whole = {c.name for c in fields(Epoch) if c.type == "int"}
+        rows = [{k: int(v) if k in whole else float(v) for k, v in row.items()} for row in csv.DictReader(f)]
+    return [Epoch(**row) for row in rows]  # type: ignore[arg-type]
 
 
 def save_state(

@@ -78,13 +78,11 @@ class Tickets:
             number += self.batch
 
 
-def load_chips(
-    stream: ChipStream, tickets: Tickets, workers: int
-) -> Iterator[Sequence[torch.Tensor]]:
+def load_chips(stream: ChipStream, tickets: Tickets, workers: int) -> Iterator[Sequence[torch.Tensor]]:
     """Batches (N, 3, H, W), (N, H, W), (N, H, W), cut by worker processes."""
     loader = DataLoader(
         stream,
-        batch_sampler=tickets,  # type: ignore[arg-type]  # an endless sampler has no length
+        batch_sampler=tickets,  # an endless sampler: it has no length
         num_workers=workers,
         prefetch_factor=3 if workers else None,
         worker_init_fn=_one_thread,

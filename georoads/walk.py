@@ -1,0 +1,1 @@
+"""The main walk, put together from the rooms."""
