@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 Controls = list[tuple[float, float]]
 
 EXTENT_M = 1024.0
-SNAP_M = 14.0  # a road that ends this near an earlier one joins it
+GSD_M = 0.5
+SNAP_M = 20.0  # a road that ends this near an earlier one joins it
 RIVER: Controls = [(322, -60), (352, 90), (418, 250), (372, 420), (330, 560), (402, 720), (448, 880), (420, 1090)]
 RIVER_WIDTH_M = 21.0
 VILLAGE_CENTRE, VILLAGE_TURN_DEG = (700.0, 470.0), 9.0
@@ -76,7 +77,7 @@ def village_streets(seed: int) -> list[tuple[str, float, Controls]]:
     along_village, across_village = [-118.0, -64.0, 4.0, 66.0, 128.0], [-62.0, 2.0, 64.0, 118.0]
     grids = [
         (VILLAGE_CENTRE, VILLAGE_TURN_DEG, along_village, across_village),
-        (HAMLET_CENTRE, HAMLET_TURN_DEG, [-52.0, 40.0], [-42.0, 34.0, 72.0]),
+        (HAMLET_CENTRE, HAMLET_TURN_DEG, [-52.0, 40.0], [-42.0, 76.0]),
     ]
     for centre, turn_deg, rows, columns in grids:
         turn = np.deg2rad(turn_deg)
@@ -84,8 +85,8 @@ def village_streets(seed: int) -> list[tuple[str, float, Controls]]:
         for lines, others, swap in ((rows, columns, False), (columns, rows, True)):
             for place in lines:
                 low, high = others[0] - rng.uniform(8, 34), others[-1] + rng.uniform(8, 34)
-                if not swap and centre == VILLAGE_CENTRE:
-                    low = -124.0  # the village's cross streets reach the concrete road in the west
+                if not swap and centre == VILLAGE_CENTRE and place > -100:
+                    low = -113.0  # the village's cross streets reach the concrete road in the west
                 middle = (low + high) / 2
                 flat = np.array([(low, place), (middle, place + rng.uniform(-5, 5)), (high, place + rng.uniform(-4, 4))])
                 corners = (flat[:, ::-1] if swap else flat) @ frame + np.asarray(centre)
@@ -126,6 +127,36 @@ def build_roads(seed: int) -> list[Road]:
         lines.append(join(spline(controls, wander, rng), lines))
         kinds.append((surface, width_m, built_up))
     return [Road(line, width, surface, near) for line, (surface, width, near) in zip(lines, kinds, strict=True)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The drawn window: where its corner lies, its roads and river in its pixels, the seed."""
+
+    size_px: int
+    offset_m: float
+    seed: int
+    roads: list[Road]
+    lines_px: list[Floats]
+    river_px: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (rows, cols)."""
+        return self.size_px, self.size_px
+
+    def rng(self, part: int) -> np.random.Generator:
+        """Return the random numbers of one part of the drawing, independent of all other parts."""
+        return np.random.default_rng([self.seed, 100 + part])
+
+
+def make_place(size_px: int, seed: int) -> Place:
+    """Return the window of `size_px` in the middle of the full scene."""
+    offset_m = (EXTENT_M - size_px * GSD_M) / 2
+    roads = build_roads(seed)
+    lines = [(road.points - offset_m) / GSD_M for road in roads]
+    river = spline(RIVER, 3.0, np.random.default_rng([seed, 99]))
+    return Place(size_px, offset_m, seed, roads, lines, (river - offset_m) / GSD_M)
 
 
 def truth_lines(roads: list[Road], valid: Polygon) -> list[tuple[LineString, Road]]:

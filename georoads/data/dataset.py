@@ -128,7 +128,7 @@ def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
     lonely = sorted((images.keys() | rows.keys()) ^ masks.keys())
     if lonely:
         raise DatasetError(
-            f"{root}: {len(lonely)} pictures without a mask or masks without a picture: {', '.join(lonely[:5])}",
+            f"{root}: {len(lonely)} pictures or masks without their counterpart: {', '.join(lonely[:5])}",
             "images/ and masks/ (and index.csv) must name the same pictures",
         )
     samples = []

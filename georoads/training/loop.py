@@ -150,7 +150,7 @@ def _ground(samples: tuple[Sample, ...]) -> float:
     from georoads.data.pictures import read_image
 
     height, width = read_image(samples[0]).shape[:2]
-    return sum(height * width * s.gsd_m**2 for s in samples)
+    return float(sum(height * width * s.gsd_m**2 for s in samples))
 
 
 def _ground_of_step(recipe: Recipe) -> float:

@@ -1,0 +1,122 @@
+"""What stands in the example scene: houses, trees and vehicles, and where they may stand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import scene_layout as layout
+import scene_paint as paint
+from numpy.typing import NDArray
+from scene_layout import GSD_M
+
+
+def along_roads(place: layout.Place, step_m: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return points beside which things may stand, (N, 6): col, row, unit tangent (2), half width, road number."""
+    found = []
+    for number, line in enumerate(place.lines_px):
+        inside = np.all((line > -40) & (line < place.size_px + 40), axis=1)
+        tangent = np.gradient(line, axis=0)
+        tangent /= np.hypot(*tangent.T)[:, None] + 1e-9
+        step = max(int(step_m), 1)
+        for at in range(int(rng.integers(0, step)), len(line), step):
+            if inside[at]:
+                half = place.roads[number].width_m / 2 / GSD_M
+                found.append([*line[at], *tangent[at], half, number])
+    return np.array(found, dtype=np.float64).reshape(-1, 6)
+
+
+def build_houses(place: layout.Place, height: paint.Array, coat: paint.Array, blocked: NDArray[np.uint8]) -> None:
+    """Put houses along the streets in two rows, farms and sheds along the other roads; mark them in `blocked`."""
+    rng, grain = place.rng(20), paint.fractal(place.shape, 2.0, 4, place.rng(21))
+    for col, row, dx, dy, half, number in along_roads(place, 11.0, rng):
+        built_up = place.roads[int(number)].built_up
+        for side, depth_m in ((-1, 0.0), (1, 0.0), (-1, 16.0), (1, 16.0)):
+            if rng.random() > ((0.80 if depth_m == 0 else 0.55) if built_up else (0.035 if depth_m == 0 else 0.03)):
+                continue
+            shed = rng.random() < (0.03 if built_up else 0.35)
+            long_px = rng.uniform(22, 46) if shed else rng.uniform(8, 15)
+            wide_px = rng.uniform(10, 17) if shed else rng.uniform(6.5, 10)
+            if rng.random() < 0.4:
+                long_px, wide_px = wide_px, long_px
+            back = half + wide_px + (rng.uniform(2.0, 8.0) + depth_m) / GSD_M
+            centre = (col - side * dy * back, row + side * dx * back)
+            turn = np.arctan2(dy, dx) + rng.normal(0, 0.07)
+            box = ((centre[0], centre[1]), (2 * long_px + 3, 2 * wide_px + 3), float(np.rad2deg(turn)))
+            corners = np.round(cv2.boxPoints(box)).astype(np.int32)
+            low, high = np.maximum(corners.min(0), 0), np.minimum(corners.max(0) + 1, place.size_px)
+            if np.any(low >= high):
+                continue
+            local = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+            cv2.fillConvexPoly(local, corners - low, 1)
+            if np.any(blocked[low[1] : high[1], low[0] : high[0]] & local):
+                continue
+            blocked[low[1] : high[1], low[0] : high[0]] |= local
+            raise_house(height, coat, (centre[0], centre[1], long_px, wide_px, turn), grain, rng)
+
+
+def raise_house(height: paint.Array, coat: paint.Array, box: tuple[float, ...], grain: paint.Array, rng: np.random.Generator) -> None:
+    """Build one house, sometimes with an annex under another roof."""
+    style = "flat" if rng.random() < 0.3 else "gable"
+    tall_m = rng.uniform(3.0, 6.5)
+    col, row, long_px, wide_px, turn = box
+    if long_px < wide_px:
+        long_px, wide_px, turn = wide_px, long_px, turn + np.pi / 2
+    whole = np.array([col, row, long_px, wide_px, turn])
+    paint.stand_box(height, coat, whole, tall_m, paint.pick(paint.ROOFS, rng), style, grain)
+    if rng.random() < 0.55:
+        reach = long_px * rng.uniform(0.3, 0.6)
+        annex = np.array([col + np.cos(turn) * reach, row + np.sin(turn) * reach, long_px - reach, wide_px * 0.85, turn])
+        paint.stand_box(height, coat, annex, tall_m * rng.uniform(0.6, 0.95), paint.pick(paint.ROOFS, rng), "flat", grain)
+
+
+def plant_trees(place: layout.Place, fields: paint.Ints, wooded: NDArray[np.bool_], orchard: NDArray[np.bool_],
+                beyond: paint.Array) -> NDArray[np.float64]:
+    """Return the crowns (N, 3: col, row, radius in pixels): hedges, woods, orchards, roadsides, yards.
+
+    `beyond` (rows, cols) is the distance to the nearest road's edge in metres, negative on the road: few trunks stand
+    closer than 1 m, but crowns may hang over.
+    """
+    rng, shape = place.rng(30), place.shape
+    clumps = paint.noise(shape, 55, rng)
+    edge = np.zeros(shape, bool)
+    edge[:, 1:] |= fields[:, 1:] != fields[:, :-1]
+    edge[1:] |= fields[1:] != fields[:-1]
+    x, y = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))
+    rows_of_trees = ((x + 3 * y // 17) % 13 == 0) & ((y - 3 * x // 17) % 13 == 0)
+    verge = (beyond > 0.8) & (beyond < 5)
+    chance: list[tuple[NDArray[np.bool_], float, float, float]] = [
+        (edge & (clumps > 0.55), 0.045, 2.0, 0.45),
+        (edge, 0.006, 1.7, 0.5),
+        (wooded, 0.0085, 2.4, 0.35),
+        (orchard & rows_of_trees, 0.92, 1.35, 0.16),
+        (verge & (clumps > 0.3), 0.0035, 2.2, 0.4),
+        (verge, 0.0022, 1.2, 0.45),
+        (beyond > 1.0, 0.00022, 1.6, 0.55),
+    ]
+    crowns = []
+    for where, density, radius_m, spread in chance:
+        rows, cols = np.nonzero(where & (rng.random(shape) < density) & (beyond > 0.8))
+        radius = radius_m * np.exp(rng.normal(0, spread, len(rows)))
+        crowns.append(np.c_[cols + rng.random(len(rows)), rows + rng.random(len(rows)), np.clip(radius, 0.6, 6.5) / GSD_M])
+    found = np.concatenate(crowns)
+    # A wide crown close to the road would hide it whole: most of those are cut back, some stay.
+    gap_m = beyond[np.minimum(found[:, 1].astype(int), shape[0] - 1), np.minimum(found[:, 0].astype(int), shape[1] - 1)]
+    limit = gap_m / GSD_M + np.where(rng.random(len(found)) < 0.25, 3.5, 0.8) / GSD_M
+    found[:, 2] = np.minimum(found[:, 2], np.maximum(limit, 1.2))
+    return found[rng.permutation(len(found))]
+
+
+def park_vehicles(place: layout.Place, height: paint.Array, coat: paint.Array) -> None:
+    """Put cars and a few lorries on the roads, more on asphalt, each on its side of the middle line."""
+    rng, flat = place.rng(40), np.zeros(place.shape, np.float32)
+    share = {"asphalt": 0.30, "concrete": 0.14, "dirt": 0.03}
+    colours = [((225, 224, 220), 0.4), ((70, 70, 72), 0.25), ((150, 150, 152), 0.2), ((150, 48, 40), 0.1), ((56, 78, 120), 0.05)]
+    for col, row, dx, dy, half, number in along_roads(place, 23.0, rng):
+        if rng.random() > share[place.roads[int(number)].surface]:
+            continue
+        lane = half * rng.uniform(0.32, 0.6) * rng.choice([-1, 1])
+        lorry = rng.random() < 0.12
+        length, width = (8.0, 2.5) if lorry else (4.3, 1.8)
+        turn = np.arctan2(dy, dx) + rng.normal(0, 0.03)
+        box = np.array([col - dy * lane, row + dx * lane, length / 2 / GSD_M, width / 2 / GSD_M, turn])
+        paint.stand_box(height, coat, box, 2.8 if lorry else 1.5, paint.pick(colours, rng), "car", flat)
