@@ -63,7 +63,7 @@ def draw_ground(place: layout.Place) -> tuple[paint.Array, paint.Array, paint.In
     streets = [line for line, road in zip(place.lines_px, place.roads, strict=True) if road.built_up]
     village = distance_m(shape, streets) + 7 * paint.fractal(shape, 12, 4, place.rng(1)) < 34
     depth = layout.RIVER_WIDTH_M / 2 - distance_m(shape, [place.river_px])
-    depth += 2.2 * paint.noise(shape, 120, place.rng(2))
+    depth += 3.6 * paint.fractal(shape, 45, 3, place.rng(2))
     for east, south, radius in ((645, 655, 21), (925, 500, 15), (90, 560, 13), (755, 225, 11)):
         y, x = np.mgrid[: shape[0], : shape[1]]
         east, south = east - place.offset_m, south - place.offset_m
@@ -74,7 +74,7 @@ def draw_ground(place: layout.Place) -> tuple[paint.Array, paint.Array, paint.In
         width_px = int((road.width_m + 3) / GSD_M)
         cv2.polylines(open_land, [np.round(line * 16).astype(np.int32)], False, 0, width_px, cv2.LINE_8, 4)
     _, blocks = cv2.connectedComponents(open_land, connectivity=4)
-    target = np.where(village, 1900.0, 13_000.0).astype(np.float32)
+    target = np.where(village, 1700.0, 14_000.0 * np.exp(0.55 * paint.noise(shape, 260, place.rng(9)))).astype(np.float32)
     fields, u, v = paint.split_blocks(blocks, target, place.rng(4))
     names, kinds = paint.field_kinds(fields, village, place.rng(5))
     kinds[0] = names.index("fallow")
@@ -111,6 +111,11 @@ def round_corners(ground: paint.Array, cover: paint.Array) -> None:
     ground += (beside - ground) * (extra * 0.85)[..., None] * (weight > 0.02)
 
 
+def village_yards(kinds: NDArray[np.int64], names: list[str]) -> NDArray[np.bool_]:
+    """Return for each field label whether it is a yard."""
+    return np.isin(kinds, [names.index(name) for name in paint.YARDS])
+
+
 def valid_mask(size_px: int) -> tuple[NDArray[np.bool_], Polygon]:
     """Return which pixels the flight saw (size, size), and the same area in metres from the window's corner."""
     (x0, y0), (x1, y1) = SWATH_EDGE
@@ -128,11 +133,15 @@ def draw_scene(size_px: int = FULL_PX, seed: int = SEED) -> Drawing:
     height, coat = np.zeros(place.shape, np.float32), np.zeros((*place.shape, 3), np.float32)
     blocked = ((beyond < 1.5) | (depth > -4)).astype(np.uint8)
     things.build_houses(place, height, coat, blocked)
+    things.scatter_clutter(place, height, coat, blocked, village_yards(kinds, names)[fields])
     wooded, orchard = (kinds[fields] == names.index(kind) for kind in ("wood", "orchard"))
+    wooded |= (paint.fractal(place.shape, 30, 4, place.rng(32)) > 2.0) & (beyond > 3)
     free = np.where((height > 0) | (depth > -0.5), -9, beyond).astype(np.float32)
-    paint.stand_trees(height, coat, things.plant_trees(place, fields, wooded, orchard, free), GSD_M, place.rng(31))
+    leafy = np.zeros(place.shape, np.bool_)
+    crowns = things.plant_trees(place, fields, wooded, orchard, free, depth)
+    paint.stand_trees(height, coat, leafy, crowns, place.rng(31))
     things.park_vehicles(place, height, coat)
-    picture = paint.sense(paint.light(ground, height, coat, GSD_M, place.rng(50)), place.rng(51))
+    picture = paint.sense(paint.light(ground, height, coat, leafy, place.rng(50)), place.rng(51))
     valid, area = valid_mask(size_px)
     # Wholly unseen JPEG blocks are black; in the blocks at the border the drawing stays beneath the mask, so that
     # no black rings into valid pixels when they are compressed.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scene_layout import GSD_M
 from scipy.spatial import cKDTree
 
 Array = NDArray[np.float32]
@@ -21,28 +22,28 @@ Rng = np.random.Generator
 
 # Field kinds: RGB, strength of rows, of mottling, of fine grain, share of the fields.
 FIELDS: dict[str, tuple[tuple[float, float, float], float, float, float, float]] = {
-    "ploughed": ((92, 68, 49), 3.5, 4.5, 3.5, 0.20),
-    "soil": ((122, 97, 71), 3.0, 8.0, 4.0, 0.14),
-    "stubble": ((166, 142, 105), 4.0, 13.0, 6.0, 0.15),
-    "crop": ((58, 74, 44), 5.0, 5.0, 4.0, 0.15),
-    "young": ((92, 98, 58), 6.0, 7.0, 4.5, 0.10),
-    "paddy": ((62, 104, 46), 2.0, 6.0, 3.5, 0.05),
-    "fallow": ((112, 106, 70), 0.0, 13.0, 7.0, 0.11),
-    "orchard": ((124, 110, 76), 1.0, 9.0, 5.0, 0.05),
-    "wood": ((66, 72, 42), 0.0, 9.0, 6.0, 0.05),
+    "ploughed": ((98, 77, 57), 3.5, 5.0, 4.0, 0.19),
+    "soil": ((129, 106, 79), 3.0, 8.0, 4.5, 0.17),
+    "stubble": ((161, 138, 102), 4.0, 13.0, 7.0, 0.17),
+    "fallow": ((122, 112, 76), 0.0, 14.0, 8.0, 0.14),
+    "orchard": ((128, 113, 80), 1.0, 10.0, 6.0, 0.05),
+    "young": ((96, 100, 62), 6.0, 8.0, 5.0, 0.11),
+    "crop": ((60, 75, 46), 5.0, 6.0, 4.5, 0.12),
+    "paddy": ((68, 101, 52), 2.0, 7.0, 4.0, 0.03),
+    "wood": ((70, 74, 46), 0.0, 10.0, 7.0, 0.02),
 }
 YARDS: dict[str, tuple[tuple[float, float, float], float, float, float, float]] = {
-    "bare": ((150, 126, 95), 0.0, 12.0, 6.0, 0.45),
-    "grass": ((98, 98, 60), 0.0, 11.0, 6.0, 0.35),
-    "garden": ((70, 82, 48), 3.0, 9.0, 6.0, 0.20),
+    "bare": ((156, 134, 104), 0.0, 14.0, 9.0, 0.55),
+    "grass": ((112, 106, 70), 0.0, 13.0, 9.0, 0.30),
+    "garden": ((76, 86, 52), 3.0, 11.0, 8.0, 0.15),
 }
-SURFACES = {"asphalt": (124.0, 120.0, 112.0), "concrete": (182.0, 174.0, 155.0), "dirt": (180.0, 149.0, 109.0)}
-VERGE = (141.0, 120.0, 86.0)
+SURFACES = {"asphalt": (113.0, 108.0, 99.0), "concrete": (160.0, 150.0, 130.0), "dirt": (159.0, 134.0, 100.0)}
+VERGE = (142.0, 122.0, 89.0)
 ROOFS = [
-    ((176, 174, 168), 0.26), ((128, 122, 114), 0.22), ((126, 88, 70), 0.18), ((158, 82, 62), 0.09),
-    ((88, 118, 160), 0.08), ((222, 220, 212), 0.09), ((92, 88, 82), 0.08),
+    ((168, 166, 160), 0.26), ((124, 118, 110), 0.24), ((118, 88, 73), 0.18), ((146, 84, 66), 0.08),
+    ((92, 116, 150), 0.06), ((212, 208, 198), 0.08), ((88, 84, 78), 0.10),
 ]  # fmt: skip
-CROWNS = [((52, 66, 36), 0.42), ((66, 82, 42), 0.28), ((84, 92, 52), 0.16), ((42, 56, 34), 0.09), ((112, 92, 62), 0.05)]
+CROWNS = [((50, 63, 38), 0.42), ((60, 74, 43), 0.28), ((78, 84, 52), 0.15), ((40, 53, 35), 0.10), ((104, 88, 62), 0.05)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def near_line(points_px: Floats, reach_px: float, shape: tuple[int, int], gsd_m:
     tangent /= np.hypot(*tangent.T)[:, None] + 1e-9
     centres = np.c_[cols + 0.5, rows + 0.5]
     distance, nearest = cKDTree(curve).query(centres, distance_upper_bound=reach_px + 2)
-    good = np.isfinite(distance)
+    # Beyond a dead end a road stops, it does not grow a round head.
+    capped = ((nearest <= 1) | (nearest >= len(curve) - 2)) & (distance > 1.0 / gsd_m)
+    good = np.isfinite(distance) & ~capped
     rows, cols, distance, nearest = rows[good], cols[good], distance[good], nearest[good]
     gap, way = centres[good] - curve[nearest], tangent[nearest]
     side = np.sign(way[:, 0] * gap[:, 1] - way[:, 1] * gap[:, 0]) + 1e-9
@@ -107,7 +110,7 @@ def split_blocks(blocks: Ints, target_px: Array, rng: Rng) -> tuple[Ints, Array,
     coordinates (u, v), in pixels along and across the rows, of each pixel.
     """
     shape = blocks.shape
-    warp_u, warp_v = 7 * noise(shape, 170.0, rng), 7 * noise(shape, 170.0, rng)
+    warp_u, warp_v = (9 * noise(shape, 190.0, rng) + 1.5 * noise(shape, 26.0, rng) for _ in range(2))
     fields, u_all, v_all = np.zeros(shape, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     order = np.argsort(blocks, axis=None, kind="stable")
     ends = np.cumsum(np.bincount(blocks.ravel()))
@@ -143,9 +146,12 @@ def field_kinds(fields: Ints, built_up: NDArray[np.bool_], rng: Rng) -> tuple[li
     names = list(FIELDS) + list(YARDS)
     count = int(fields.max()) + 1
     inside = np.bincount(fields.ravel(), built_up.ravel(), count) / np.maximum(np.bincount(fields.ravel(), minlength=count), 1)
-    open_share, yard_share = [k[4] for k in FIELDS.values()], [k[4] for k in YARDS.values()]
-    open_kind = rng.choice(len(FIELDS), count, p=open_share)
-    yard_kind = len(FIELDS) + rng.choice(len(YARDS), count, p=yard_share)
+    # Neighbours grow alike: kinds follow a smooth noise, blurred by each farmer's own choice.
+    leaning = np.bincount(fields.ravel(), noise(fields.shape, 300, rng).ravel(), count)
+    leaning = leaning / np.maximum(np.bincount(fields.ravel(), minlength=count), 1) + rng.normal(0, 0.5, count)
+    rank = (np.argsort(np.argsort(leaning)) + 0.5) / count
+    open_kind = np.searchsorted(np.cumsum([kind[4] for kind in FIELDS.values()]), rank).clip(0, len(FIELDS) - 1)
+    yard_kind = len(FIELDS) + rng.choice(len(YARDS), count, p=[kind[4] for kind in YARDS.values()])
     return names, np.where(inside > 0.5, yard_kind, open_kind)
 
 
@@ -154,7 +160,7 @@ def paint_fields(fields: Ints, u: Array, v: Array, kinds: NDArray[np.int64], rng
     shape, count = fields.shape, len(kinds)
     table = list(FIELDS.values()) + list(YARDS.values())
     base = np.array([k[0] for k in table])[kinds]
-    base = base * rng.normal(1, 0.11, (count, 1)) * rng.normal(1, 0.03, (count, 3))
+    base = base * rng.normal(1, 0.11, (count, 1)) * rng.normal(1, 0.02, (count, 3))
     rows_amp, mottle, grain = (np.array([k[i] for k in table], np.float32)[kinds] for i in (1, 2, 3))
     period, strip = rng.uniform(4.0, 9.5, count), rng.uniform(14, 46, count)
     picture: Array = base.astype(np.float32)[fields]
@@ -168,6 +174,7 @@ def paint_fields(fields: Ints, u: Array, v: Array, kinds: NDArray[np.int64], rng
     tone = rows_amp[fields] * (rows + 0.6 * strips + 0.7 * streaks)
     tone += mottle[fields] * 0.8 * fractal(shape, 6.0, 5, rng) + grain[fields] * fractal(shape, 1.0, 3, rng)
     picture += tone[..., None] * np.array([1.0, 0.92, 0.78], np.float32)
+    picture *= 1 + 0.055 * fractal(shape, 60.0, 4, rng)[..., None]
     # Weeds and damp spots: hue turns greener in large, uneven patches.
     green = np.clip(fractal(shape, 9.0, 5, rng) - 0.5, 0, 1.6)[..., None] * (mottle[fields] / 12)[..., None]
     picture += green * (np.array([66, 78, 42], np.float32) - picture) * np.float32(0.35)
@@ -179,9 +186,9 @@ def paint_bunds(picture: Array, fields: Ints, rng: Rng) -> NDArray[np.uint8]:
     edge = np.zeros(fields.shape, np.uint8)
     edge[:, 1:] |= fields[:, 1:] != fields[:, :-1]
     edge[1:] |= fields[1:] != fields[:-1]
-    off = cv2.distanceTransform(1 - edge, cv2.DIST_L2, 5) + 0.6 * noise(fields.shape, 5, rng)
+    off = cv2.distanceTransform(1 - edge, cv2.DIST_L2, 5) + 0.8 * fractal(fields.shape, 2.5, 3, rng)
     worn, lush = noise(fields.shape, 90, rng), noise(fields.shape, 60, rng)
-    for colour, width, amount in (((74, 78, 46), 3.2, 0.30 + 0.3 * lush), ((156, 134, 98), 1.0, 0.34 + 0.34 * worn)):
+    for colour, width, amount in (((78, 80, 50), 3.4, 0.32 + 0.34 * lush), ((154, 133, 99), 1.5, 0.40 + 0.42 * worn)):
         alpha = np.clip(amount, 0, 0.8) * np.exp(-((off / width) ** 2))
         picture += (np.array(colour, np.float32) - picture) * alpha[..., None]
     return edge
@@ -190,7 +197,7 @@ def paint_bunds(picture: Array, fields: Ints, rng: Rng) -> NDArray[np.uint8]:
 def paint_water(picture: Array, depth_m: Array, rng: Rng) -> None:
     """Lay water where `depth_m` (metres inside the bank, negative on land) is positive, with banks and waves."""
     shape = depth_m.shape
-    ragged = depth_m + 1.1 * fractal(shape, 5.0, 4, rng)
+    ragged = depth_m + 1.5 * fractal(shape, 5.0, 5, rng)
     bank = np.exp(-(((ragged + 2.5) / 3.0) ** 2))[..., None]
     scrub = np.exp(-(((ragged + 0.5) / 1.5) ** 2))[..., None]
     waves = 1.6 * cv2.blur(noise(shape, 1.5, rng), (5, 1)) + 2.5 * fractal(shape, 20, 3, rng)
@@ -202,37 +209,43 @@ def paint_water(picture: Array, depth_m: Array, rng: Rng) -> None:
 
 def road_colour(near: Near, surface: str, width_m: float, texture: Floats, rng: Rng) -> Floats:
     """Return the colour (N, 3) of a road's pixels: ruts, joints, patches and markings by surface."""
-    tone = 5.5 * texture + rng.normal(0, 2.0, len(texture))
-    colour = np.array(SURFACES[surface]) * rng.normal(1, 0.04) + np.zeros((len(texture), 1))
+    tone = 6.0 * texture + rng.normal(0, 3.0, len(texture))
+    # Along its way a road is repaired, dusty or damp.
+    stage = np.interp(near.along, np.arange(0, 2600, 22.0), np.cumsum(rng.normal(0, 5.0, 119)) % 26 - 13)
+    tone += 0.7 * stage
+    colour = np.array(SURFACES[surface]) * rng.normal(1, 0.06) + np.zeros((len(texture), 1))
     across, half = np.abs(near.off), width_m / 2
     if surface == "dirt":
         tone = 1.6 * tone + 10 * np.exp(-(((across - 0.85) / 0.45) ** 2))
         tone -= (26 if width_m < 4.2 else 14) * np.exp(-((across / 0.4) ** 2)) * np.clip(0.5 + texture, 0, 1.2)
     elif surface == "concrete":
-        tone -= 7.0 * (np.mod(near.along, 6.0) < 0.5) + 5 * (across < 0.25)
+        tone -= 6.0 * (np.mod(near.along, 6.0) < 0.5) + 5 * (across < 0.25)
         tone -= 6.0 * np.exp(-(((across - half * 0.5) / 0.6) ** 2))
     else:
         tone -= 7.0 * np.exp(-(((across - half * 0.45) / 0.7) ** 2))
-        lanes = (across < 0.32) & (np.mod(near.along, 12.0) < 4.0)
-        sides = np.abs(across - (half - 0.7)) < 0.22
-        tone += 48 * lanes + (22 * sides if width_m > 8 else 0.0)
+        lanes = (across < 0.2) & (np.mod(near.along, 12.0) < 4.0)
+        sides = np.abs(across - (half - 0.7)) < 0.15
+        tone += 40 * lanes + (16 * sides if width_m > 8 else 0.0)
     shaded: Floats = colour + tone[:, None] * np.array([1.0, 0.95, 0.85])
-    return shaded
+    # Dust lies towards the edges.
+    dust = 0.5 * np.clip((across - half + 1.4) / 1.4, 0, 1)[:, None] * np.clip(0.6 + 0.6 * texture, 0, 1)[:, None]
+    return shaded + (np.array(VERGE) - shaded) * dust
 
 
 def paint_road(picture: Array, cover: Array, near: Near, surface: str, width_m: float, rng: Rng) -> None:
     """Lay one road with its worn verges over the ground; `cover` (rows, cols) keeps the largest road opacity."""
     shape = cover.shape
     dirt = surface == "dirt"
-    rough = fractal(shape, 3.0, 5, rng)[near.rows, near.cols].astype(np.float64)
+    rough = fractal(shape, 2.5, 5, rng)[near.rows, near.cols].astype(np.float64)
+    broad = noise(shape, 45, rng)[near.rows, near.cols].astype(np.float64)
     across = np.abs(near.off)
-    verge_m = width_m / 2 + (1.3 if dirt else 2.6) + 0.8 * rough
-    verge = np.clip((verge_m - across) / 1.8, 0, 1) * (0.45 + 0.2 * np.clip(rough, -1, 1))
-    blend(picture, near.rows, near.cols, np.array(VERGE) + 7 * rough[:, None], verge)
-    edge_m = width_m / 2 + (0.30 if dirt else 0.08) * np.clip(rough, -1.5, 1.5)
-    solid = np.clip((edge_m - across) / (0.9 if dirt else 0.5) + 0.5, 0, 1)
+    verge_m = width_m / 2 + np.maximum((1.8 if dirt else 3.0) + 1.0 * rough + 1.4 * broad, 0.3)
+    verge = np.clip((verge_m - across) / 2.6, 0, 1) * (0.50 + 0.2 * np.clip(rough, -1, 1))
+    blend(picture, near.rows, near.cols, np.array(VERGE) + 10 * rough[:, None], verge)
+    edge_m = width_m / 2 + (0.38 if dirt else 0.15) * np.clip(rough + 0.6 * broad, -1.5, 1.5)
+    solid = np.clip((edge_m - across) / (1.1 if dirt else 0.6) + 0.5, 0, 1)
     colour = road_colour(near, surface, width_m, rough, rng)
-    blend(picture, near.rows, near.cols, colour, solid * (0.86 if dirt else 0.97))
+    blend(picture, near.rows, near.cols, colour, solid * (0.82 if dirt else 0.95))
     cover[near.rows, near.cols] = np.maximum(cover[near.rows, near.cols], solid)
 
 
@@ -243,8 +256,9 @@ def pick(table: list[tuple[tuple[int, int, int], float]], rng: Rng) -> Floats:
     return colour * rng.normal(1, 0.08) * rng.normal(1, 0.025, 3)
 
 
-def stand_trees(height: Array, paint: Array, trees: Floats, gsd_m: float, rng: Rng) -> None:
-    """Put crowns (N, 3: col, row, radius in pixels) on the height model (metres) and their colours on `paint`."""
+def stand_trees(height: Array, paint: Array, leafy: NDArray[np.bool_], trees: Floats, rng: Rng) -> None:
+    """Put crowns (N, 3: col, row, radius in pixels) on the height model (metres) and their colours on `paint`;
+    `leafy` is set where a crown is on top."""
     rows_all, cols_all = height.shape
     for col, row, radius in trees:
         reach = int(radius * 1.35) + 2
@@ -258,11 +272,12 @@ def stand_trees(height: Array, paint: Array, trees: Floats, gsd_m: float, rng: R
         bearing = np.arctan2(dy, dx)
         lumpy = 1 + 0.13 * np.sin(lobes * bearing + phase[0]) + 0.10 * np.sin(2 * bearing + phase[1])
         dome = 1 - (dx * dx + dy * dy) / (radius * lumpy) ** 2
-        tall = radius * gsd_m * rng.uniform(1.1, 1.7)
+        tall = radius * GSD_M * rng.uniform(1.1, 1.7)
         crown = np.where(dome > 0, tall * (0.35 + 0.65 * np.sqrt(np.maximum(dome, 0))), 0)
         above = crown > height[top:bottom, left:right]
         height[top:bottom, left:right][above] = crown[above]
         paint[top:bottom, left:right][above] = pick(CROWNS, rng)
+        leafy[top:bottom, left:right][above] = True
 
 
 def stand_box(height: Array, paint: Array, box: Floats, tall_m: float, colour: Floats, style: str, grain: Array) -> None:
@@ -288,24 +303,24 @@ def stand_box(height: Array, paint: Array, box: Floats, tall_m: float, colour: F
     paint[top:bottom, left:right][inside] = roof[inside]
 
 
-def light(ground: Array, height: Array, paint: Array, gsd_m: float, rng: Rng) -> Array:
+def light(ground: Array, height: Array, paint: Array, leafy: NDArray[np.bool_], rng: Rng) -> Array:
     """Return ground and standing things under a sun in the south-east, 47 degrees high, with cast shadows."""
     shape = height.shape
-    standing, leafy = height > 0.2, (height > 0.2) & (paint[..., 1] > paint[..., 0])
-    leaves = fractal(shape, 1.6, 3, rng)
+    standing = height > 0.2
+    leaves = fractal(shape, 1.8, 3, rng)
     rough = height * (1 + 0.22 * leaves * leafy)
     smooth = cv2.GaussianBlur(rough, (0, 0), 0.7)
     slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125) * 0.64 + cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125) * 0.77
-    relief = 1 - np.where(leafy, 0.55, 0.30) * np.clip(slope / gsd_m, -1.1, 1.1)
-    picture = np.where(standing[..., None], paint * (1 + 0.07 * (leaves * leafy)[..., None]), ground)
+    relief = 1 - np.where(leafy, 0.34, 0.30) * np.clip(slope / GSD_M, -1.1, 1.1)
+    picture = np.where(standing[..., None], paint * (1 + 0.10 * (leaves * leafy)[..., None]), ground)
     picture *= np.where(standing, relief, 1)[..., None]
     shadow = np.zeros(shape, np.float32)
     tallest = float(height.max(initial=0.0))
-    for step in range(1, int(tallest / (gsd_m * np.tan(np.deg2rad(47)))) + 1):
+    for step in range(1, int(tallest / (GSD_M * np.tan(np.deg2rad(47)))) + 1):
         col, row = int(round(0.64 * step)), int(round(0.77 * step))
         toward_sun = np.zeros(shape, np.float32)
         toward_sun[: shape[0] - row, : shape[1] - col] = rough[row:, col:]
-        shadow = np.maximum(shadow, toward_sun - rough - np.float32(step * gsd_m * np.tan(np.deg2rad(47))) > 0.15)
+        shadow = np.maximum(shadow, toward_sun - rough - np.float32(step * GSD_M * np.tan(np.deg2rad(47))) > 0.15)
     shade = cv2.GaussianBlur(shadow, (0, 0), 0.6)[..., None] * np.where(leafy, 0.55, 1.0)[..., None]
     lit: Array = picture * (1 - shade * np.array([0.62, 0.58, 0.50], np.float32))
     return lit.astype(np.float32)
@@ -316,7 +331,7 @@ def sense(picture: Array, rng: Rng) -> NDArray[np.uint8]:
     shape = picture.shape[:2]
     tint = 1 + 0.035 * noise(shape, 420, rng)[..., None] * np.array([1.0, 0.8, 0.6], np.float32)
     hazy = picture * tint * np.float32(0.94) + np.array([6, 9, 11], np.float32)
-    seen = cv2.GaussianBlur(hazy, (0, 0), 0.85)
-    seen += np.float32(0.55) * (seen - cv2.GaussianBlur(seen, (0, 0), 1.3))
-    grain = rng.normal(0, 1.3, shape).astype(np.float32)[..., None] + rng.normal(0, 0.6, picture.shape).astype(np.float32)
+    seen = cv2.GaussianBlur(hazy, (0, 0), 0.75)
+    seen += np.float32(0.9) * (seen - cv2.GaussianBlur(seen, (0, 0), 1.1))
+    grain = rng.normal(0, 1.8, shape).astype(np.float32)[..., None] + rng.normal(0, 0.6, picture.shape).astype(np.float32)
     return np.clip(np.round(seen + grain), 1, 255).astype(np.uint8)

@@ -28,14 +28,14 @@ def along_roads(place: layout.Place, step_m: float, rng: np.random.Generator) ->
 def build_houses(place: layout.Place, height: paint.Array, coat: paint.Array, blocked: NDArray[np.uint8]) -> None:
     """Put houses along the streets in two rows, farms and sheds along the other roads; mark them in `blocked`."""
     rng, grain = place.rng(20), paint.fractal(place.shape, 2.0, 4, place.rng(21))
-    for col, row, dx, dy, half, number in along_roads(place, 11.0, rng):
+    for col, row, dx, dy, half, number in along_roads(place, 7.0, rng):
         built_up = place.roads[int(number)].built_up
         for side, depth_m in ((-1, 0.0), (1, 0.0), (-1, 16.0), (1, 16.0)):
-            if rng.random() > ((0.80 if depth_m == 0 else 0.55) if built_up else (0.035 if depth_m == 0 else 0.03)):
+            if rng.random() > ((0.62 if depth_m == 0 else 0.45) if built_up else (0.022 if depth_m == 0 else 0.016)):
                 continue
             shed = rng.random() < (0.03 if built_up else 0.35)
-            long_px = rng.uniform(22, 46) if shed else rng.uniform(8, 15)
-            wide_px = rng.uniform(10, 17) if shed else rng.uniform(6.5, 10)
+            long_px = rng.uniform(22, 46) if shed else rng.uniform(7, 15)
+            wide_px = rng.uniform(10, 17) if shed else rng.uniform(5.5, 10)
             if rng.random() < 0.4:
                 long_px, wide_px = wide_px, long_px
             back = half + wide_px + (rng.uniform(2.0, 8.0) + depth_m) / GSD_M
@@ -70,8 +70,8 @@ def raise_house(height: paint.Array, coat: paint.Array, box: tuple[float, ...], 
 
 
 def plant_trees(place: layout.Place, fields: paint.Ints, wooded: NDArray[np.bool_], orchard: NDArray[np.bool_],
-                beyond: paint.Array) -> NDArray[np.float64]:
-    """Return the crowns (N, 3: col, row, radius in pixels): hedges, woods, orchards, roadsides, yards.
+                beyond: paint.Array, depth: paint.Array) -> NDArray[np.float64]:
+    """Return the crowns (N, 3: col, row, radius in pixels): hedges, woods, orchards, roadsides, yards, river banks.
 
     `beyond` (rows, cols) is the distance to the nearest road's edge in metres, negative on the road: few trunks stand
     closer than 1 m, but crowns may hang over.
@@ -84,14 +84,17 @@ def plant_trees(place: layout.Place, fields: paint.Ints, wooded: NDArray[np.bool
     x, y = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))
     rows_of_trees = ((x + 3 * y // 17) % 13 == 0) & ((y - 3 * x // 17) % 13 == 0)
     verge = (beyond > 0.8) & (beyond < 5)
+    bank = (depth > -9) & (depth < -1.5)
     chance: list[tuple[NDArray[np.bool_], float, float, float]] = [
-        (edge & (clumps > 0.55), 0.045, 2.0, 0.45),
-        (edge, 0.006, 1.7, 0.5),
-        (wooded, 0.0085, 2.4, 0.35),
-        (orchard & rows_of_trees, 0.92, 1.35, 0.16),
-        (verge & (clumps > 0.3), 0.0035, 2.2, 0.4),
-        (verge, 0.0022, 1.2, 0.45),
-        (beyond > 1.0, 0.00022, 1.6, 0.55),
+        (edge & (clumps > 0.7), 0.06, 1.9, 0.5),
+        (edge, 0.006, 1.5, 0.55),
+        (wooded, 0.016, 2.3, 0.4),
+        (orchard & rows_of_trees, 0.92, 1.3, 0.16),
+        (bank & (clumps > 0.1), 0.012, 1.9, 0.5),
+        (verge & (clumps > 0.35), 0.006, 2.3, 0.5),
+        (verge, 0.0040, 1.0, 0.45),
+        (beyond > 1.0, 0.00030, 1.5, 0.6),
+        ((beyond > 1.0) & (clumps > 1.1), 0.0016, 1.6, 0.5),
     ]
     crowns = []
     for where, density, radius_m, spread in chance:
@@ -101,9 +104,30 @@ def plant_trees(place: layout.Place, fields: paint.Ints, wooded: NDArray[np.bool
     found = np.concatenate(crowns)
     # A wide crown close to the road would hide it whole: most of those are cut back, some stay.
     gap_m = beyond[np.minimum(found[:, 1].astype(int), shape[0] - 1), np.minimum(found[:, 0].astype(int), shape[1] - 1)]
-    limit = gap_m / GSD_M + np.where(rng.random(len(found)) < 0.25, 3.5, 0.8) / GSD_M
+    limit = gap_m / GSD_M + np.where(rng.random(len(found)) < 0.45, 3.2, 0.9) / GSD_M
     found[:, 2] = np.minimum(found[:, 2], np.maximum(limit, 1.2))
     return found[rng.permutation(len(found))]
+
+
+def scatter_clutter(
+    place: layout.Place, height: paint.Array, coat: paint.Array, blocked: NDArray[np.uint8], yards: NDArray[np.bool_]
+) -> None:
+    """Put sheds, tanks, walls, heaps and stacks into yards, and a few hay stacks and huts on fields."""
+    rng, flat = place.rng(25), np.zeros(place.shape, np.float32)
+    stuff = [((196, 190, 176), 0.3), ((110, 100, 88), 0.3), ((150, 120, 88), 0.2), ((92, 78, 62), 0.15), ((90, 120, 150), 0.05)]
+    for where, density in ((yards, 0.0020), (~yards, 0.00003)):
+        rows, cols = np.nonzero(where & (blocked == 0) & (rng.random(place.shape) < density))
+        for row, col in zip(rows, cols, strict=True):
+            wall = rng.random() < 0.22
+            half = (rng.uniform(6, 16), 0.6) if wall else (rng.uniform(1.0, 4.0), rng.uniform(1.0, 3.0))
+            turn = np.deg2rad(layout.VILLAGE_TURN_DEG) + rng.normal(0, 0.08) + np.pi / 2 * rng.integers(0, 2)
+            reach = np.array([np.cos(turn), np.sin(turn)]) * half[0]
+            ends = np.array([[col, row] - reach, [col, row] + reach]).astype(int)
+            if np.any(ends < 0) or np.any(ends >= place.size_px) or np.any(blocked[ends[:, 1], ends[:, 0]]):
+                continue
+            box = np.array([col, row, *half, turn])
+            tall_m = 1.6 if wall else rng.uniform(0.8, 2.6)
+            paint.stand_box(height, coat, box, tall_m, paint.pick(stuff, rng), "car", flat)
 
 
 def park_vehicles(place: layout.Place, height: paint.Array, coat: paint.Array) -> None:

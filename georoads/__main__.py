@@ -1,0 +1,5 @@
+"""``python -m georoads``."""
+
+from georoads.cli.main import main
+
+main()

@@ -1,0 +1,100 @@
+"""The probability raster: one band uint8 on the working grid, round(254 p), 255 = nodata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+from georoads.grid import Grid, Window
+from georoads.network.types import FULL, NODATA
+
+BLOCK = 512
+
+
+def write_raster(
+    path: Path, grid: Grid, blocks: Iterator[tuple[Window, NDArray[np.uint8]]], tags: Mapping[str, str]
+) -> None:
+    """Write blocks in the order given (reading order makes equal runs give equal bytes)."""
+    import rasterio
+    from rasterio.windows import Window as RasterioWindow
+
+    profile = {
+        "driver": "GTiff", "dtype": "uint8", "count": 1, "width": grid.width, "height": grid.height,
+        "crs": grid.crs, "transform": grid.transform, "nodata": NODATA, "tiled": True,
+        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "predictor": 2,
+        "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as out:
+        out.scales = (1 / FULL,)
+        out.set_band_description(1, "road_probability")
+        out.update_tags(**tags)
+        for window, levels in blocks:
+            area = RasterioWindow(window.col, window.row, window.width, window.height)
+            out.write(levels, 1, window=area)
+
+
+class ProbabilityRaster:
+    """Anyone's mask or probability raster, read as levels.
+
+    uint8 with scale 1/254 is taken as it is; other whole numbers with a scale are multiplied by it; bytes
+    without a scale are 0/1 or 0/255 masks (told apart by the largest value of the file); floats are 0..1.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        try:
+            self._source = rasterio.open(path)
+        except RasterioError as e:
+            raise GeoroadsError(f"{path} cannot be read as a raster: {e}", "give a GeoTIFF") from e
+        s = self._source
+        if s.crs is None:
+            raise GeoroadsError(f"{path} has no CRS", "assign one: gdal_translate -a_srs")
+        self.grid = Grid(s.crs.to_wkt(), s.transform, s.width, s.height)
+        self.tags: dict[str, str] = s.tags()
+        self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
+        self._factor = self._full(path)
+
+    def _full(self, path: Path) -> float:
+        """What a stored value is multiplied by to be a level."""
+        s = self._source
+        if s.dtypes[0].startswith("float"):
+            return float(FULL)
+        if s.scales[0] != 1.0:
+            return float(s.scales[0] * FULL)
+        top = max((int(self._values(w)[0].max(initial=0)) for w in self.grid.blocks(1024)), default=0)
+        if top <= 1:
+            return float(FULL)
+        if top <= 255:
+            return FULL / 255
+        raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
+
+    def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        from rasterio.windows import Window as RasterioWindow
+
+        area = RasterioWindow(window.col, window.row, window.width, window.height)
+        values = self._source.read(1, window=area)
+        valid = self._source.read_masks(1, window=area) > 0
+        if values.dtype.kind == "f":
+            valid &= np.isfinite(values)
+        return np.where(valid, values, 0).astype(np.float64), valid
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """(height, width) uint8 levels of a window inside the grid, 255 = nodata."""
+        values, valid = self._values(window)
+        levels = values if self._ours else np.rint(np.clip(values * self._factor, 0, FULL))
+        return np.where(valid, levels, NODATA).astype(np.uint8)
+
+    def __enter__(self) -> ProbabilityRaster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.close()

@@ -1,0 +1,195 @@
+"""Reading windows of a scene on the working grid."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from georoads.errors import SceneError
+from georoads.grid import Grid, Window, utm_crs
+from georoads.scene.scene import GDAL_OPTIONS, HIGH, LOW, Scene
+
+NEAR = 1.25
+"""Within this factor of the model's GSD the scene's own pixels are used."""
+
+
+def working_grid(scene: Scene, model_gsd_m: float, gsd: str | float = "auto") -> Grid:
+    """The grid that the network sees: the scene's own, or a north-up one at the model's GSD.
+
+    Raises:
+        SceneError: when the scene is more than four times coarser than the model.
+    """
+    own = scene.grid
+    steps = own.steps_m
+    if gsd == "native":
+        return own
+    wanted = model_gsd_m if gsd == "auto" else float(gsd)
+    if not own.is_geographic and all(1 / NEAR <= s / wanted <= NEAR for s in steps):
+        return own
+    if own.gsd_m > 4 * wanted:
+        raise SceneError(
+            f"{scene.path} has {own.gsd_m:.2f} m pixels, the model was trained at {wanted:g} m",
+            "roads cannot be seen at that size; --gsd native tries it all the same",
+        )
+    return _warped(own, wanted)
+
+
+def _warped(own: Grid, gsd_m: float) -> Grid:
+    from rasterio.transform import array_bounds
+    from rasterio.warp import calculate_default_transform
+
+    lon, lat = own.to_lonlat(np.array([[own.width / 2, own.height / 2]]))[0]
+    crs = utm_crs(float(lon), float(lat)) if own.is_geographic else own.crs
+    left, bottom, right, top = array_bounds(own.height, own.width, own.transform)
+    fine = calculate_default_transform(own.crs, crs, own.width, own.height, left, bottom, right, top)
+    transform, width, height = fine
+    # One unit of the CRS need not be one metre on the ground: measure the default grid's pixel.
+    default = Grid(crs, transform, width, height)
+    x, y = (gsd_m / s for s in default.steps_m)
+    size = max(1, math.ceil(width / x)), max(1, math.ceil(height / y))
+    return Grid(crs, transform * Affine.scale(x, y), *size)
+
+
+def read_native(source: Any, scene: Scene, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Values (3, H, W) as stored and validity (H, W) of a window inside the raster."""
+    from rasterio.errors import RasterioError
+    from rasterio.windows import Window as RasterioWindow
+
+    area = RasterioWindow(window.col, window.row, window.width, window.height)
+    try:
+        values = source.read(list(scene.bands), window=area)
+        masks = source.read_masks(list(dict.fromkeys(scene.bands)), window=area)
+        alpha = source.read(scene.alpha, window=area) if scene.alpha else None
+    except RasterioError as e:
+        raise SceneError(
+            f"{scene.path} cannot be read at row {window.row}, column {window.col}: {e}",
+            "the file is damaged there: copy it again",
+        ) from e
+    valid = np.asarray(masks.any(axis=0))
+    if scene.nodata is not None and not math.isnan(scene.nodata):
+        valid &= ~(values == scene.nodata).all(axis=0)
+    if alpha is not None:
+        valid &= alpha > 0
+    if values.dtype.kind == "f":
+        valid &= np.isfinite(values).all(axis=0)
+    return values, valid
+
+
+def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
+    """(3, H, W) values to uint8: by the palette, by the scene's stretch, or as they are."""
+    if scene.palette:
+        table = np.array(scene.palette, dtype=np.uint8)
+        return np.ascontiguousarray(table[values[0].astype(np.uint8)].transpose(2, 0, 1))
+    if not scene.stretch:
+        return values.astype(np.uint8)
+    low = np.array([s[0] for s in scene.stretch], dtype=np.float32)[:, None, None]
+    high = np.array([s[1] for s in scene.stretch], dtype=np.float32)[:, None, None]
+    scaled = (np.nan_to_num(values.astype(np.float32)) - low) / (high - low) * (HIGH - LOW) + LOW
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+class SceneReader:
+    """An open scene that reads windows of the working grid. One reader serves one thread."""
+
+    def __init__(self, scene: Scene, grid: Grid) -> None:
+        import rasterio
+
+        self.scene = scene
+        self.grid = grid
+        self._env = rasterio.Env(**GDAL_OPTIONS)
+        self._env.__enter__()
+        self._source = rasterio.open(scene.path)
+
+    def __enter__(self) -> SceneReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.close()
+        self._env.__exit__(kind, error, trace)
+
+    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """RGB (3, H, W) uint8 and validity (H, W) of a window inside the working grid.
+
+        RGB is 0 where a pixel is invalid.
+        """
+        if self.grid == self.scene.grid:
+            values, valid = read_native(self._source, self.scene, window)
+            rgb = to_bytes(values, self.scene)
+        else:
+            rgb, valid = self._warp(window)
+        rgb *= valid
+        return rgb, valid
+
+    def _warp(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
+        every working pixel is the mean of k x k bilinear samples spread evenly over it."""
+        finer = max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25))
+        total = np.zeros((3, window.height, window.width), dtype=np.float32)
+        weight = np.zeros((window.height, window.width), dtype=np.float32)
+        places = [self._source_px(window, i, j, finer) for i in range(finer) for j in range(finer)]
+        area = self._area(places)
+        if area is None:
+            return total.astype(np.uint8), weight > 0
+        values, valid = read_native(self._source, self.scene, area)
+        rgb = to_bytes(values, self.scene).astype(np.float32) * valid
+        for x, y in places:
+            _add_bilinear(rgb, valid, x - area.col - 0.5, y - area.row - 0.5, total, weight)
+        seen = weight > 0.5 * finer * finer
+        rgb = np.divide(total, weight, out=np.zeros_like(total), where=seen)
+        return np.rint(rgb).astype(np.uint8), seen
+
+    def _source_px(self, window: Window, i: int, j: int, finer: int) -> tuple[Any, Any]:
+        """Source pixel coordinates of sub-pixel (i, j) of every working pixel, each (H, W)."""
+        from pyproj import Transformer
+
+        cols = window.col + np.arange(window.width) + (j + 0.5) / finer
+        rows = window.row + np.arange(window.height) + (i + 0.5) / finer
+        px = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
+        xy = self.grid.to_crs(px)
+        if self.grid.crs != self.scene.grid.crs:
+            change = Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
+            xy = np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
+        out = self.scene.grid.to_px(xy)
+        shape = window.height, window.width
+        return out[:, 0].reshape(shape), out[:, 1].reshape(shape)
+
+    def _area(self, places: list[tuple[Any, Any]]) -> Window | None:
+        x = np.stack([p[0] for p in places])
+        y = np.stack([p[1] for p in places])
+        left, top = math.floor(x.min()) - 2, math.floor(y.min()) - 2
+        area = Window(top, left, math.ceil(y.max()) + 2 - top, math.ceil(x.max()) + 2 - left)
+        area = area.intersect(self.scene.grid.window)
+        return area if area.size else None
+
+
+def _add_bilinear(
+    rgb: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    total: NDArray[np.float32],
+    weight: NDArray[np.float32],
+) -> None:
+    """Add bilinear samples at pixel-centre coordinates; invalid and outside pixels have no weight."""
+    height, width = valid.shape
+    col, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    fx, fy = (x - col).astype(np.float32), (y - row).astype(np.float32)
+    for dr, dc, w in (
+        (0, 0, (1 - fy) * (1 - fx)),
+        (0, 1, (1 - fy) * fx),
+        (1, 0, fy * (1 - fx)),
+        (1, 1, fy * fx),
+    ):
+        r, c = row + dr, col + dc
+        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
+        r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
+        share = w * (inside & valid[r, c])
+        total += rgb[:, r, c] * share
+        weight += share
