@@ -77,8 +77,8 @@ def predict(
     ready = time.monotonic()
     with replace_when_complete(output, overwrite=overwrite) as part:
         predict_raster(
-            scene, grid, checkpoint, runtime, part, work,
-            batch=batch, prefetch=params.prefetch, on_progress=on_progress,
+            scene, grid, checkpoint, runtime, (part, work),
+            ahead=(batch, params.prefetch), on_progress=on_progress,
         )  # fmt: skip
     shutil.rmtree(work)
     seconds = {"open": ready - started, "predict": time.monotonic() - ready}
@@ -108,8 +108,7 @@ def extract(
     output: Path,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
-    params: PredictParams,
-    network_params: VectorizeParams,
+    params: tuple[PredictParams, VectorizeParams],
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -117,18 +116,18 @@ def extract(
 ) -> Walk:
     """Road layer of a scene: predict and vectorize, through the same quantised raster."""
     options = WriteOptions(
-        provenance_of(scene_path, network_params, checkpoint),
+        provenance_of(scene_path, params[1], checkpoint),
         sources=(scene_path.name,),
         overwrite=overwrite,
     )
     check_road_output(output, options, inputs=(scene_path,))
     raster = output.with_name(f".{output.stem}.probability.tif")
     first = predict(
-        scene_path, raster, checkpoint, scene_params, params,
+        scene_path, raster, checkpoint, scene_params, params[0],
         resume=resume, overwrite=True, on_progress=on_progress,
     )  # fmt: skip
     try:
-        second = vectorize(raster, output, network_params, options)
+        second = vectorize(raster, output, params[1], options)
     finally:
         raster.unlink(missing_ok=True)
     return dataclasses.replace(

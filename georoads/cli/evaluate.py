@@ -60,7 +60,7 @@ def evaluate(
         click.open_file(str(json_file), "w").write(json.dumps(report, indent=1) + "\n")
     low, high = found.interval
     click.echo(
-        f"road IoU {found.at_threshold.iou:.4f} (95 % of tile resamplings: {low:.3f} to {high:.3f}), road class, "
+        f"road IoU {found.at_threshold.iou:.4f} (95 % interval {low:.3f} to {high:.3f}), road class, "
         f"pooled over {len(samples)} {subset} tiles, at p >= {checkpoint.card.threshold:.3f}; "
         f"precision {found.at_threshold.precision:.3f}, recall {found.at_threshold.recall:.3f}; {ready.name} "
         f"{ready.precision}"

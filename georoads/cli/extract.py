@@ -61,8 +61,10 @@ def extract(
             output,
             checkpoint,
             SceneParams(bands, nodata, gsd=gsd if gsd in ("auto", "native") else float(gsd)),
-            with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
-            with_values(lines, rooms.get("network", {}), "network"),
+            (
+                with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
+                with_values(lines, rooms.get("network", {}), "network"),
+            ),
             resume=resume,
             overwrite=overwrite,
             on_progress=on_progress,

@@ -31,11 +31,9 @@ def predict_raster(
     grid: Grid,
     checkpoint: Checkpoint,
     runtime: Runtime,
-    target: Path,
-    work: Path,
+    target: tuple[Path, Path],
     *,
-    batch: int = 1,
-    prefetch: int = 2,
+    ahead: tuple[int, int] = (1, 2),
     on_progress: Progress = silent,
 ) -> None:
     """Write the probability raster of a scene.
@@ -45,10 +43,12 @@ def predict_raster(
 
     Args:
         grid: the working grid.
-        target: the raster to write (replaced).
-        work: folder for finished tiles; what it holds of the same work is used again.
+        target: the raster to write (replaced), and the folder for finished tiles; what that holds of
+            the same work is used again.
+        ahead: tiles in a batch, and batches that are read ahead.
         on_progress: called with the number of tiles done.
     """
+    (raster, work), (batch, prefetch) = target, ahead
     card = checkpoint.card
     plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
     spool = Spool(work, len(plan), card.tile_px, work_header(scene, grid, checkpoint, runtime, batch))
@@ -68,7 +68,7 @@ def predict_raster(
         spool.put(b, levels)
         on_progress(min((b + 1) * batch, len(plan)))
     blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
-    write_raster(target, grid, blocks, raster_tags(scene, checkpoint))
+    write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
     spool.close()
 
 

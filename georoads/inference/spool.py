@@ -31,7 +31,7 @@ class Spool:
     def _take(self, record: dict[str, Any]) -> None:
         """Count a batch as done when all its tiles have the checksum that the ledger states."""
         stated = {int(tile): crc for tile, crc in record["tiles"].items()}
-        if all(zlib.crc32(self._levels[tile]) == crc for tile, crc in stated.items()):
+        if all(zlib.crc32(self._levels[tile].tobytes()) == crc for tile, crc in stated.items()):
             self.done.add(record["batch"])
             self.tiles |= {tile: self._levels[tile] for tile in stated}
 
@@ -41,7 +41,7 @@ class Spool:
             self._levels[tile] = level
             self.tiles[tile] = self._levels[tile]
         self._levels.flush()
-        crcs = {str(tile): zlib.crc32(level) for tile, level in levels.items()}
+        crcs = {str(tile): zlib.crc32(level.tobytes()) for tile, level in levels.items()}
         self._ledger.append({"batch": batch, "tiles": crcs})
         self.done.add(batch)
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from georoads.grid import Window
+from georoads.inference.picture import reflect_index
+from georoads.inference.tiles import WEIGHT, TilePlan, blend
+
+PLANS = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(16, 64)).flatmap(
+    lambda t: st.builds(TilePlan, st.just(t[0]), st.just(t[1]), st.just(t[2]), st.integers(0, t[2] // 2))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLANS)
+def test_weights_sum_to_one_at_every_pixel(plan: TilePlan) -> None:
+    total = np.zeros((plan.height, plan.width), dtype=np.uint32)
+    for i in range(len(plan)):
+        window = plan.window(i)
+        inside = window.intersect(Window(0, 0, plan.height, plan.width))
+        rows, cols = plan.weights(i)
+        part = inside.relative_to(window).slices
+        total[inside.slices] += (rows[:, None] * cols)[part]
+    assert (total == WEIGHT * WEIGHT).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(PLANS, st.integers(0, 2**31))
+def test_blending_tiles_of_one_picture_gives_the_picture(plan: TilePlan, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, 256, (plan.height, plan.width)).astype(np.uint8)
+    levels = {}
+    for i in range(len(plan)):
+        w = plan.window(i)
+        rows = reflect_index(np.arange(w.row, w.row + w.height), plan.height)
+        cols = reflect_index(np.arange(w.col, w.col + w.width), plan.width)
+        levels[i] = picture[rows[:, None], cols]
+    whole = Window(0, 0, plan.height, plan.width)
+    assert (blend(plan, whole, levels) == picture).all()
+
+
+def test_touching_names_exactly_the_tiles_that_share_pixels() -> None:
+    plan = TilePlan(200, 170, 64, 16)
+    for window in (Window(0, 0, 1, 1), Window(60, 60, 30, 30), Window(199, 169, 1, 1), Window(47, 48, 1, 1)):
+        expected = [i for i in range(len(plan)) if plan.window(i).intersect(window).size]
+        assert list(plan.touching(window)) == expected
