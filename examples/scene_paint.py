@@ -37,7 +37,7 @@ YARDS: dict[str, tuple[tuple[float, float, float], float, float, float, float]] 
     "grass": ((112, 106, 70), 0.0, 13.0, 9.0, 0.30),
     "garden": ((76, 86, 52), 3.0, 11.0, 8.0, 0.15),
 }
-SURFACES = {"asphalt": (113.0, 108.0, 99.0), "concrete": (160.0, 150.0, 130.0), "dirt": (159.0, 134.0, 100.0)}
+SURFACES = {"asphalt": (107.0, 102.0, 93.0), "concrete": (152.0, 142.0, 122.0), "dirt": (156.0, 131.0, 98.0)}
 VERGE = (142.0, 122.0, 89.0)
 ROOFS = [
     ((168, 166, 160), 0.26), ((124, 118, 110), 0.24), ((118, 88, 73), 0.18), ((146, 84, 66), 0.08),
@@ -172,11 +172,11 @@ def paint_fields(fields: Ints, u: Array, v: Array, kinds: NDArray[np.int64], rng
     # Along a row the growth varies: noise drawn out in the direction of the rows.
     streaks = cv2.remap(fractal((2 * shape[0], 512), 1.2, 4, rng), np.mod(u / 7, 511), np.mod(v, 2 * shape[0] - 1), cv2.INTER_LINEAR)
     tone = rows_amp[fields] * (rows + 0.6 * strips + 0.7 * streaks)
-    tone += mottle[fields] * 0.8 * fractal(shape, 6.0, 5, rng) + grain[fields] * fractal(shape, 1.0, 3, rng)
+    tone += mottle[fields] * 0.62 * fractal(shape, 8.0, 5, rng) + grain[fields] * 1.5 * fractal(shape, 1.0, 2, rng)
     picture += tone[..., None] * np.array([1.0, 0.92, 0.78], np.float32)
     picture *= 1 + 0.055 * fractal(shape, 60.0, 4, rng)[..., None]
     # Weeds and damp spots: hue turns greener in large, uneven patches.
-    green = np.clip(fractal(shape, 9.0, 5, rng) - 0.5, 0, 1.6)[..., None] * (mottle[fields] / 12)[..., None]
+    green = np.clip(fractal(shape, 12.0, 5, rng) - 0.5, 0, 1.6)[..., None] * (mottle[fields] / 12)[..., None]
     picture += green * (np.array([66, 78, 42], np.float32) - picture) * np.float32(0.35)
     return picture
 
@@ -188,7 +188,7 @@ def paint_bunds(picture: Array, fields: Ints, rng: Rng) -> NDArray[np.uint8]:
     edge[1:] |= fields[1:] != fields[:-1]
     off = cv2.distanceTransform(1 - edge, cv2.DIST_L2, 5) + 0.8 * fractal(fields.shape, 2.5, 3, rng)
     worn, lush = noise(fields.shape, 90, rng), noise(fields.shape, 60, rng)
-    for colour, width, amount in (((78, 80, 50), 3.4, 0.32 + 0.34 * lush), ((154, 133, 99), 1.5, 0.40 + 0.42 * worn)):
+    for colour, width, amount in (((78, 80, 50), 3.4, 0.38 + 0.34 * lush), ((158, 137, 103), 1.5, 0.50 + 0.45 * worn)):
         alpha = np.clip(amount, 0, 0.8) * np.exp(-((off / width) ** 2))
         picture += (np.array(colour, np.float32) - picture) * alpha[..., None]
     return edge
@@ -239,7 +239,7 @@ def paint_road(picture: Array, cover: Array, near: Near, surface: str, width_m: 
     rough = fractal(shape, 2.5, 5, rng)[near.rows, near.cols].astype(np.float64)
     broad = noise(shape, 45, rng)[near.rows, near.cols].astype(np.float64)
     across = np.abs(near.off)
-    verge_m = width_m / 2 + np.maximum((1.8 if dirt else 3.0) + 1.0 * rough + 1.4 * broad, 0.3)
+    verge_m = width_m / 2 + np.maximum((2.4 if dirt else 3.8) + 1.0 * rough + 1.4 * broad, 0.3)
     verge = np.clip((verge_m - across) / 2.6, 0, 1) * (0.50 + 0.2 * np.clip(rough, -1, 1))
     blend(picture, near.rows, near.cols, np.array(VERGE) + 10 * rough[:, None], verge)
     edge_m = width_m / 2 + (0.38 if dirt else 0.15) * np.clip(rough + 0.6 * broad, -1.5, 1.5)
@@ -329,9 +329,10 @@ def light(ground: Array, height: Array, paint: Array, leafy: NDArray[np.bool_], 
 def sense(picture: Array, rng: Rng) -> NDArray[np.uint8]:
     """Return what the sensor and the product's sharpening make of the picture: haze, blur, noise, 8 bits."""
     shape = picture.shape[:2]
-    tint = 1 + 0.035 * noise(shape, 420, rng)[..., None] * np.array([1.0, 0.8, 0.6], np.float32)
-    hazy = picture * tint * np.float32(0.94) + np.array([6, 9, 11], np.float32)
-    seen = cv2.GaussianBlur(hazy, (0, 0), 0.75)
-    seen += np.float32(0.9) * (seen - cv2.GaussianBlur(seen, (0, 0), 1.1))
+    drift = 0.035 * noise(shape, 420, rng)[..., None]
+    tint = np.array([1.04, 0.965, 0.95], np.float32) * (1 + drift * np.array([1.0, 0.8, 0.6], np.float32))
+    hazy = picture * tint * np.float32(0.91) + np.array([11, 13, 13], np.float32)
+    seen = cv2.GaussianBlur(hazy, (0, 0), 0.62)
+    seen += np.float32(1.0) * (seen - cv2.GaussianBlur(seen, (0, 0), 1.1))
     grain = rng.normal(0, 1.8, shape).astype(np.float32)[..., None] + rng.normal(0, 0.6, picture.shape).astype(np.float32)
     return np.clip(np.round(seen + grain), 1, 255).astype(np.uint8)

@@ -93,8 +93,9 @@ def plant_trees(place: layout.Place, fields: paint.Ints, wooded: NDArray[np.bool
         (bank & (clumps > 0.1), 0.012, 1.9, 0.5),
         (verge & (clumps > 0.35), 0.006, 2.3, 0.5),
         (verge, 0.0040, 1.0, 0.45),
-        (beyond > 1.0, 0.00030, 1.5, 0.6),
+        (beyond > 1.0, 0.00017, 1.6, 0.6),
         ((beyond > 1.0) & (clumps > 1.1), 0.0016, 1.6, 0.5),
+        ((beyond > 4.0) & edge, 0.0020, 4.2, 0.22),
     ]
     crowns = []
     for where, density, radius_m, spread in chance:
@@ -118,15 +119,15 @@ def scatter_clutter(
     for where, density in ((yards, 0.0020), (~yards, 0.00003)):
         rows, cols = np.nonzero(where & (blocked == 0) & (rng.random(place.shape) < density))
         for row, col in zip(rows, cols, strict=True):
-            wall = rng.random() < 0.22
-            half = (rng.uniform(6, 16), 0.6) if wall else (rng.uniform(1.0, 4.0), rng.uniform(1.0, 3.0))
+            wall = rng.random() < 0.12
+            half = (rng.uniform(6, 16), 0.7) if wall else (rng.uniform(1.0, 4.0), rng.uniform(1.0, 3.0))
             turn = np.deg2rad(layout.VILLAGE_TURN_DEG) + rng.normal(0, 0.08) + np.pi / 2 * rng.integers(0, 2)
             reach = np.array([np.cos(turn), np.sin(turn)]) * half[0]
             ends = np.array([[col, row] - reach, [col, row] + reach]).astype(int)
             if np.any(ends < 0) or np.any(ends >= place.size_px) or np.any(blocked[ends[:, 1], ends[:, 0]]):
                 continue
             box = np.array([col, row, *half, turn])
-            tall_m = 1.6 if wall else rng.uniform(0.8, 2.6)
+            tall_m = 0.9 if wall else rng.uniform(0.8, 2.6)
             paint.stand_box(height, coat, box, tall_m, paint.pick(stuff, rng), "car", flat)
 
 
