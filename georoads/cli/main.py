@@ -9,8 +9,10 @@ import click
 from georoads import __version__
 from georoads.cli.evaluate import evaluate
 from georoads.cli.extract import extract
+from georoads.cli.predict import predict
 from georoads.cli.score import score
 from georoads.cli.train import train
+from georoads.cli.vectorize import vectorize
 from georoads.errors import GeoroadsError
 
 
@@ -20,7 +22,7 @@ def cli() -> None:
     """Scenes in, road networks out; and the model that does it, trained and judged."""
 
 
-for command in (extract, score, train, evaluate):
+for command in (extract, predict, vectorize, score, train, evaluate):
     cli.add_command(command)
 
 

@@ -1,0 +1,63 @@
+"""georoads predict: a scene in, a probability raster out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("scene", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
+@click.option("--model", default="default", help="Model by name or path.")
+@click.option("-b", "--bidx", help="Bands to use, as 1,2,3.")
+@click.option("--nodata", type=float, help="Value that means no data.")
+@click.option("--gsd", default="auto", help="auto, native, or metres per pixel.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--runtime", default="auto", help="auto, torch or openvino.")
+@click.option("--set", "settings", multiple=True, help="predict.PARAMETER=VALUE.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="As JSON.")
+def predict(
+    scene: Path,
+    output: Path,
+    model: str,
+    bidx: str | None,
+    nodata: float | None,
+    gsd: str,
+    device: str,
+    runtime: str,
+    settings: tuple[str, ...],
+    resume: bool,
+    overwrite: bool,
+    json_file: Path | None,
+) -> None:
+    """Write the road probability of SCENE as a GeoTIFF: round(254 p), 255 = nodata."""
+    from georoads import walk
+    from georoads.inference.select import PredictParams
+    from georoads.jobs.settings import parse_assignments, with_values
+    from georoads.model.checkpoint import find_checkpoint
+    from georoads.scene.scene import SceneParams
+
+    rooms = parse_assignments(settings)
+    bands = tuple(int(b) for b in bidx.split(",")) if bidx else None
+    done = walk.predict(
+        scene,
+        output,
+        find_checkpoint(model),
+        SceneParams(bands, nodata, gsd=gsd if gsd in ("auto", "native") else float(gsd)),
+        with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    if json_file:
+        click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")
+    for message in done.messages:
+        click.echo(f"note: {message}", err=True)
+    click.echo(
+        f"{done.output}: {sum(done.seconds.values()):.1f} s on {done.device} ({done.runtime})", err=True
+    )
