@@ -52,7 +52,8 @@ def _warped(own: Grid, gsd_m: float) -> Grid:
     default = Grid(crs, transform, width, height)
     x, y = (gsd_m / s for s in default.steps_m)
     size = max(1, math.ceil(width / x)), max(1, math.ceil(height / y))
-    return Grid(crs, transform * Affine.scale(x, y), *size)
+    t = transform
+    return Grid(crs, Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), *size)
 
 
 def read_native(source: Any, scene: Scene, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -89,7 +90,8 @@ def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
         return values.astype(np.uint8)
     low = np.array([s[0] for s in scene.stretch], dtype=np.float32)[:, None, None]
     high = np.array([s[1] for s in scene.stretch], dtype=np.float32)[:, None, None]
-    scaled = (np.nan_to_num(values.astype(np.float32)) - low) / (high - low) * (HIGH - LOW) + LOW
+    finite = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    scaled = (finite - low) / (high - low) * (HIGH - LOW) + LOW
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 

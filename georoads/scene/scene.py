@@ -115,6 +115,8 @@ def _look(file: Path, source: Any, params: SceneParams) -> Scene:
     if source.crs is None or source.transform.is_identity:
         raise SceneError(f"{file} has no CRS or no transform", "assign one with gdal_translate -a_srs")
     grid = Grid(source.crs.to_wkt(), source.transform, source.width, source.height)
+    if grid.is_geographic and _crosses_antimeridian(grid):
+        raise SceneError(f"{file} crosses the antimeridian", "split it there: gdal_translate -projwin")
     try:
         usable = math.isfinite(grid.gsd_m) and grid.gsd_m > 0
     except (ValueError, OverflowError):
@@ -126,6 +128,14 @@ def _look(file: Path, source: Any, params: SceneParams) -> Scene:
     nodata = params.nodata if params.nodata is not None else source.nodata
     plain = Scene(file, grid, bands, alpha, source.dtypes[bands[0] - 1], nodata, (), palette, said)
     return plain if palette else _stretched(plain, source, params)
+
+
+def _crosses_antimeridian(grid: Grid) -> bool:
+    corners = np.array(
+        [[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=np.float64
+    )
+    lon = grid.to_crs(corners)[:, 0]
+    return bool(lon.min() < -180.0 or lon.max() > 180.0)
 
 
 def _bands(
@@ -175,7 +185,7 @@ def _stretched(scene: Scene, source: Any, params: SceneParams) -> Scene:
         return scene
     if len(set(scene.bands)) == 1:
         low, high = np.full(3, low[0]), np.full(3, high[0])
-    stretch = tuple((float(a), float(max(b, a + 1e-6))) for a, b in zip(low, high, strict=True))
+    stretch = tuple((float(a), float(max(b, a + max(1e-6, 1e-3 * abs(a))))) for a, b in zip(low, high, strict=True))
     said = f"values stretched from {stretch[0][0]:g}..{stretch[0][1]:g}, the same for the whole scene"
     return dataclasses.replace(scene, stretch=stretch, messages=(*scene.messages, said))
 

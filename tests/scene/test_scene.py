@@ -1,0 +1,156 @@
+"""Scenes: what is refused, what is read, compared with rasterio; windows do not change pixels."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from georoads.errors import SceneError
+from georoads.grid import Window
+from georoads.scene.read import SceneReader, working_grid
+from georoads.scene.scene import SceneParams, open_scene
+
+AWKWARD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "awkward"
+REFUSED = [
+    "gen_complex64.tif",
+    "gen_epsg4326_antimeridian.tif",
+    "gen_gcps_only.tif",
+    "gen_nocrs.tif",
+    "gen_nocrs_notransform.tif",
+    "gen_png_named.tif",
+    "gen_text.tif",
+    "gen_truncated_header.tif",
+    "gen_vrt_good.vrt",
+    "gen_vrt_http_source.vrt",
+    "gen_zero_bytes.tif",
+    "real_gcps_only.tif",
+    "real_rotated_nocrs.tif",
+]
+HALF_METRE = [
+    "gen_feet_crs_2263.tif",
+    "gen_epsg3857_lat60.tif",
+    "gen_rotated_30deg.tif",
+    "gen_southup.tif",
+    "gen_bigtiff.tif",
+    "gen_tiled_planar_separate.tif",
+    "gen_uncompressed_bigendian.tif",
+    "gen_1x1.tif",
+    "gen_5band.tif",
+    "gen_palette.tif",
+]
+
+
+def write(
+    path: Path, values: np.ndarray, crs: str = "EPSG:32647", step: float = 0.5, **profile: object
+) -> Path:
+    count, height, width = values.shape
+    transform = profile.pop("transform", Affine(step, 0, 500_000, 0, -step, 1_500_000))
+    with rasterio.open(
+        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=values.dtype, crs=crs,
+        transform=transform, **profile,
+    ) as out:  # fmt: skip
+        out.write(values)
+    return path
+
+
+def picture(seed: int = 0, shape: tuple[int, int, int] = (3, 200, 260)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(60, 200, shape).astype(np.uint8)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_by_name(name: str) -> None:
+    if not AWKWARD.is_dir():
+        pytest.skip("the development data set is not beside the checkout")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rasterio warns about the missing georeference that we refuse
+        with pytest.raises(SceneError, match=name):
+            open_scene(AWKWARD / name)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", HALF_METRE)
+def test_metres_within_half_a_percent(name: str) -> None:
+    if not AWKWARD.is_dir():
+        pytest.skip("the development data set is not beside the checkout")
+    assert open_scene(AWKWARD / name).grid.gsd_m == pytest.approx(0.5, rel=0.005)
+
+
+def test_own_grid_reads_what_rasterio_reads(tmp_path: Path) -> None:
+    values = picture()
+    scene = open_scene(write(tmp_path / "a.tif", values))
+    grid = working_grid(scene, 0.5)
+    assert grid == scene.grid
+    with SceneReader(scene, grid) as reader:
+        rgb, valid = reader.read(Window(10, 20, 50, 60))
+    assert (rgb == values[:, 10:60, 20:80]).all()
+    assert valid.all()
+
+
+@pytest.mark.parametrize("step", [0.3, 1.0])
+def test_warped_windows_are_crops_of_the_whole(tmp_path: Path, step: float) -> None:
+    scene = open_scene(write(tmp_path / "a.tif", picture(), step=step))
+    grid = working_grid(scene, 0.5)
+    assert grid.gsd_m == pytest.approx(0.5, rel=0.002)
+    with SceneReader(scene, grid) as reader:
+        whole, valid = reader.read(grid.window)
+        rng = np.random.default_rng(3)
+        for _ in range(8):
+            row, col = int(rng.integers(grid.height - 20)), int(rng.integers(grid.width - 20))
+            window = Window(row, col, 20, 20)
+            rgb, part = reader.read(window)
+            assert (rgb == whole[(slice(None), *window.slices)]).all()
+            assert (part == valid[window.slices]).all()
+
+
+def test_degrees_become_utm_metres(tmp_path: Path) -> None:
+    values = picture(shape=(3, 300, 300))
+    transform = Affine(0.5 / 38_700, 0, 18.9, 0, -0.5 / 111_500, 69.65)
+    scene = open_scene(write(tmp_path / "a.tif", values, crs="EPSG:4326", transform=transform))
+    grid = working_grid(scene, 0.5)
+    assert not grid.is_geographic
+    assert all(s == pytest.approx(0.5, rel=0.005) for s in grid.steps_m)
+
+
+def test_sixteen_bit_is_stretched_alike_everywhere(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).integers(200, 1200, (1, 300, 300)).astype(np.uint16)
+    values[:, :100] = 0
+    scene = open_scene(write(tmp_path / "a.tif", values, nodata=0))
+    assert len(scene.stretch) == 3
+    with SceneReader(scene, scene.grid) as reader:
+        rgb, valid = reader.read(scene.grid.window)
+    assert not valid[:100].any()
+    assert valid[100:].all()
+    assert (rgb[:, :100] == 0).all()
+    assert 100 < rgb[:, 100:].mean() < 120
+
+
+def test_nan_alpha_and_nodata_are_validity(tmp_path: Path) -> None:
+    floats = np.full((3, 64, 64), 0.5, dtype=np.float32)
+    floats[:, 5, 6] = np.nan
+    floats[1, 7, 8] = np.inf
+    scene = open_scene(write(tmp_path / "f.tif", floats))
+    with SceneReader(scene, scene.grid) as reader:
+        _, valid = reader.read(scene.grid.window)
+    assert (~valid).sum() == 2
+    rgba = np.full((4, 64, 64), 90, dtype=np.uint8)
+    rgba[3, :, :10] = 0
+    path = write(tmp_path / "a.tif", rgba, photometric="RGB", alpha="YES")
+    scene = open_scene(path, SceneParams())
+    with SceneReader(scene, scene.grid) as reader:
+        _, valid = reader.read(scene.grid.window)
+    assert not valid[:, :10].any()
+    assert valid[:, 10:].all()
+
+
+def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    scene = open_scene(write(tmp_path / "a.tif", picture(), step=10.0))
+    with pytest.raises(SceneError) as refused:
+        working_grid(scene, 0.5)
+    assert "--gsd native" in refused.value.hint
+    assert working_grid(scene, 0.5, "native") == scene.grid
