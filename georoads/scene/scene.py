@@ -185,7 +185,9 @@ def _stretched(scene: Scene, source: Any, params: SceneParams) -> Scene:
         return scene
     if len(set(scene.bands)) == 1:
         low, high = np.full(3, low[0]), np.full(3, high[0])
-    stretch = tuple((float(a), float(max(b, a + max(1e-6, 1e-3 * abs(a))))) for a, b in zip(low, high, strict=True))
+    stretch = tuple(
+        (float(a), float(max(b, a + max(1e-6, 1e-3 * abs(a))))) for a, b in zip(low, high, strict=True)
+    )
     said = f"values stretched from {stretch[0][0]:g}..{stretch[0][1]:g}, the same for the whole scene"
     return dataclasses.replace(scene, stretch=stretch, messages=(*scene.messages, said))
 
