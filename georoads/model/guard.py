@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -46,4 +47,7 @@ def import_smp() -> ModuleType:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if not torchvision_is_usable():
         declare_missing_operators()
-    return importlib.import_module("segmentation_models_pytorch")
+    smp = importlib.import_module("segmentation_models_pytorch")
+    # The names are part of our cards; the dependency's upper bound keeps them meaning what they mean.
+    warnings.filterwarnings("ignore", "`timm-` encoders are deprecated", DeprecationWarning)
+    return smp
