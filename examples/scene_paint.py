@@ -1,13 +1,15 @@
 """How the example scene is painted: ground, roads, things that stand up, light and lens.
 
-Strategy: a flat picture of the ground (fields, water, roads) and a height model (trees, houses, vehicles) are drawn
-separately; the height model then gives relief and cast shadows for both, and a last step imitates the sensor.
-All colours are constants chosen by eye. Arrays are (rows, cols) float32, pictures (rows, cols, 3) float32, 0-255.
+Strategy: a flat picture of the ground (fields, water, roads) and a height model (trees, houses, vehicles) are
+drawn separately; the height model then gives relief and cast shadows for both, and a last step imitates the
+sensor. All colours are constants chosen by eye. Arrays are (rows, cols) float32, pictures (rows, cols, 3)
+float32, 0-255.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -43,12 +45,18 @@ ROOFS = [
     ((168, 166, 160), 0.26), ((124, 118, 110), 0.24), ((118, 88, 73), 0.18), ((146, 84, 66), 0.08),
     ((92, 116, 150), 0.06), ((212, 208, 198), 0.08), ((88, 84, 78), 0.10),
 ]  # fmt: skip
-CROWNS = [((50, 63, 38), 0.42), ((60, 74, 43), 0.28), ((78, 84, 52), 0.15), ((40, 53, 35), 0.10), ((104, 88, 62), 0.05)]
+CROWNS = [
+    ((50, 63, 38), 0.42),
+    ((60, 74, 43), 0.28),
+    ((78, 84, 52), 0.15),
+    ((40, 53, 35), 0.10),
+    ((104, 88, 62), 0.05),
+]
 
 
 @dataclass(frozen=True)
 class Near:
-    """Pixels near a line: `rows`, `cols` (N,), and for each the distance `off` across (signed) and `along`, metres."""
+    """Pixels near a line: `rows`, `cols` (N,), and how far `off` (signed) and `along` it, in metres."""
 
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
@@ -69,7 +77,7 @@ def noise(shape: tuple[int, int], scale_px: float, rng: Rng) -> Array:
 
 
 def fractal(shape: tuple[int, int], finest_px: float, octaves: int, rng: Rng) -> Array:
-    """Return a sum of `octaves` noises, each twice as coarse and 1.25 times as strong, of deviation about 1."""
+    """Return a sum of noises, each twice as coarse and 1.25 times as strong, of deviation about 1."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         total += np.float32(1.25**octave) * noise(shape, finest_px * 2**octave, rng)
@@ -79,7 +87,9 @@ def fractal(shape: tuple[int, int], finest_px: float, octaves: int, rng: Rng) ->
 def near_line(points_px: Floats, reach_px: float, shape: tuple[int, int], gsd_m: float) -> Near:
     """Return the pixels within `reach_px` of a polyline (N, 2) in pixels, with exact offsets from it."""
     band = np.zeros(shape, np.uint8)
-    cv2.polylines(band, [np.round(points_px * 16).astype(np.int32)], False, 1, int(2 * reach_px) + 3, cv2.LINE_8, 4)
+    cv2.polylines(
+        band, [np.round(points_px * 16).astype(np.int32)], False, 1, int(2 * reach_px) + 3, cv2.LINE_8, 4
+    )
     rows, cols = np.nonzero(band)
     steps = np.r_[0.0, np.cumsum(np.hypot(*np.diff(points_px, axis=0).T))]
     fine = np.arange(0.0, steps[-1], 0.25)
@@ -97,7 +107,9 @@ def near_line(points_px: Floats, reach_px: float, shape: tuple[int, int], gsd_m:
     return Near(rows, cols, distance * np.sign(side) * gsd_m, fine[nearest] * gsd_m)
 
 
-def blend(picture: Array, rows: NDArray[np.int64], cols: NDArray[np.int64], colour: Floats, alpha: Floats) -> None:
+def blend(
+    picture: Array, rows: NDArray[np.int64], cols: NDArray[np.int64], colour: Floats, alpha: Floats
+) -> None:
     """Lay `colour` (3,) or (N, 3) over the given pixels with opacity `alpha` (N,)."""
     under = picture[rows, cols]
     picture[rows, cols] = (under + (colour - under) * alpha[:, None]).astype(np.float32)
@@ -106,7 +118,7 @@ def blend(picture: Array, rows: NDArray[np.int64], cols: NDArray[np.int64], colo
 def split_blocks(blocks: Ints, target_px: Array, rng: Rng) -> tuple[Ints, Array, Array]:
     """Cut each block (label > 0) into fields along its own main direction.
 
-    `target_px` (rows, cols) is the wanted size of a field in pixels there. Returns the labels of the fields and the
+    `target_px` (rows, cols) is the wanted size of a field in pixels. Returns the labels of the fields and the
     coordinates (u, v), in pixels along and across the rows, of each pixel.
     """
     shape = blocks.shape
@@ -115,11 +127,13 @@ def split_blocks(blocks: Ints, target_px: Array, rng: Rng) -> tuple[Ints, Array,
     order = np.argsort(blocks, axis=None, kind="stable")
     ends = np.cumsum(np.bincount(blocks.ravel()))
     count = 0
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in pairwise(ends):
         if stop == start:
             continue
         rows, cols = np.unravel_index(order[start:stop], shape)
-        (_, _), (_, _), turn = cv2.minAreaRect(np.c_[cols, rows][:: max(len(rows) // 5000, 1)].astype(np.float32))
+        (_, _), (_, _), turn = cv2.minAreaRect(
+            np.c_[cols, rows][:: max(len(rows) // 5000, 1)].astype(np.float32)
+        )
         angle = np.deg2rad(turn)
         x, y = cols + warp_u[rows, cols], rows + warp_v[rows, cols]
         u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -142,15 +156,16 @@ def split_blocks(blocks: Ints, target_px: Array, rng: Rng) -> tuple[Ints, Array,
 
 
 def field_kinds(fields: Ints, built_up: NDArray[np.bool_], rng: Rng) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the names of all kinds and, for each field label, the number of its kind: yards where it is built up."""
+    """Return the names of all kinds and, for each label, the number of its kind: yards where built up."""
     names = list(FIELDS) + list(YARDS)
     count = int(fields.max()) + 1
-    inside = np.bincount(fields.ravel(), built_up.ravel(), count) / np.maximum(np.bincount(fields.ravel(), minlength=count), 1)
+    sizes = np.maximum(np.bincount(fields.ravel(), minlength=count), 1)
+    inside = np.bincount(fields.ravel(), built_up.ravel(), count) / sizes
     # Neighbours grow alike: kinds follow a smooth noise, blurred by each farmer's own choice.
-    leaning = np.bincount(fields.ravel(), noise(fields.shape, 300, rng).ravel(), count)
-    leaning = leaning / np.maximum(np.bincount(fields.ravel(), minlength=count), 1) + rng.normal(0, 0.5, count)
-    rank = (np.argsort(np.argsort(leaning)) + 0.5) / count
-    open_kind = np.searchsorted(np.cumsum([kind[4] for kind in FIELDS.values()]), rank).clip(0, len(FIELDS) - 1)
+    trend: Floats = np.bincount(fields.ravel(), noise(fields.shape, 300, rng).ravel(), count) / sizes
+    rank = (np.argsort(np.argsort(trend + rng.normal(0, 0.5, count))) + 0.5) / count
+    shares = np.cumsum([kind[4] for kind in FIELDS.values()])
+    open_kind = np.searchsorted(shares, rank).clip(0, len(FIELDS) - 1)
     yard_kind = len(FIELDS) + rng.choice(len(YARDS), count, p=[kind[4] for kind in YARDS.values()])
     return names, np.where(inside > 0.5, yard_kind, open_kind)
 
@@ -164,15 +179,29 @@ def paint_fields(fields: Ints, u: Array, v: Array, kinds: NDArray[np.int64], rng
     rows_amp, mottle, grain = (np.array([k[i] for k in table], np.float32)[kinds] for i in (1, 2, 3))
     period, strip = rng.uniform(4.0, 9.5, count), rng.uniform(14, 46, count)
     picture: Array = base.astype(np.float32)[fields]
-    wobble = 1.2 * noise(shape, 24, rng)
-    rows = np.sin(2 * np.pi * (v + wobble) / period.astype(np.float32)[fields]) * (0.6 + 0.5 * noise(shape, 40, rng))
+    wobble = 0.5 * noise(shape, 24, rng)
+    rows = np.sin(2 * np.pi * (v + wobble) / period.astype(np.float32)[fields]) * (
+        0.6 + 0.5 * noise(shape, 40, rng)
+    )
     # Strips: one pass of the tractor is a little lighter than the next; a hash of its number says how much.
     number = np.floor((v + 3000) / strip.astype(np.float32)[fields]).astype(np.int64)
     strips = ((number * 2654435761 + fields * 40503) % 1021).astype(np.float32) / 510 - 1
     # Along a row the growth varies: noise drawn out in the direction of the rows.
-    streaks = cv2.remap(fractal((2 * shape[0], 512), 1.2, 4, rng), np.mod(u / 7, 511), np.mod(v, 2 * shape[0] - 1), cv2.INTER_LINEAR)
-    tone = rows_amp[fields] * (rows + 0.6 * strips + 0.7 * streaks)
-    tone += mottle[fields] * 0.62 * fractal(shape, 8.0, 5, rng) + grain[fields] * 1.5 * fractal(shape, 1.0, 2, rng)
+    streaks = cv2.remap(
+        fractal((2 * shape[0], 512), 1.2, 4, rng),
+        np.mod(u / 7, 511),
+        np.mod(v, 2 * shape[0] - 1),
+        cv2.INTER_LINEAR,
+    )
+    tone = rows_amp[fields] * (1.25 * rows + 0.6 * strips + 0.9 * streaks) + 2.2 * streaks
+    # Low banks or furrows part some fields into plots, lighter or darker than the field.
+    plots = (rng.choice([0.0, 0.0, -13.0, 11.0], count) * (kinds < len(FIELDS))).astype(np.float32)[fields]
+    spacing = strip.astype(np.float32)[fields]
+    lines = np.minimum(np.mod(v + wobble, spacing), np.mod(u + wobble, 2.6 * spacing) * 1.4)
+    tone += plots * np.exp(-((lines / 1.3) ** 2)) * np.clip(0.7 + 0.5 * noise(shape, 35, rng), 0, 1.3)
+    tone += mottle[fields] * 0.62 * fractal(shape, 8.0, 5, rng) + grain[fields] * 1.05 * fractal(
+        shape, 1.0, 2, rng
+    )
     picture += tone[..., None] * np.array([1.0, 0.92, 0.78], np.float32)
     picture *= 1 + 0.055 * fractal(shape, 60.0, 4, rng)[..., None]
     # Weeds and damp spots: hue turns greener in large, uneven patches.
@@ -188,14 +217,17 @@ def paint_bunds(picture: Array, fields: Ints, rng: Rng) -> NDArray[np.uint8]:
     edge[1:] |= fields[1:] != fields[:-1]
     off = cv2.distanceTransform(1 - edge, cv2.DIST_L2, 5) + 0.8 * fractal(fields.shape, 2.5, 3, rng)
     worn, lush = noise(fields.shape, 90, rng), noise(fields.shape, 60, rng)
-    for colour, width, amount in (((78, 80, 50), 3.4, 0.38 + 0.34 * lush), ((158, 137, 103), 1.5, 0.50 + 0.45 * worn)):
+    for colour, width, amount in (
+        ((78, 80, 50), 3.4, 0.38 + 0.34 * lush),
+        ((158, 137, 103), 1.5, 0.50 + 0.45 * worn),
+    ):
         alpha = np.clip(amount, 0, 0.8) * np.exp(-((off / width) ** 2))
         picture += (np.array(colour, np.float32) - picture) * alpha[..., None]
     return edge
 
 
 def paint_water(picture: Array, depth_m: Array, rng: Rng) -> None:
-    """Lay water where `depth_m` (metres inside the bank, negative on land) is positive, with banks and waves."""
+    """Lay water, banks and waves where `depth_m` (metres inside the bank, negative on land) is positive."""
     shape = depth_m.shape
     ragged = depth_m + 1.5 * fractal(shape, 5.0, 5, rng)
     bank = np.exp(-(((ragged + 2.5) / 3.0) ** 2))[..., None]
@@ -217,7 +249,9 @@ def road_colour(near: Near, surface: str, width_m: float, texture: Floats, rng: 
     across, half = np.abs(near.off), width_m / 2
     if surface == "dirt":
         tone = 1.6 * tone + 10 * np.exp(-(((across - 0.85) / 0.45) ** 2))
-        tone -= (26 if width_m < 4.2 else 14) * np.exp(-((across / 0.4) ** 2)) * np.clip(0.5 + texture, 0, 1.2)
+        tone -= (
+            (26 if width_m < 4.2 else 14) * np.exp(-((across / 0.4) ** 2)) * np.clip(0.5 + texture, 0, 1.2)
+        )
     elif surface == "concrete":
         tone -= 6.0 * (np.mod(near.along, 6.0) < 0.5) + 5 * (across < 0.25)
         tone -= 6.0 * np.exp(-(((across - half * 0.5) / 0.6) ** 2))
@@ -228,12 +262,16 @@ def road_colour(near: Near, surface: str, width_m: float, texture: Floats, rng: 
         tone += 40 * lanes + (16 * sides if width_m > 8 else 0.0)
     shaded: Floats = colour + tone[:, None] * np.array([1.0, 0.95, 0.85])
     # Dust lies towards the edges.
-    dust = 0.5 * np.clip((across - half + 1.4) / 1.4, 0, 1)[:, None] * np.clip(0.6 + 0.6 * texture, 0, 1)[:, None]
+    dust = (
+        0.5
+        * np.clip((across - half + 1.4) / 1.4, 0, 1)[:, None]
+        * np.clip(0.6 + 0.6 * texture, 0, 1)[:, None]
+    )
     return shaded + (np.array(VERGE) - shaded) * dust
 
 
 def paint_road(picture: Array, cover: Array, near: Near, surface: str, width_m: float, rng: Rng) -> None:
-    """Lay one road with its worn verges over the ground; `cover` (rows, cols) keeps the largest road opacity."""
+    """Lay one road with its worn verges over the ground; `cover` (rows, cols) keeps the largest opacity."""
     shape = cover.shape
     dirt = surface == "dirt"
     rough = fractal(shape, 2.5, 5, rng)[near.rows, near.cols].astype(np.float64)
@@ -257,8 +295,10 @@ def pick(table: list[tuple[tuple[int, int, int], float]], rng: Rng) -> Floats:
 
 
 def stand_trees(height: Array, paint: Array, leafy: NDArray[np.bool_], trees: Floats, rng: Rng) -> None:
-    """Put crowns (N, 3: col, row, radius in pixels) on the height model (metres) and their colours on `paint`;
-    `leafy` is set where a crown is on top."""
+    """Put crowns (N, 3: col, row, radius in pixels) on the height model (metres), their colours on `paint`.
+
+    `leafy` (rows, cols) is set where a crown is on top.
+    """
     rows_all, cols_all = height.shape
     for col, row, radius in trees:
         reach = int(radius * 1.35) + 2
@@ -280,7 +320,9 @@ def stand_trees(height: Array, paint: Array, leafy: NDArray[np.bool_], trees: Fl
         leafy[top:bottom, left:right][above] = True
 
 
-def stand_box(height: Array, paint: Array, box: Floats, tall_m: float, colour: Floats, style: str, grain: Array) -> None:
+def stand_box(
+    height: Array, paint: Array, box: Floats, tall_m: float, colour: Floats, style: str, grain: Array
+) -> None:
     """Put a box (col, row, half length, half width, turn in radians) up: `style` is flat, gable or car."""
     col, row, length, width, turn = box
     reach = int(np.hypot(length, width)) + 2
@@ -310,20 +352,26 @@ def light(ground: Array, height: Array, paint: Array, leafy: NDArray[np.bool_], 
     leaves = fractal(shape, 1.8, 3, rng)
     rough = height * (1 + 0.22 * leaves * leafy)
     smooth = cv2.GaussianBlur(rough, (0, 0), 0.7)
-    slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125) * 0.64 + cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125) * 0.77
+    slope = (
+        cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125) * 0.64
+        + cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125) * 0.77
+    )
     relief = 1 - np.where(leafy, 0.34, 0.30) * np.clip(slope / GSD_M, -1.1, 1.1)
     picture = np.where(standing[..., None], paint * (1 + 0.10 * (leaves * leafy)[..., None]), ground)
     picture *= np.where(standing, relief, 1)[..., None]
-    shadow = np.zeros(shape, np.float32)
+    shadow = np.zeros(shape, np.bool_)
     tallest = float(height.max(initial=0.0))
     for step in range(1, int(tallest / (GSD_M * np.tan(np.deg2rad(47)))) + 1):
-        col, row = int(round(0.64 * step)), int(round(0.77 * step))
+        col, row = round(0.64 * step), round(0.77 * step)
         toward_sun = np.zeros(shape, np.float32)
         toward_sun[: shape[0] - row, : shape[1] - col] = rough[row:, col:]
-        shadow = np.maximum(shadow, toward_sun - rough - np.float32(step * GSD_M * np.tan(np.deg2rad(47))) > 0.15)
-    shade = cv2.GaussianBlur(shadow, (0, 0), 0.6)[..., None] * np.where(leafy, 0.55, 1.0)[..., None]
-    lit: Array = picture * (1 - shade * np.array([0.62, 0.58, 0.50], np.float32))
-    return lit.astype(np.float32)
+        rise = np.float32(step * GSD_M * np.tan(np.deg2rad(47)))
+        shadow |= toward_sun - rough - rise > 0.15
+    shade = (
+        cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), 0.6)[..., None]
+        * np.where(leafy, 0.55, 1.0)[..., None]
+    )
+    return np.asarray(picture * (1 - shade * np.array([0.62, 0.58, 0.50])), np.float32)
 
 
 def sense(picture: Array, rng: Rng) -> NDArray[np.uint8]:
@@ -332,7 +380,7 @@ def sense(picture: Array, rng: Rng) -> NDArray[np.uint8]:
     drift = 0.035 * noise(shape, 420, rng)[..., None]
     tint = np.array([1.04, 0.965, 0.95], np.float32) * (1 + drift * np.array([1.0, 0.8, 0.6], np.float32))
     hazy = picture * tint * np.float32(0.91) + np.array([11, 13, 13], np.float32)
-    seen = cv2.GaussianBlur(hazy, (0, 0), 0.62)
-    seen += np.float32(1.0) * (seen - cv2.GaussianBlur(seen, (0, 0), 1.1))
-    grain = rng.normal(0, 1.8, shape).astype(np.float32)[..., None] + rng.normal(0, 0.6, picture.shape).astype(np.float32)
-    return np.clip(np.round(seen + grain), 1, 255).astype(np.uint8)
+    seen = cv2.GaussianBlur(hazy, (0, 0), 0.60)
+    sharp = seen + 1.1 * (seen - cv2.GaussianBlur(seen, (0, 0), 1.1))
+    grain = rng.normal(0, 1.8, (*shape, 1)) + rng.normal(0, 0.6, picture.shape)
+    return np.clip(np.round(sharp + grain), 1, 255).astype(np.uint8)

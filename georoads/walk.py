@@ -15,7 +15,7 @@ from georoads.inference.predict import predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.jobs.atomic import check_output, replace_when_complete
-from georoads.jobs.progress import Progress, silent
+from georoads.jobs.progress import Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
@@ -59,7 +59,7 @@ def predict(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    on_progress: Progress = silent,
+    watch: Watch = unwatched,
 ) -> Walk:
     """Probability raster of a scene. A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
 
@@ -78,7 +78,7 @@ def predict(
     with replace_when_complete(output, overwrite=overwrite) as part:
         predict_raster(
             scene, grid, checkpoint, runtime, (part, work),
-            ahead=(batch, params.prefetch), on_progress=on_progress,
+            ahead=(batch, params.prefetch), watch=watch,
         )  # fmt: skip
     shutil.rmtree(work)
     seconds = {"open": ready - started, "predict": time.monotonic() - ready}
@@ -112,7 +112,7 @@ def extract(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    on_progress: Progress = silent,
+    watch: Watch = unwatched,
 ) -> Walk:
     """Road layer of a scene: predict and vectorize, through the same quantised raster."""
     options = WriteOptions(
@@ -124,7 +124,7 @@ def extract(
     raster = output.with_name(f".{output.stem}.probability.tif")
     first = predict(
         scene_path, raster, checkpoint, scene_params, params[0],
-        resume=resume, overwrite=True, on_progress=on_progress,
+        resume=resume, overwrite=True, watch=watch,
     )  # fmt: skip
     try:
         second = vectorize(raster, output, params[1], options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -55,20 +56,19 @@ def extract(
     rooms = parse_assignments(settings)
     lines = VectorizeParams(threshold=threshold or checkpoint.card.threshold)
     bands = tuple(int(b) for b in bidx.split(",")) if bidx else None
-    with progress("predict", 1.0, "tiles", quiet=True) as on_progress:
-        done = walk.extract(
-            scene,
-            output,
-            checkpoint,
-            SceneParams(bands, nodata, gsd=gsd if gsd in ("auto", "native") else float(gsd)),
-            (
-                with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
-                with_values(lines, rooms.get("network", {}), "network"),
-            ),
-            resume=resume,
-            overwrite=overwrite,
-            on_progress=on_progress,
-        )
+    done = walk.extract(
+        scene,
+        output,
+        checkpoint,
+        SceneParams(bands, nodata, gsd=gsd if gsd in ("auto", "native") else float(gsd)),
+        (
+            with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
+            with_values(lines, rooms.get("network", {}), "network"),
+        ),
+        resume=resume,
+        overwrite=overwrite,
+        watch=partial(progress, quiet=quiet),
+    )
     if json_file:
         click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")
     if not quiet:

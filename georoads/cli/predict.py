@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ import click
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="As JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def predict(
     scene: Path,
     output: Path,
@@ -35,10 +37,12 @@ def predict(
     resume: bool,
     overwrite: bool,
     json_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Write the road probability of SCENE as a GeoTIFF: round(254 p), 255 = nodata."""
     from georoads import walk
     from georoads.inference.select import PredictParams
+    from georoads.jobs.progress import progress
     from georoads.jobs.settings import parse_assignments, with_values
     from georoads.model.checkpoint import find_checkpoint
     from georoads.scene.scene import SceneParams
@@ -53,6 +57,7 @@ def predict(
         with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
         resume=resume,
         overwrite=overwrite,
+        watch=partial(progress, quiet=quiet),
     )
     if json_file:
         click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")

@@ -17,7 +17,7 @@ from georoads.inference.raster import BLOCK, write_raster
 from georoads.inference.runtime import Runtime, normalize, to_levels
 from georoads.inference.spool import Spool
 from georoads.inference.tiles import TilePlan, blend
-from georoads.jobs.progress import Progress, silent
+from georoads.jobs.progress import Progress, Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.types import NODATA
 from georoads.scene.read import SceneReader
@@ -34,7 +34,7 @@ def predict_raster(
     target: tuple[Path, Path],
     *,
     ahead: tuple[int, int] = (1, 2),
-    on_progress: Progress = silent,
+    watch: Watch = unwatched,
 ) -> None:
     """Write the probability raster of a scene.
 
@@ -46,17 +46,37 @@ def predict_raster(
         target: the raster to write (replaced), and the folder for finished tiles; what that holds of
             the same work is used again.
         ahead: tiles in a batch, and batches that are read ahead.
-        on_progress: called with the number of tiles done.
+        watch: shows the number of tiles done.
     """
-    (raster, work), (batch, prefetch) = target, ahead
+    (raster, work), (batch, _) = target, ahead
     card = checkpoint.card
     plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
     spool = Spool(work, len(plan), card.tile_px, work_header(scene, grid, checkpoint, runtime, batch))
+    with watch("predict", len(plan), "tiles") as on_progress:
+        _fill(spool, scene, grid, checkpoint, runtime, plan, ahead, on_progress)
+    blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
+    write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
+    spool.close()
+
+
+def _fill(
+    spool: Spool,
+    scene: Scene,
+    grid: Grid,
+    checkpoint: Checkpoint,
+    runtime: Runtime,
+    plan: TilePlan,
+    ahead: tuple[int, int],
+    on_progress: Progress,
+) -> None:
+    """Put the levels of all batches that are not in the spool into it."""
+    batch, prefetch = ahead
     batches = [range(i, min(i + batch, len(plan))) for i in range(0, len(plan), batch)]
     todo = [b for b in range(len(batches)) if b not in spool.done]
     for b, (tiles, valids) in _read_ahead(scene, grid, checkpoint, plan, batches, todo, prefetch):
         levels = {}
         if any(v.any() for v in valids):
+            # A last batch that is not full is filled up, so that every batch has the plan's size.
             padded = np.zeros((batch, *tiles.shape[1:]), dtype=np.float32)
             padded[: len(tiles)] = tiles
             out = to_levels(runtime.logits(padded))
@@ -67,9 +87,6 @@ def predict_raster(
             }
         spool.put(b, levels)
         on_progress(min((b + 1) * batch, len(plan)))
-    blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
-    write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
-    spool.close()
 
 
 def work_header(

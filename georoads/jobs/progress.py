@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,8 +18,17 @@ class Progress(Protocol):
         ...
 
 
+Watch = Callable[[str, float, str], AbstractContextManager[Progress]]
+"""Starts the Progress of a stage: label, total, unit."""
+
+
 def silent(done: float, note: str = "") -> None:
     """A Progress that says nothing."""
+
+
+def unwatched(label: str, total: float, unit: str) -> AbstractContextManager[Progress]:
+    """A Watch that says nothing."""
+    return nullcontext(silent)
 
 
 @dataclass

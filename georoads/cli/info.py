@@ -1,0 +1,72 @@
+"""georoads info: what a scene or a data set is, before anything is done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--model", default="default", help="Model whose pixel size decides the working grid.")
+@click.option("-b", "--bidx", help="Bands to use, as 1,2,3.")
+@click.option("--nodata", type=float, help="Value that means no data.")
+def info(path: Path, model: str, bidx: str | None, nodata: float | None) -> None:
+    """Describe a scene (a raster), or check a data set (a folder): every picture and mask is opened."""
+    if path.is_dir():
+        _dataset(path)
+    else:
+        _scene(path, model, bidx, nodata)
+
+
+def _scene(path: Path, model: str, bidx: str | None, nodata: float | None) -> None:
+    import numpy as np
+
+    from georoads.grid import parse_crs
+    from georoads.model.checkpoint import find_checkpoint
+    from georoads.scene.read import working_grid
+    from georoads.scene.scene import SceneParams, open_scene
+
+    bands = tuple(int(b) for b in bidx.split(",")) if bidx else None
+    scene = open_scene(path, SceneParams(bands, nodata))
+    grid = scene.grid
+    work = working_grid(scene, find_checkpoint(model).card.gsd_m)
+    corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=float)
+    lonlat = grid.to_lonlat(corners)
+    (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
+    used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
+    for key, value in (
+        ("scene", path.name),
+        ("size", f"{grid.width} x {grid.height} px, {grid.width * grid.height / 1e6:.1f} MP, {scene.dtype}"),
+        ("CRS", parse_crs(grid.crs).name),
+        ("pixel", f"{grid.steps_m[0]:.3f} x {grid.steps_m[1]:.3f} m on the ground"),
+        ("bounds", f"{west:.6f} {south:.6f} {east:.6f} {north:.6f}"),
+        ("bands", f"{scene.bands}, alpha {scene.alpha or 'none'}, nodata {scene.nodata}"),
+        ("working grid", f"{work.gsd_m:.3f} m: {used}"),
+        *(("note", message) for message in scene.messages),
+    ):
+        click.echo(f"{key:>13}: {value}")
+
+
+def _dataset(path: Path) -> None:
+    from georoads.data.dataset import open_dataset
+    from georoads.data.pictures import find_broken
+    from georoads.data.split import split_dataset
+    from georoads.errors import DatasetError
+
+    data = open_dataset(path)
+    split = split_dataset(data)
+    broken = find_broken(data.samples)
+    click.echo(
+        f"{path}: {data.layout} layout, {len(data.samples)} labelled, {len(data.unlabelled)} unlabelled"
+    )
+    click.echo(
+        f"split: {split.method}: {len(split.train)} train, {len(split.val)} val, {len(split.test)} test"
+    )
+    if broken:
+        raise DatasetError(
+            f"{len(broken)} pairs cannot be used: {'; '.join(broken[:5])}",
+            "replace them or remove their rows",
+        )
+    click.echo("every picture and mask can be read, and their sizes agree")

@@ -1,0 +1,24 @@
+"""georoads models: the checkpoints that ship."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("name", required=False)
+def models(name: str | None) -> None:
+    """List the models that ship; with NAME (or a path), show its card."""
+    from georoads.model.checkpoint import find_checkpoint, shipped_models
+
+    if name is not None:
+        click.echo(find_checkpoint(name).card.to_json(), nl=False)
+        return
+    for known in shipped_models():
+        card = find_checkpoint(known).card
+        iou = card.metrics.get("val", {}).get("road_iou")
+        click.echo(
+            f"{known}: {card.model.architecture}, {card.model.encoder}, {card.gsd_m:g} m pixels, "
+            f"tile {card.tile_px} px, val road IoU {iou}"
+        )
+        click.echo(f"    terms: {card.terms}")
