@@ -51,12 +51,12 @@ def predict_raster(
     (raster, work), (batch, _) = target, ahead
     card = checkpoint.card
     plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
-    spool = Spool(work, len(plan), card.tile_px, work_header(scene, grid, checkpoint, runtime, batch))
-    with watch("predict", len(plan), "tiles") as on_progress:
-        _fill(spool, scene, grid, checkpoint, runtime, plan, ahead, on_progress)
-    blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
-    write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
-    spool.close()
+    header = work_header(scene, grid, checkpoint, runtime, batch)
+    with Spool(work, len(plan), card.tile_px, header) as spool:
+        with watch("predict", len(plan), "tiles") as on_progress:
+            _fill(spool, scene, grid, checkpoint, runtime, plan, ahead, on_progress)
+        blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
+        write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
 
 
 def _fill(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,12 @@ class Spool:
         self._ledger.append({"batch": batch, "tiles": crcs})
         self.done.add(batch)
 
-    def close(self) -> None:
-        """Let go of the files."""
-        self._ledger.__exit__(None, None, None)
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ledger.__exit__(kind, error, trace)
         self.tiles.clear()
         del self._levels

@@ -2,8 +2,8 @@
 
 Tiles stand on a regular lattice anchored at the grid's origin, so that a tile sees the same ground
 whatever is asked for around it. The last row and column reach beyond the grid. Where two neighbours
-overlap, their weights are a linear ramp and its complement in whole numbers, so that the weights of all
-tiles add up to the same number at every pixel; on the grid's own border the weight does not fall.
+overlap, their weights are a ramp and its complement in whole numbers, so that the weights of all tiles add
+up to the same number at every pixel; on the grid's own border the weight does not fall.
 """
 
 from __future__ import annotations
@@ -94,9 +94,15 @@ def _count(size: int, tile: int, stride: int) -> int:
 
 
 def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uint32]:
+    """Weights along one axis: nothing on the outer quarter of an overlap, everything on the inner quarter.
+
+    The outer pixels of a tile are where the network lacks context, so the neighbour alone decides there.
+    """
     weights = np.full(tile, WEIGHT, dtype=np.uint32)
     if overlap:
-        ramp = np.round(WEIGHT * (np.arange(overlap) + 0.5) / overlap).astype(np.uint32)
+        margin = overlap // 4
+        along = (np.arange(overlap) + 0.5 - margin) / (overlap - 2 * margin)
+        ramp = np.round(WEIGHT * np.clip(along, 0.0, 1.0)).astype(np.uint32)
         if before:
             weights[:overlap] = ramp
         if after:
