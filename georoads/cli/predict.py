@@ -61,6 +61,8 @@ def predict(
     )
     if json_file:
         click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")
+    if quiet:
+        return
     for message in done.messages:
         click.echo(f"note: {message}", err=True)
     click.echo(
