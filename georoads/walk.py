@@ -64,7 +64,7 @@ def predict(
     """Probability raster of a scene. A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
 
     Raises:
-        GeoroadsError: see FAULTS in docs; nothing is written then.
+        GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
     """
     check_output(output, overwrite=overwrite, inputs=(scene_path,))
     started = time.monotonic()
