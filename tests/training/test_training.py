@@ -1,0 +1,128 @@
+"""A whole training on drawn roads: it learns, and a resumed one equals an undisturbed one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_pairs import draw_pairs
+
+from georoads.data.chip import ChipParams
+from georoads.errors import GeoroadsError
+from georoads.model.config import ModelConfig
+from georoads.training.loop import prepare, train
+from georoads.training.loss import road_loss
+from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams, load_recipe, shipped_recipes
+from georoads.training.run import Epoch, read_history
+from georoads.training.schedule import lr_factor
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    folder = tmp_path_factory.mktemp("data")
+    draw_pairs(folder / "a", [f"a{i}" for i in range(8)])
+    draw_pairs(folder / "b", [f"b{i}" for i in range(4)])
+    return Recipe(
+        "drawn",
+        ModelConfig("Unet", "resnet18", options={"decoder_channels": [32, 16, 8, 8, 8]}),
+        "none",
+        ChipParams(64, 0.5, 1.1, 0.5),
+        TrainParams(epochs=6, batch=4, lr=3e-3, ema=0.8, augmentation="flips", precision="fp32", workers=0),
+        TileParams(96, 32),
+        (
+            DataSource(str(folder / "a"), 0.7, 0.9, gsd_m=0.5),
+            DataSource(str(folder / "b"), 0.3, 0.1, gsd_m=0.6),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(recipe, folder)
+    return folder
+
+
+def test_it_learns_and_leaves_a_whole_run_folder(undisturbed: Path) -> None:
+    history = read_history(undisturbed)
+    assert [e.epoch for e in history] == [1, 2, 3, 4, 5, 6]
+    assert history[-1].train_loss < 0.7 * history[0].train_loss
+    assert max(e.val_iou for e in history) > 0.5
+    names = {p.name for p in undisturbed.iterdir()}
+    assert {"best.safetensors", "best.json", "iou_score_plot.png", "dice_loss_plot.png"} <= names
+
+
+def test_a_resumed_training_equals_an_undisturbed_one(
+    recipe: Recipe, undisturbed: Path, tmp_path: Path
+) -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder, on_epoch=stop)
+    train(recipe, folder, resume=True)
+    assert (folder / "last.safetensors").read_bytes() == (undisturbed / "last.safetensors").read_bytes()
+    whole, cut = (
+        [dataclasses.replace(e, minutes=0.0) for e in read_history(f)] for f in (undisturbed, folder)
+    )
+    assert cut == whole
+
+
+def test_a_changed_recipe_is_refused_on_resume(recipe: Recipe, undisturbed: Path) -> None:
+    other = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, lr=1e-4))
+    with pytest.raises(GeoroadsError, match=r"recipe\.train\.lr"):
+        train(other, undisturbed, resume=True)
+    with pytest.raises(GeoroadsError, match="already holds"):
+        train(recipe, undisturbed)
+
+
+def test_a_sample_is_a_function_of_its_number(recipe: Recipe) -> None:
+    stream = prepare(recipe).stream
+    for a, b in zip(stream[(17, 0.3)], stream[(17, 0.3)], strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(stream[(17, 0.3)][0], stream[(18, 0.3)][0])
+
+
+def test_shares_change_along_the_training(recipe: Recipe) -> None:
+    stream = prepare(recipe).stream
+    # Pictures of the second data set are resampled, so their chips are not exact crops; count by shares.
+    assert [s.share_at(0.0) for s, _ in stream.sources] == [0.7, 0.3]
+    assert [s.share_at(1.0) for s, _ in stream.sources] == [0.9, 0.1]
+
+
+def test_loss_that_is_no_number_stops_after_three_steps(recipe: Recipe, tmp_path: Path) -> None:
+    bad = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, lr=float("inf")))
+    with pytest.raises(GeoroadsError, match="3 times in a row"):
+        train(bad, tmp_path / "bad")
+
+
+def test_loss_counts_valid_pixels_only() -> None:
+    logits = torch.tensor([[[8.0, -8.0], [8.0, 8.0]]])
+    road = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    valid = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
+    assert float(road_loss(logits, road, valid, 0.5)) < 0.01
+    assert float(road_loss(logits, road, torch.ones_like(valid), 0.5)) > 1.0
+
+
+def test_schedule_warms_up_and_falls() -> None:
+    values = [lr_factor(p, 0.1, 0.01) for p in np.linspace(0, 1, 101)]
+    assert max(values) == pytest.approx(1.0)
+    assert int(np.argmax(values)) == 10
+    assert values[-1] == pytest.approx(0.01)
+
+
+def test_recipes_that_ship_can_be_read_and_changed() -> None:
+    for name in shipped_recipes():
+        assert load_recipe(name).name == name
+    changed = load_recipe("lite2-mix", {"train": {"lr": 5e-4}, "model": {"encoder_weights": "none"}})
+    assert changed.train.lr == 5e-4
+    assert changed.encoder_weights == "none"
+    with pytest.raises(GeoroadsError, match="learning_rate"):
+        load_recipe("lite2-mix", {"train": {"learning_rate": 1.0}})
+    with pytest.raises(GeoroadsError, match=r"train\.batch"):
+        load_recipe("lite2-mix", {"train": {"batch": "many"}})
