@@ -11,18 +11,20 @@ from pathlib import Path
 
 from georoads import __version__
 from georoads.errors import GeoroadsError
+from georoads.grid import Grid
 from georoads.inference.predict import predict_raster
 from georoads.inference.raster import ProbabilityRaster
+from georoads.inference.runtime import Runtime
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.jobs.atomic import check_output, replace_when_complete
 from georoads.jobs.progress import Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
-from georoads.network.vectorize import trace_network
+from georoads.network.vectorize import refuse_too_large, trace_network
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.scene.read import working_grid
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams, open_scene
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Walk:
     messages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A scene, its working grid and the runtime, all opened and found good."""
+
+    scene: Scene
+    grid: Grid
+    runtime: Runtime
+    batch: int
+
+
 def predict(
     scene_path: Path,
     output: Path,
@@ -68,23 +80,50 @@ def predict(
     """
     check_output(output, overwrite=overwrite, inputs=(scene_path,))
     started = time.monotonic()
+    ready = _open(scene_path, checkpoint, scene_params, params)
+    opened = time.monotonic()
+    work = _work_folder(output, resume=resume)
+    with replace_when_complete(output, overwrite=overwrite) as part:
+        _predict(ready, checkpoint, (part, work), params, watch)
+    shutil.rmtree(work)
+    return _walk(ready, output, {"open": opened - started, "predict": time.monotonic() - opened})
+
+
+def _open(
+    scene_path: Path, checkpoint: Checkpoint, scene_params: SceneParams, params: PredictParams
+) -> _Ready:
     scene = open_scene(scene_path, scene_params)
     grid = working_grid(scene, checkpoint.card.gsd_m, scene_params.gsd)
+    return _Ready(scene, grid, *open_runtime(checkpoint, params))
+
+
+def _work_folder(output: Path, *, resume: bool) -> Path:
+    """Where the unfinished work for an output lies; emptied unless it is to be gone on with."""
     work = output.with_name(output.name + ".work")
     if work.exists() and not resume:
         shutil.rmtree(work)
-    runtime, batch = open_runtime(checkpoint, params)
-    ready = time.monotonic()
-    with replace_when_complete(output, overwrite=overwrite) as part:
-        predict_raster(
-            scene, grid, checkpoint, runtime, (part, work),
-            ahead=(batch, params.prefetch), watch=watch,
-        )  # fmt: skip
-    shutil.rmtree(work)
-    seconds = {"open": ready - started, "predict": time.monotonic() - ready}
+    return work
+
+
+def _predict(
+    ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], params: PredictParams, watch: Watch
+) -> None:
+    before = ready.scene.fingerprint
+    predict_raster(
+        ready.scene, ready.grid, checkpoint, ready.runtime, target,
+        ahead=(ready.batch, params.prefetch), watch=watch,
+    )  # fmt: skip
+    if ready.scene.fingerprint != before:
+        raise GeoroadsError(
+            f"{ready.scene.path} was changed while it was read", "run again when nothing writes to it"
+        )
+
+
+def _walk(ready: _Ready, output: Path, seconds: dict[str, float]) -> Walk:
+    runtime = ready.runtime
     return Walk(
-        str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, grid.gsd_m,
-        scene.messages,
+        str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, ready.grid.gsd_m,
+        ready.scene.messages,
     )  # fmt: skip
 
 
@@ -114,29 +153,32 @@ def extract(
     overwrite: bool = False,
     watch: Watch = unwatched,
 ) -> Walk:
-    """Road layer of a scene: predict and vectorize, through the same quantised raster."""
+    """Road layer of a scene: predict and vectorize, through the same quantised raster.
+
+    A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
+
+    Raises:
+        GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
+    """
     options = WriteOptions(
         provenance_of(scene_path, params[1], checkpoint),
         sources=(scene_path.name,),
         overwrite=overwrite,
     )
     check_road_output(output, options, inputs=(scene_path,))
-    raster = output.with_name(f".{output.stem}.probability.tif")
-    first = predict(
-        scene_path, raster, checkpoint, scene_params, params[0],
-        resume=resume, overwrite=True, watch=watch,
-    )  # fmt: skip
-    try:
-        second = vectorize(raster, output, params[1], options)
-    finally:
-        raster.unlink(missing_ok=True)
-    return dataclasses.replace(
-        first,
-        output=str(output),
-        roads=second.roads,
-        length_km=second.length_km,
-        seconds=first.seconds | second.seconds,
-    )
+    started = time.monotonic()
+    ready = _open(scene_path, checkpoint, scene_params, params[0])
+    refuse_too_large(ready.grid)
+    opened = time.monotonic()
+    work = _work_folder(output, resume=resume)
+    raster = work / "probability.tif"
+    _predict(ready, checkpoint, (raster, work), params[0], watch)
+    predicted = time.monotonic()
+    lines = vectorize(raster, output, params[1], options)
+    shutil.rmtree(work)
+    seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
+    walk = _walk(ready, output, seconds)
+    return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km)
 
 
 def provenance_of(path: Path, params: VectorizeParams, checkpoint: Checkpoint | None = None) -> Provenance:

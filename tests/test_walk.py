@@ -50,3 +50,12 @@ def test_extract_writes_lines_in_the_scenes_crs(scene: Path, tmp_path: Path) -> 
     roads = read_roads(tmp_path / "roads.gpkg")
     assert len(roads.lines) == done.roads
     assert "32647" in roads.crs or "UTM zone 47N" in roads.crs
+
+
+def test_the_python_functions_are_there_when_asked_for() -> None:
+    import georoads
+
+    for name in georoads.__all__:
+        assert getattr(georoads, name) is not None
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = georoads.nothing_such

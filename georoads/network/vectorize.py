@@ -42,16 +42,25 @@ def trace_network(
     Raises:
         GeoroadsError: the grid has more than 10^9 pixels.
     """
-    if grid.window.size > MAX_PIXELS:
-        raise GeoroadsError(
-            f"the probability raster has {grid.width} x {grid.height} pixels; at most 10^9 can be vectorized",
-            "vectorize it in parts: cut it with --bounds",
-        )
+    refuse_too_large(grid)
     probability = np.empty((grid.height, grid.width), np.uint8)
     for window in grid.blocks(block_px):
         probability[window.slices] = read(window)
     graph = _graph(probability, grid, params)
     return _network(graph, grid, params)
+
+
+def refuse_too_large(grid: Grid) -> None:
+    """Lines are traced on a mask that is held whole, until they can be traced in blocks.
+
+    Raises:
+        GeoroadsError: the grid has more than 10^9 pixels.
+    """
+    if grid.window.size > MAX_PIXELS:
+        raise GeoroadsError(
+            f"the working grid has {grid.width} x {grid.height} pixels; at most 10^9 can be vectorized",
+            "cut the scene into parts: gdal_translate -srcwin",
+        )
 
 
 def _graph(probability: NDArray[np.uint8], grid: Grid, params: VectorizeParams) -> Graph:
