@@ -26,6 +26,9 @@ from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.scene.read import working_grid
 from georoads.scene.scene import Scene, SceneParams, open_scene
 
+GEOJSON = (".geojson", ".json")
+"""Suffixes of the format that is always WGS 84."""
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -174,6 +177,8 @@ def extract(
     raster = work / "probability.tif"
     _predict(ready, checkpoint, (raster, work), params[0], watch)
     predicted = time.monotonic()
+    if ready.grid.crs != ready.scene.grid.crs and output.suffix.lower() not in GEOJSON:
+        options = dataclasses.replace(options, crs=ready.scene.grid.crs)
     lines = vectorize(raster, output, params[1], options)
     shutil.rmtree(work)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds

@@ -27,7 +27,7 @@ def predict_picture(
     levels = {}
     for i in range(len(plan)):
         tile_rgb, tile_valid = cut_reflected(rgb, valid, plan.window(i))
-        batch = normalize(tile_rgb, tile_valid, card.mean, card.std)[None]
+        batch = normalize(fill_invalid(tile_rgb, tile_valid), card.mean, card.std)[None]
         levels[i] = to_levels(runtime.logits(batch))[0]
     return blend(plan, Window(0, 0, valid.shape[0], valid.shape[1]), levels)
 
@@ -42,6 +42,28 @@ def cut_reflected(
     rows = reflect_index(np.arange(window.row, window.row + window.height), valid.shape[0])
     cols = reflect_index(np.arange(window.col, window.col + window.width), valid.shape[1])
     return rgb[:, rows[:, None], cols], valid[rows[:, None], cols]
+
+
+def fill_invalid(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A tile whose invalid pixels look like the nearest valid one.
+
+    Any constant would draw an edge along the border of what was seen, and networks take such an edge for a
+    road; a reflection doubles real roads there. A tile without a valid pixel is left as it is.
+
+    Args:
+        rgb: (bands, H, W) uint8.
+        valid: (H, W) bool.
+    """
+    if valid.all() or not valid.any():
+        return rgb
+    import cv2
+
+    _, label = cv2.distanceTransformWithLabels(
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    place = np.zeros(int(label.max()) + 1, dtype=np.int64)
+    place[label[valid]] = np.flatnonzero(valid)
+    return rgb.reshape(len(rgb), -1)[:, place[label]]
 
 
 def reflect_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.grid import Grid, Window
-from georoads.inference.picture import cut_reflected
+from georoads.inference.picture import cut_reflected, fill_invalid
 from georoads.inference.raster import BLOCK, write_raster
 from georoads.inference.runtime import Runtime, normalize, to_levels
 from georoads.inference.spool import Spool
@@ -134,7 +134,7 @@ def _read_ahead(
 
         def read(b: int) -> Tiles:
             pairs = [read_tile(reader, plan.window(t)) for t in batches[b]]
-            inputs = [normalize(rgb, valid, card.mean, card.std) for rgb, valid in pairs]
+            inputs = [normalize(fill_invalid(rgb, valid), card.mean, card.std) for rgb, valid in pairs]
             return np.stack(inputs), [valid for _, valid in pairs]
 
         waiting: list[tuple[int, Future[Tiles]]] = []

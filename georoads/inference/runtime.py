@@ -34,14 +34,11 @@ def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(p * np.float32(FULL)).astype(np.uint8)
 
 
-def normalize(
-    rgb: NDArray[np.uint8], valid: NDArray[np.bool_], mean: tuple[float, ...], std: tuple[float, ...]
-) -> NDArray[np.float32]:
-    """A tile as the network wants it: (value / 255 - mean) / std, and 0 (the mean) where it is invalid.
+def normalize(rgb: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """A tile as the network wants it: (value / 255 - mean) / std.
 
     Args:
         rgb: (bands, H, W) uint8.
-        valid: (H, W) bool.
 
     Returns:
         (bands, H, W) float32.
@@ -49,6 +46,4 @@ def normalize(
     scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
     shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
     out = rgb.astype(np.float32) * scale[:, None, None] - shift[:, None, None]
-    if not valid.all():
-        out *= valid
     return np.asarray(out, dtype=np.float32)

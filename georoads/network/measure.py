@@ -18,7 +18,9 @@ CHORD_STEP_PX = 0.125
 
 
 @compiled
-def radii(mask: NDArray[np.bool_], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+def radii(
+    mask: NDArray[np.bool_], pixels: NDArray[np.int64], limit: int = MAX_RADIUS_PX
+) -> NDArray[np.float64]:
     """Euclidean distance, in pixels, from road pixels to the centre of the nearest background pixel.
 
     Equals a distance transform at these pixels, without one for the whole raster: squares around the
@@ -28,15 +30,16 @@ def radii(mask: NDArray[np.bool_], pixels: NDArray[np.int64]) -> NDArray[np.floa
     Args:
         mask: (H, W) bool.
         pixels: (K,) int64 ids (row * W + col) of road pixels.
+        limit: pixels at which the search stops.
 
     Returns:
-        (K,) float64, at most MAX_RADIUS_PX.
+        (K,) float64, at most ``limit``.
     """
     height, width = mask.shape
     found = np.empty(len(pixels))
     for i in range(len(pixels)):
         row, col = pixels[i] // width, pixels[i] % width
-        best = MAX_RADIUS_PX * MAX_RADIUS_PX
+        best = limit * limit
         ring = 1
         while ring * ring < best:
             for k in range(-ring, ring + 1):

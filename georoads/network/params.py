@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class VectorizeParams:
         bridge_m: gaps between two dead ends that face each other are closed up to this length; 0 closes none.
         simplify_m: tolerance of the line simplification.
         smooth_m: length scale over which stair-steps are smoothed.
+        rim_m: a line whose road's side is within this of nodata for half of its length is the rim of what was
+            seen, and dropped; 0 keeps all.
         min_length_m: networks (connected components) whose total length is below this are dropped.
     """
 
@@ -28,11 +30,12 @@ class VectorizeParams:
     bridge_m: float = 10.0
     simplify_m: float = 0.6
     smooth_m: float = 5.0
+    rim_m: float = 0.5
     min_length_m: float = 20.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
-        for name in ("speck_m2", "hole_m2", "spur_m", "bridge_m", "simplify_m", "smooth_m", "min_length_m"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        for field in fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(f"{field.name} must not be negative, not {getattr(self, field.name)}")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.grid import Grid, Points
 from georoads.network.attributes import confidences, geodesic_lengths_m, widths
+from georoads.network.border import drop_along_nodata
 from georoads.network.clean import clean
 from georoads.network.graph import Graph
 from georoads.network.mask import road_mask
@@ -70,6 +71,8 @@ def _graph(probability: NDArray[np.uint8], grid: Grid, params: VectorizeParams) 
     nodata = probability == NODATA
     anchors = edge_anchors(mask, nodata if nodata.any() else None)
     graph = trace(thin(mask, anchors), mask, probability, anchors)
+    if params.rim_m:
+        graph = drop_along_nodata(graph, nodata, params.rim_m / grid.gsd_m)
     graph = clean(
         graph,
         grid.steps_m,

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from georoads.grid import Window
-from georoads.inference.picture import reflect_index
+from georoads.inference.picture import fill_invalid, reflect_index
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
 
 PLANS = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(16, 64)).flatmap(
@@ -45,3 +45,14 @@ def test_touching_names_exactly_the_tiles_that_share_pixels() -> None:
     for window in (Window(0, 0, 1, 1), Window(60, 60, 30, 30), Window(199, 169, 1, 1), Window(47, 48, 1, 1)):
         expected = [i for i in range(len(plan)) if plan.window(i).intersect(window).size]
         assert list(plan.touching(window)) == expected
+
+
+def test_invalid_pixels_look_like_the_nearest_valid_one() -> None:
+    rgb = np.arange(3 * 6 * 8, dtype=np.uint8).reshape(3, 6, 8)
+    valid = np.zeros((6, 8), dtype=bool)
+    valid[:, 3:5] = True
+    filled = fill_invalid(rgb, valid)
+    assert (filled[:, :, :3] == rgb[:, :, 3:4]).all()
+    assert (filled[:, :, 5:] == rgb[:, :, 4:5]).all()
+    assert (filled[:, :, 3:5] == rgb[:, :, 3:5]).all()
+    assert fill_invalid(rgb, ~np.ones_like(valid)) is rgb

@@ -90,6 +90,16 @@ def test_a_road_that_ends_at_nodata_ends_at_the_scenes_edge() -> None:
     assert network.node_xy[1].tolist() == [149.5, 30.5]
 
 
+def test_the_rim_of_a_flight_is_no_road_but_a_road_that_reaches_it_stays() -> None:
+    mask = bar((120, 300), (0, 24.5), (300, 24.5), 7) | bar((120, 300), (150.5, 0), (150.5, 110), 7)
+    raster = np.where(mask, 254, 0).astype(np.uint8)
+    raster[:21] = 255  # the flight ends where the first bar begins
+    network = network_of(raster, VectorizeParams())
+    assert network.n_edges == 1
+    assert network.points[:, 0].tolist() == [150.5, 150.5]
+    assert network_of(raster, VectorizeParams(rim_m=0)).n_edges > 1
+
+
 def test_a_slanted_road_keeps_its_course_up_to_the_scenes_edge() -> None:
     mask = bar((200, 200), (20, -20), (140, 220), 11)
     network = network_of(mask, VectorizeParams())
