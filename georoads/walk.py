@@ -17,6 +17,7 @@ from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.runtime import Runtime
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.jobs.atomic import check_output, replace_when_complete
+from georoads.jobs.memory import peak_rss_mb
 from georoads.jobs.progress import Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
@@ -41,6 +42,7 @@ class Walk:
         seconds: by stage.
         runtime, device, precision: of the network.
         gsd_m: of the working grid.
+        peak_rss_mb: largest resident memory so far; None where the system does not tell.
         messages: what was noticed about the scene.
     """
 
@@ -52,6 +54,7 @@ class Walk:
     device: str = ""
     precision: str = ""
     gsd_m: float = 0.0
+    peak_rss_mb: float | None = None
     messages: tuple[str, ...] = ()
 
 
@@ -126,7 +129,7 @@ def _walk(ready: _Ready, output: Path, seconds: dict[str, float]) -> Walk:
     runtime = ready.runtime
     return Walk(
         str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, ready.grid.gsd_m,
-        ready.scene.messages,
+        peak_rss_mb(), ready.scene.messages,
     )  # fmt: skip
 
 
@@ -142,7 +145,9 @@ def vectorize(
     write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
     km = float(network.length_m.sum()) / 1000
-    return Walk(str(output), network.n_edges, km, seconds, gsd_m=network.grid.gsd_m)
+    return Walk(
+        str(output), network.n_edges, km, seconds, gsd_m=network.grid.gsd_m, peak_rss_mb=peak_rss_mb()
+    )
 
 
 def extract(
@@ -183,7 +188,7 @@ def extract(
     shutil.rmtree(work)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds)
-    return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km)
+    return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
 
 
 def provenance_of(path: Path, params: VectorizeParams, checkpoint: Checkpoint | None = None) -> Provenance:

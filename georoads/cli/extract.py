@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from georoads.cli.models import terms_line
+
 
 @click.command()
 @click.argument("scene", type=click.Path(path_type=Path))
@@ -79,4 +81,4 @@ def extract(
             f"{sum(done.seconds.values()):.1f} s on {done.device} ({done.runtime}, {done.precision})",
             err=True,
         )
-        click.echo(f"model {checkpoint.card.name}: {checkpoint.card.terms}", err=True)
+        click.echo(f"model {checkpoint.card.name}, {terms_line(checkpoint.card)}", err=True)

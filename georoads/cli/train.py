@@ -11,7 +11,7 @@ import click
 
 @click.command()
 @click.argument("dataset", required=False)
-@click.option("--recipe", "recipe_name", default="lite2-mix", show_default=True, help="Name or TOML file.")
+@click.option("--recipe", "recipe_name", default="deepglobe", show_default=True, help="Name or TOML file.")
 @click.option("--split", help="auto, random, or a split file.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder; default runs/DATE.")
 @click.option("--epochs", type=int, help="How often each picture's ground is seen.")

@@ -39,18 +39,16 @@ class _Lines:
     total: float
     unit: str
     every: float = 30.0
+    start: float = 0.0
     started: float = field(default_factory=time.monotonic)
     last: float = 0.0
-    first_done: float | None = None
 
     def __call__(self, done: float, note: str = "") -> None:
         now = time.monotonic()
-        if self.first_done is None:
-            self.first_done = done
         if now - self.last < self.every and done < self.total:
             return
         self.last = now
-        rate = (done - self.first_done) / max(1e-9, now - self.started)
+        rate = (done - self.start) / max(1e-9, now - self.started)
         left = f"{(self.total - done) / rate / 60:.1f} min left" if rate > 0 else ""
         parts = (
             f"{self.label} {done:.0f}/{self.total:.0f} {self.unit}",

@@ -82,8 +82,8 @@ def train(
     keep_freed_memory()
     torch.manual_seed(recipe.train.seed)
     p = prepare(recipe)
-    history = start_run(folder, recipe, p.split.sha256, resume)
     network, average, optimizer = _networks(recipe, p.device)
+    history = start_run(folder, recipe, p.split.sha256, resume)
     at = Position()
     if history:
         at = load_state(folder, network, average, optimizer)
