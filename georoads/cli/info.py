@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from georoads.cli import options
+
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=options.PATH)
 @click.option("--model", default="default", help="Model whose pixel size decides the working grid.")
-@click.option("-b", "--bidx", help="Bands to use, as 1,2,3.")
-@click.option("--nodata", type=float, help="Value that means no data.")
+@options.bidx
+@options.nodata
 def info(path: Path, model: str, bidx: str | None, nodata: float | None) -> None:
     """Describe a scene (a raster), or check a data set (a folder): every picture and mask is opened."""
     if path.is_dir():
@@ -26,10 +28,9 @@ def _scene(path: Path, model: str, bidx: str | None, nodata: float | None) -> No
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
     from georoads.scene.read import working_grid
-    from georoads.scene.scene import SceneParams, open_scene
+    from georoads.scene.scene import open_scene
 
-    bands = tuple(int(b) for b in bidx.split(",")) if bidx else None
-    scene = open_scene(path, SceneParams(bands, nodata))
+    scene = open_scene(path, options.scene_params(bidx, nodata))
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m)
     corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=float)

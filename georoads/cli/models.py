@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    from georoads.model.card import ModelCard
-
-
-def terms_line(card: ModelCard) -> str:
-    """The terms of the first data set, and where the rest stands; for a summary's last line."""
-    first, *others = card.terms.split("; ")
-    return f"terms: {first}" + (f" (and {len(others)} more: georoads models {card.name})" if others else "")
 
 
 @click.command()

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from functools import partial
 from pathlib import Path
 
 import click
 
+from georoads.cli import options
+
 
 @click.command()
-@click.argument("scene", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
-@click.option("--model", default="default", help="Model by name or path.")
-@click.option("-b", "--bidx", help="Bands to use, as 1,2,3.")
-@click.option("--nodata", type=float, help="Value that means no data.")
-@click.option("--gsd", default="auto", help="auto, native, or metres per pixel.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--runtime", default="auto", help="auto, torch or openvino.")
-@click.option("--set", "settings", multiple=True, help="predict.PARAMETER=VALUE.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="As JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.argument("scene", type=options.PATH)
+@options.output("GeoTIFF")
+@options.model
+@options.bidx
+@options.nodata
+@options.gsd
+@options.device
+@options.runtime
+@options.settings
+@options.resume
+@options.overwrite
+@options.json_file
+@options.quiet
 def predict(
     scene: Path,
     output: Path,
@@ -43,28 +43,19 @@ def predict(
     from georoads import walk
     from georoads.inference.select import PredictParams
     from georoads.jobs.progress import progress
-    from georoads.jobs.settings import parse_assignments, with_values
     from georoads.model.checkpoint import find_checkpoint
-    from georoads.scene.scene import SceneParams
 
-    rooms = parse_assignments(settings)
-    bands = tuple(int(b) for b in bidx.split(",")) if bidx else None
+    checkpoint = find_checkpoint(model)
+    values = options.rooms(settings, predict=PredictParams())
     done = walk.predict(
         scene,
         output,
-        find_checkpoint(model),
-        SceneParams(bands, nodata, gsd=gsd if gsd in ("auto", "native") else float(gsd)),
-        with_values(PredictParams(device, runtime), rooms.get("predict", {}), "predict"),
+        checkpoint,
+        options.scene_params(bidx, nodata, gsd),
+        options.predict_params(device, runtime, values["predict"]),
         resume=resume,
         overwrite=overwrite,
         watch=partial(progress, quiet=quiet),
     )
-    if json_file:
-        click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")
-    if quiet:
-        return
-    for message in done.messages:
-        click.echo(f"note: {message}", err=True)
-    click.echo(
-        f"{done.output}: {sum(done.seconds.values()):.1f} s on {done.device} ({done.runtime})", err=True
-    )
+    options.write_json(json_file, done)
+    options.summarize(done, checkpoint.card, quiet)

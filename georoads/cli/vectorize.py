@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import click
 
+from georoads.cli import options
+
 
 @click.command()
-@click.argument("raster", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Road layer to write.")
+@click.argument("raster", type=options.PATH)
+@options.output("Road layer (.gpkg, .geojson, .fgb)")
 @click.option("--threshold", type=float, help="p from which a pixel is road; default: the raster's, or 0.5.")
-@click.option("--set", "settings", multiple=True, help="network.PARAMETER=VALUE.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="As JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary.")
+@options.settings
+@options.overwrite
+@options.json_file
+@options.quiet
 def vectorize(
     raster: Path,
     output: Path,
@@ -29,18 +29,19 @@ def vectorize(
     """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or bytes with a scale."""
     from georoads import walk
     from georoads.inference.raster import ProbabilityRaster
-    from georoads.jobs.settings import parse_assignments, with_values
+    from georoads.jobs.settings import with_values
     from georoads.network.params import VectorizeParams
     from georoads.output.write import WriteOptions
 
+    values = options.rooms(settings, network=VectorizeParams())["network"]
     if threshold is None:
         with ProbabilityRaster(raster) as opened:
             threshold = float(opened.tags.get("GEOROADS_THRESHOLD", 0.5))
-    rooms = parse_assignments(settings)
-    params = with_values(VectorizeParams(threshold=threshold), rooms.get("network", {}), "network")
-    options = WriteOptions(walk.provenance_of(raster, params), sources=(raster.name,), overwrite=overwrite)
-    done = walk.vectorize(raster, output, params, options)
-    if json_file:
-        click.open_file(str(json_file), "w").write(json.dumps(dataclasses.asdict(done), indent=1) + "\n")
+    params = with_values(VectorizeParams(), {"threshold": threshold} | values, "network")
+    provenance = walk.provenance_of(raster, params)
+    done = walk.vectorize(
+        raster, output, params, WriteOptions(provenance, sources=(raster.name,), overwrite=overwrite)
+    )
+    options.write_json(json_file, done)
     if not quiet:
         click.echo(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)

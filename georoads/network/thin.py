@@ -31,6 +31,7 @@ from georoads.network.neighbours import (
     framed,
     steps,
 )
+from georoads.network.union import join, numbered
 
 Pixels = NDArray[np.int64]
 """(K,) int64 pixel ids, row * width + col, ascending."""
@@ -182,18 +183,5 @@ def cluster_pixels(pixels: Pixels, width: int) -> NDArray[np.int64]:
             j = np.searchsorted(pixels, pixels[i] - step)
             if j >= i or pixels[j] != pixels[i] - step:
                 continue
-            a, b = i, j
-            while parent[a] != a:
-                a = parent[a]
-            while parent[b] != b:
-                b = parent[b]
-            parent[max(a, b)] = min(a, b)
-    number = np.empty(len(pixels), np.int64)
-    count = 0
-    for i in range(len(pixels)):
-        if parent[i] == i:
-            number[i] = count
-            count += 1
-        else:
-            number[i] = number[parent[i]]
-    return number
+            join(parent, i, j)
+    return numbered(parent)

@@ -21,6 +21,7 @@ from georoads.network.measure import chord_widths, radii
 from georoads.network.neighbours import BLOCK, COUNT, LINKS, code_at, framed, steps
 from georoads.network.thin import Pixels
 from georoads.network.types import FULL, NODATA
+from georoads.network.union import join, numbered
 
 EDGE_PX = 3
 """An end this near to the raster's edge or to nodata is a road that leaves the scene."""
@@ -141,21 +142,8 @@ def _node_numbers(
             j = np.searchsorted(pixels, pixels[i] + offsets[k])
             if j >= i or pixels[j] != pixels[i] + offsets[k] or count[links[j]] < 2:
                 continue
-            a, b = i, j
-            while parent[a] != a:
-                a = parent[a]
-            while parent[b] != b:
-                b = parent[b]
-            parent[max(a, b)] = min(a, b)
-    number = np.empty(len(pixels), np.int64)
-    found = 0
-    for i in range(len(pixels)):
-        if parent[i] == i:
-            number[i] = found
-            found += 1
-        else:
-            number[i] = number[parent[i]]
-    return number
+            join(parent, i, j)
+    return numbered(parent)
 
 
 @compiled

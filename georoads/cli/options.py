@@ -1,0 +1,119 @@
+"""Flags that several commands share, each defined once, spelled as rio spells them; and what they mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from georoads.inference.select import PredictParams
+    from georoads.model.card import ModelCard
+    from georoads.scene.scene import SceneParams
+    from georoads.walk import Walk
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+bidx = click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one.")
+nodata = click.option("--nodata", type=float, help="Value that means no data, besides what the file says.")
+gsd = click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel.")
+model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch or openvino.")
+threshold = click.option(
+    "--threshold", type=float, help="p from which a pixel is road; default: the model's."
+)
+resume = click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+json_file = click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="Write the figures as JSON."
+)
+settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="ROOM.PARAMETER=VALUE",
+    help="Any parameter; --set help lists.",
+)
+
+
+def output(what: str) -> Callable[[F], F]:
+    """The output flag of a command that writes ``what``."""
+    return click.option("-o", "--output", required=True, type=PATH, help=f"{what} to write.")
+
+
+def scene_params(bands: str | None, nodata_value: float | None, gsd_text: str = "auto") -> SceneParams:
+    """The scene's parameters.
+
+    Raises:
+        click.BadParameter: for bands or a GSD that are no numbers.
+    """
+    from georoads.scene.scene import SceneParams
+
+    try:
+        chosen = tuple(int(b) for b in bands.split(",")) if bands else None
+        size = gsd_text if gsd_text in ("auto", "native") else float(gsd_text)
+    except ValueError as e:
+        raise click.BadParameter(f"{e}: bands are 1,2,3; a GSD is auto, native, or metres") from e
+    return SceneParams(chosen, nodata_value, gsd=size)
+
+
+def predict_params(chosen_device: str, chosen_runtime: str, values: dict[str, Any]) -> PredictParams:
+    """How to predict, with the values of ``--set predict.…``."""
+    from georoads.inference.select import PredictParams
+    from georoads.jobs.settings import with_values
+
+    named = {"device": chosen_device, "runtime": chosen_runtime} | values
+    return with_values(PredictParams(), named, "predict")
+
+
+def rooms(texts: tuple[str, ...], **known: Any) -> dict[str, dict[str, Any]]:
+    """The values of ``--set`` by room; ``--set help`` lists the parameters of ``known`` rooms and leaves.
+
+    Raises:
+        GeoroadsError: for a room that this command does not have.
+    """
+    from georoads.errors import GeoroadsError
+    from georoads.jobs.settings import describe, parse_assignments
+
+    if "help" in texts:
+        for room, params in known.items():
+            click.echo("\n".join(describe(room, params)))
+        raise click.exceptions.Exit(0)
+    parsed = parse_assignments(texts)
+    strange = sorted(parsed.keys() - known.keys())
+    if strange:
+        raise GeoroadsError(f"--set knows no room {strange[0]!r} here", f"known: {', '.join(known)}")
+    return {room: parsed.get(room, {}) for room in known}
+
+
+def write_json(target: Path | None, content: Any) -> None:
+    """Write a dict or dataclass as JSON to a file or, for ``-``, to standard output."""
+    if target is None:
+        return
+    plain = dataclasses.asdict(content) if dataclasses.is_dataclass(content) else content  # type: ignore[arg-type]
+    with click.open_file(str(target), "w", encoding="utf-8") as f:
+        f.write(json.dumps(plain, indent=1) + "\n")
+
+
+def summarize(done: Walk, card: ModelCard, quietly: bool) -> None:
+    """What a walk did, on standard error: notes, figures, device and runtime, terms of use."""
+    if quietly:
+        return
+    for message in done.messages:
+        click.echo(f"note: {message}", err=True)
+    lines = f"{done.roads} roads, {done.length_km:.2f} km, " if done.roads or done.length_km else ""
+    click.echo(
+        f"{done.output}: {lines}{sum(done.seconds.values()):.1f} s on {done.device} "
+        f"({done.runtime}, {done.precision})",
+        err=True,
+    )
+    first, *others = card.terms.split("; ")
+    more = f" (and {len(others)} more: georoads models {card.name})" if others else ""
+    click.echo(f"model {card.name}, terms: {first}{more}", err=True)

@@ -1,0 +1,32 @@
+"""Union-find over the rows of an array, for compiled code (Galler & Fischer 1964)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.network.compiled import compiled
+
+
+@compiled
+def join(parent: NDArray[np.int64], a: int, b: int) -> None:
+    """Put rows a and b into one cluster; its root is its smallest row. ``parent`` is changed in place."""
+    while parent[a] != a:
+        a = parent[a]
+    while parent[b] != b:
+        b = parent[b]
+    parent[max(a, b)] = min(a, b)
+
+
+@compiled
+def numbered(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(K,) int64: the number (0... in the order of first rows) of every row's cluster."""
+    number = np.empty(len(parent), np.int64)
+    count = 0
+    for i in range(len(parent)):
+        if parent[i] == i:
+            number[i] = count
+            count += 1
+        else:
+            number[i] = number[parent[i]]
+    return number
