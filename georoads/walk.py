@@ -65,7 +65,6 @@ class _Ready:
     scene: Scene
     grid: Grid
     runtime: Runtime
-    batch: int
 
 
 def predict(
@@ -100,7 +99,7 @@ def _open(
 ) -> _Ready:
     scene = open_scene(scene_path, scene_params)
     grid = working_grid(scene, checkpoint.card.gsd_m, scene_params.gsd)
-    return _Ready(scene, grid, *open_runtime(checkpoint, params))
+    return _Ready(scene, grid, open_runtime(checkpoint, params))
 
 
 def _work_folder(output: Path, *, resume: bool) -> Path:
@@ -117,7 +116,7 @@ def _predict(
     before = ready.scene.fingerprint
     predict_raster(
         ready.scene, ready.grid, checkpoint, ready.runtime, target,
-        ahead=(ready.batch, params.prefetch), watch=watch,
+        prefetch=params.prefetch, watch=watch,
     )  # fmt: skip
     if ready.scene.fingerprint != before:
         raise GeoroadsError(

@@ -42,8 +42,7 @@ def evaluate(
     checkpoint = find_checkpoint(model)
     samples = split_dataset(open_dataset(dataset), split).subset(subset)
     values = options.rooms(settings, predict=PredictParams())["predict"]
-    params = options.predict_params(device, runtime, {"batch": 1} | values)
-    ready, _ = open_runtime(checkpoint, params)
+    ready = open_runtime(checkpoint, options.predict_params(device, runtime, values))
     with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:
         found = evaluate_samples(samples, checkpoint.card, ready, progress=on_progress)
     report = {

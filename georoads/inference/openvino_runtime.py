@@ -21,6 +21,7 @@ class OpenVinoRuntime:
     def __init__(self, onnx: Path, batch: int, precision: str = "auto") -> None:
         import openvino
 
+        self.batch = batch
         core = openvino.Core()
         if precision == "auto":
             fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.inference.runtime import Runtime, normalize, to_levels
+from georoads.inference.runtime import Runtime, normalize, tile_levels
 from georoads.inference.tiles import TilePlan, blend
 from georoads.model.card import ModelCard
 
@@ -24,11 +24,12 @@ def predict_picture(
         (H, W) uint8 in 0..254; where a pixel is invalid the level is still the network's.
     """
     plan = TilePlan(valid.shape[0], valid.shape[1], card.tile_px, card.overlap_px)
-    levels = {}
-    for i in range(len(plan)):
-        tile_rgb, tile_valid = cut_reflected(rgb, valid, plan.window(i))
-        batch = normalize(fill_invalid(tile_rgb, tile_valid), card.mean, card.std)[None]
-        levels[i] = to_levels(runtime.logits(batch))[0]
+    levels: dict[int, NDArray[np.uint8]] = {}
+    for first in range(0, len(plan), runtime.batch):
+        indices = range(first, min(first + runtime.batch, len(plan)))
+        cuts = [cut_reflected(rgb, valid, plan.window(i)) for i in indices]
+        tiles = [normalize(fill_invalid(*cut), card.mean, card.std) for cut in cuts]
+        levels |= dict(zip(indices, tile_levels(runtime, tiles), strict=True))
     return blend(plan, Window(0, 0, valid.shape[0], valid.shape[1]), levels)
 
 

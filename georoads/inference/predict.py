@@ -14,7 +14,7 @@ from georoads import __version__
 from georoads.grid import Grid, Window
 from georoads.inference.picture import cut_reflected, fill_invalid
 from georoads.inference.raster import BLOCK, write_raster
-from georoads.inference.runtime import Runtime, normalize, to_levels
+from georoads.inference.runtime import Runtime, normalize, tile_levels
 from georoads.inference.spool import Spool
 from georoads.inference.tiles import TilePlan, blend
 from georoads.jobs.progress import Progress, Watch, unwatched
@@ -23,7 +23,7 @@ from georoads.network.types import NODATA
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene
 
-Tiles = tuple[NDArray[np.float32], list[NDArray[np.bool_]]]
+Tiles = tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]
 
 
 def predict_raster(
@@ -33,7 +33,7 @@ def predict_raster(
     runtime: Runtime,
     target: tuple[Path, Path],
     *,
-    ahead: tuple[int, int] = (1, 2),
+    prefetch: int = 2,
     watch: Watch = unwatched,
 ) -> None:
     """Write the probability raster of a scene.
@@ -45,16 +45,16 @@ def predict_raster(
         grid: the working grid.
         target: the raster to write (replaced), and the folder for finished tiles; what that holds of
             the same work is used again.
-        ahead: tiles in a batch, and batches that are read ahead.
+        prefetch: batches that are read ahead.
         watch: shows the number of tiles done.
     """
-    (raster, work), (batch, _) = target, ahead
+    raster, work = target
     card = checkpoint.card
     plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
-    header = work_header(scene, grid, checkpoint, runtime, batch)
+    header = work_header(scene, grid, checkpoint, runtime)
     with Spool(work, len(plan), card.tile_px, header) as spool:
         with watch("predict", len(plan), "tiles") as on_progress:
-            _fill(spool, scene, grid, checkpoint, runtime, plan, ahead, on_progress)
+            _fill(spool, scene, grid, checkpoint, runtime, plan, prefetch, on_progress)
         blocks = ((w, blend(plan, w, spool.tiles)) for w in grid.blocks(BLOCK))
         write_raster(raster, grid, blocks, raster_tags(scene, checkpoint))
 
@@ -66,20 +66,17 @@ def _fill(
     checkpoint: Checkpoint,
     runtime: Runtime,
     plan: TilePlan,
-    ahead: tuple[int, int],
+    prefetch: int,
     on_progress: Progress,
 ) -> None:
     """Put the levels of all batches that are not in the spool into it."""
-    batch, prefetch = ahead
+    batch = runtime.batch
     batches = [range(i, min(i + batch, len(plan))) for i in range(0, len(plan), batch)]
     todo = [b for b in range(len(batches)) if b not in spool.done]
     for b, (tiles, valids) in _read_ahead(scene, grid, checkpoint, plan, batches, todo, prefetch):
         levels = {}
         if any(v.any() for v in valids):
-            # A last batch that is not full is filled up, so that every batch has the plan's size.
-            padded = np.zeros((batch, *tiles.shape[1:]), dtype=np.float32)
-            padded[: len(tiles)] = tiles
-            out = to_levels(runtime.logits(padded))
+            out = tile_levels(runtime, tiles)
             levels = {
                 t: np.where(v, out[i], NODATA).astype(np.uint8)
                 for i, (t, v) in enumerate(zip(batches[b], valids, strict=True))
@@ -89,9 +86,7 @@ def _fill(
         on_progress(min((b + 1) * batch, len(plan)))
 
 
-def work_header(
-    scene: Scene, grid: Grid, checkpoint: Checkpoint, runtime: Runtime, batch: int
-) -> dict[str, Any]:
+def work_header(scene: Scene, grid: Grid, checkpoint: Checkpoint, runtime: Runtime) -> dict[str, Any]:
     """All that the spooled tiles depend on."""
     card = checkpoint.card
     return {
@@ -100,7 +95,7 @@ def work_header(
         "model": checkpoint.sha256,
         "tile": [card.tile_px, card.overlap_px],
         "runtime": f"{runtime.name} {runtime.device} {runtime.precision}",
-        "batch": batch,
+        "batch": runtime.batch,
         "version": __version__,
     }
 
@@ -135,7 +130,7 @@ def _read_ahead(
         def read(b: int) -> Tiles:
             pairs = [read_tile(reader, plan.window(t)) for t in batches[b]]
             inputs = [normalize(fill_invalid(rgb, valid), card.mean, card.std) for rgb, valid in pairs]
-            return np.stack(inputs), [valid for _, valid in pairs]
+            return inputs, [valid for _, valid in pairs]
 
         waiting: list[tuple[int, Future[Tiles]]] = []
         for b in todo:

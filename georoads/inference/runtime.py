@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,21 +18,39 @@ class Runtime(Protocol):
         name: torch, openvino, …
         device: as a user would name it.
         precision: of the arithmetic: fp32, bf16, fp16.
+        batch: tiles that it takes at once.
     """
 
     name: str
     device: str
     precision: str
+    batch: int
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) of a normalised batch (N, bands, H, W)."""
         ...
 
 
+def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """Levels (K, H, W) of at most ``runtime.batch`` normalised tiles (bands, H, W).
+
+    A batch that is not full is filled up with zeros, so that every batch has the same size: the rounding of
+    the arithmetic may depend on it.
+    """
+    full = np.zeros((runtime.batch, *tiles[0].shape), dtype=np.float32)
+    full[: len(tiles)] = tiles
+    return to_levels(runtime.logits(full))[: len(tiles)]
+
+
 def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """round(254 p) of p = 1 / (1 + exp(-logit)), uint8, same shape."""
     p = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
     return np.rint(p * np.float32(FULL)).astype(np.uint8)
+
+
+def cpu_batch(tile_px: int) -> int:
+    """Tiles of about a megapixel together: fewer leave cores idle, more leave the caches."""
+    return max(1, 2**20 // tile_px**2)
 
 
 def normalize(rgb: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
-from georoads.inference.runtime import Runtime
+from georoads.inference.runtime import Runtime, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 
 RUNTIMES = ("auto", "torch", "openvino")
@@ -20,7 +20,7 @@ class PredictParams:
         device: auto, cpu, cuda, cuda:N or mps.
         runtime: auto (OpenVINO on a CPU where it is installed, else torch), torch, openvino.
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
-        batch: tiles at once; 0: one on a CPU, eight on a GPU.
+        batch: tiles at once; 0: about a megapixel on a CPU, eight on a GPU.
         prefetch: batches that are read ahead.
     """
 
@@ -39,8 +39,8 @@ class PredictParams:
             raise ValueError("batch must not be negative, prefetch at least 1")
 
 
-def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runtime, int]:
-    """A runtime with the checkpoint's weights, and the number of tiles in a batch.
+def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+    """A runtime with the checkpoint's weights.
 
     Raises:
         GeoroadsError: when what was asked for is not installed or not there.
@@ -72,7 +72,7 @@ def _has_gpu() -> bool:
     return gpu_count(torch_cuda()) > 0
 
 
-def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runtime, int]:
+def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if find_spec("openvino") is None:
         raise GeoroadsError(
             "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
@@ -84,5 +84,5 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> tuple[Runti
     from georoads.inference.openvino_runtime import OpenVinoRuntime
     from georoads.model.cache import onnx_twin
 
-    batch = params.batch or 1
-    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision), batch
+    batch = params.batch or cpu_batch(checkpoint.card.tile_px)
+    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision)

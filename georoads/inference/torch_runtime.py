@@ -9,6 +9,7 @@ from torch import nn
 
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
+from georoads.inference.runtime import cpu_batch
 from georoads.jobs.allocator import keep_freed_memory
 from georoads.model.checkpoint import Checkpoint, load_network
 
@@ -27,9 +28,12 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, device: str = "cpu", precision: str = "fp32") -> None:
+    def __init__(
+        self, network: nn.Module, device: str = "cpu", precision: str = "fp32", batch: int = 1
+    ) -> None:
         self.device = device
         self.precision = precision
+        self.batch = batch
         self._autocast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         if device == "cpu":
             keep_freed_memory()
@@ -51,8 +55,8 @@ class TorchRuntime:
         return road_logits(out.float()).cpu().numpy()
 
 
-def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) -> tuple[TorchRuntime, int]:
-    """A torch runtime with a checkpoint's weights, and the number of tiles in a batch.
+def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) -> TorchRuntime:
+    """A torch runtime with a checkpoint's weights; ``batch`` 0 chooses by the device.
 
     Raises:
         GeoroadsError: when the device is not there.
@@ -72,7 +76,9 @@ def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) 
     if precision == "auto":
         fast = kind == "cuda" or (kind == "cpu" and cpu_has_fast_bf16())
         precision = "bf16" if fast else "fp32"
-    return TorchRuntime(load_network(checkpoint), device, precision), batch or (8 if kind == "cuda" else 1)
+    if not batch:
+        batch = 8 if kind == "cuda" else cpu_batch(checkpoint.card.tile_px)
+    return TorchRuntime(load_network(checkpoint), device, precision, batch)
 
 
 def road_logits(out: torch.Tensor) -> torch.Tensor:

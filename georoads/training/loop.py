@@ -28,9 +28,9 @@ from georoads.jobs.allocator import keep_freed_memory
 from georoads.jobs.progress import Progress, silent
 from georoads.model.build import build
 from georoads.model.card import ModelCard
-from georoads.model.checkpoint import save_checkpoint
+from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import input_normalization
-from georoads.model.encoders import load_encoder_weights
+from georoads.model.encoders import load_encoder_weights, load_strictly
 from georoads.network.types import FULL
 from georoads.training.card import training_card
 from georoads.training.loss import road_loss
@@ -159,7 +159,11 @@ def _ground_of_step(recipe: Recipe) -> float:
 
 def _networks(recipe: Recipe, device: str) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
     network = build(recipe.model)
-    load_encoder_weights(network, recipe.model, recipe.encoder_weights)
+    if recipe.init:
+        source = find_checkpoint(recipe.init)
+        load_strictly(network, load_network(source).state_dict(), f"--init {recipe.init}")
+    else:
+        load_encoder_weights(network, recipe.model, recipe.encoder_weights)
     network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
     decayed = [w for w in network.parameters() if w.ndim >= 2]

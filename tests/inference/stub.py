@@ -14,7 +14,8 @@ class LocalRuntime:
     device = "cpu"
     precision = "fp32"
 
-    def __init__(self, stop_after: int | None = None) -> None:
+    def __init__(self, stop_after: int | None = None, batch: int = 1) -> None:
+        self.batch = batch
         self.calls = 0
         self.stop_after = stop_after
 

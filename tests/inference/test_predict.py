@@ -73,11 +73,11 @@ def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path:
 def test_interrupted_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
     model = checkpoint(64, 16)
     whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
-    predict_raster(scene, scene.grid, model, LocalRuntime(), (whole, tmp_path / "a"), ahead=(2, 1))
+    predict_raster(scene, scene.grid, model, LocalRuntime(batch=2), (whole, tmp_path / "a"), prefetch=1)
     for stop in (3, 5, None):
-        runtime = LocalRuntime(stop_after=stop)
+        runtime = LocalRuntime(stop_after=stop, batch=2)
         try:
-            predict_raster(scene, scene.grid, model, runtime, (cut, tmp_path / "b"), ahead=(2, 4))
+            predict_raster(scene, scene.grid, model, runtime, (cut, tmp_path / "b"), prefetch=4)
         except KeyboardInterrupt:
             assert not cut.exists()
     assert runtime.calls < 15  # what was finished was not done again
