@@ -29,6 +29,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         "drawn",
         ModelConfig("Unet", "resnet18", options={"decoder_channels": [32, 16, 8, 8, 8]}),
         "none",
+        "",
         ChipParams(64, 0.5, 1.1, 0.5),
         TrainParams(epochs=6, batch=4, lr=3e-3, ema=0.8, augmentation="flips", precision="fp32", workers=0),
         TileParams(96, 32),
@@ -126,3 +127,17 @@ def test_recipes_that_ship_can_be_read_and_changed() -> None:
         load_recipe("lite2-mix", {"train": {"learning_rate": 1.0}})
     with pytest.raises(GeoroadsError, match=r"train\.batch"):
         load_recipe("lite2-mix", {"train": {"batch": "many"}})
+
+
+def test_a_training_starts_from_a_checkpoint(recipe: Recipe, undisturbed: Path, tmp_path: Path) -> None:
+    tuned = dataclasses.replace(
+        recipe,
+        init=str(undisturbed / "best.json"),
+        train=dataclasses.replace(recipe.train, epochs=1, lr=1e-5, ema=0.0),
+    )
+    card = train(tuned, tmp_path / "tuned")
+    before = max(e.val_iou for e in read_history(undisturbed))
+    assert card.metrics["val"]["road_iou"] == pytest.approx(before, abs=0.1)
+    other = dataclasses.replace(tuned, model=dataclasses.replace(recipe.model, encoder="resnet34"))
+    with pytest.raises(GeoroadsError, match="is not|missing"):
+        train(other, tmp_path / "other")
