@@ -139,5 +139,5 @@ def test_a_training_starts_from_a_checkpoint(recipe: Recipe, undisturbed: Path, 
     before = max(e.val_iou for e in read_history(undisturbed))
     assert card.metrics["val"]["road_iou"] == pytest.approx(before, abs=0.1)
     other = dataclasses.replace(tuned, model=dataclasses.replace(recipe.model, encoder="resnet34"))
-    with pytest.raises(GeoroadsError, match="is not|missing"):
+    with pytest.raises(GeoroadsError, match=r"is not|missing"):
         train(other, tmp_path / "other")
