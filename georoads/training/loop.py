@@ -21,7 +21,7 @@ from torch import nn
 from georoads.data.dataset import Sample, open_dataset
 from georoads.data.split import Split, split_dataset
 from georoads.errors import GeoroadsError
-from georoads.evaluation.counts import LevelCounts, best_score
+from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import count_samples
 from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
 from georoads.jobs.allocator import keep_freed_memory
@@ -96,7 +96,12 @@ def train(
     )
     meter = _Meter()
     while (progress := progress_of(at.step * recipe.train.batch)) < 1.0:
-        factor = lr_factor(progress, recipe.train.warmup, recipe.train.lr_end)
+        torch.manual_seed(
+            recipe.train.seed + 1_000_003 * at.step
+        )  # of dropout, so that a resumed run repeats it
+        factor = 1.0
+        if recipe.train.schedule == "cosine":
+            factor = lr_factor(progress, recipe.train.warmup, recipe.train.lr_end)
         for group in optimizer.param_groups:
             group["lr"] = recipe.train.lr * factor
         image, road, valid = (t.to(p.device, non_blocking=True) for t in next(chips))
@@ -111,12 +116,12 @@ def train(
             at.epoch += 1
             counts = _validate(average, recipe, p)
             at.seconds = clock.seconds
-            history.append(_epoch_line(at, counts, meter, recipe.train.lr * factor))
+            history.append(_epoch_line(at, counts, meter, recipe.train.lr * factor, recipe.train.threshold))
             _keep(folder, recipe, p, average, history, at, command)
             save_state(folder, network, average, optimizer, at)
             on_epoch(history[-1])
             meter = _Meter()
-    return _finish(folder, history)
+    return _finish(folder, recipe, p, history)
 
 
 def prepare(recipe: Recipe) -> Prepared:
@@ -172,7 +177,8 @@ def _networks(recipe: Recipe, device: str) -> tuple[nn.Module, nn.Module, torch.
         {"params": decayed, "weight_decay": recipe.train.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
-    return network, average, torch.optim.AdamW(groups, lr=recipe.train.lr)
+    kind = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
+    return network, average, kind(groups, lr=recipe.train.lr)
 
 
 class _Clock:
@@ -206,8 +212,8 @@ def _forward(
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         out = network(image)
-    logits = road_logits(out.float())
-    return road_loss(logits, road, valid, dice), logits.detach()
+    out = out.float()
+    return road_loss(out, road, valid, dice), road_logits(out).detach()
 
 
 def _step(
@@ -257,7 +263,7 @@ class _Meter:
 def _report(recipe: Recipe, at: Position, meter: _Meter) -> tuple[float, str]:
     done = at.seconds if recipe.train.minutes is not None else at.step
     recent = float(np.mean(meter.losses[-20:])) if meter.losses else math.nan
-    return done, f"step {at.step}, loss {recent:.3f}, best val road IoU {max(0.0, at.best_iou):.4f}"
+    return done, f"step {at.step}, loss {recent:.3f}, best val IoU {max(0.0, at.best_iou):.4f}"
 
 
 def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
@@ -268,13 +274,18 @@ def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
     return total
 
 
-def _epoch_line(at: Position, counts: LevelCounts, meter: _Meter, lr: float) -> Epoch:
-    score = best_score(counts)
+def _epoch_line(
+    at: Position, counts: LevelCounts, meter: _Meter, lr: float, threshold: float | None
+) -> Epoch:
+    score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
     p = np.arange(FULL + 1) / FULL
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
+    total, half = int(counts.sum()), (FULL + 1) // 2
+    wrong = int(counts[0, half:].sum() + counts[1, :half].sum())
+    agreement = float(p @ counts[1] + (1 - p) @ counts[0])
     return Epoch(
         at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,
-        score.precision, score.recall,
+        score.precision, score.recall, (total - wrong) / (total + wrong), 1 - agreement / total,
     )  # fmt: skip
 
 
@@ -292,14 +303,20 @@ def _keep(
     write_history(folder, history)
     card = training_card(recipe, p.split, epoch.val_threshold, asdict(epoch), command)
     save_checkpoint(folder, "last", average.state_dict(), card)
-    if epoch.val_iou > at.best_iou:
-        at.best_iou = epoch.val_iou
+    reached = epoch.val_iou if recipe.train.choose_by == "road_iou" else epoch.val_pooled_iou
+    if reached > at.best_iou:
+        at.best_iou = reached
         save_checkpoint(folder, "best", average.state_dict(), card)
 
 
-def _finish(folder: Path, history: list[Epoch]) -> ModelCard:
-    from georoads.model.card import read_card
+def _finish(folder: Path, recipe: Recipe, p: Prepared, history: list[Epoch]) -> ModelCard:
+    """The plots, and pictures of what the best model sees."""
     from georoads.training.plots import draw_plots
+    from georoads.training.samples import draw_samples
 
-    draw_plots(history, folder)
-    return read_card(folder / "best.json")
+    draw_plots(history, folder, pooled=recipe.train.choose_by == "pooled_iou")
+    best = find_checkpoint(str(folder / "best.json"))
+    if recipe.train.samples:
+        runtime = TorchRuntime(load_network(best), p.device, p.precision)
+        draw_samples(p.split.val[: recipe.train.samples], best.card, runtime, folder / "sample_predictions")
+    return best.card

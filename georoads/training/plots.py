@@ -8,16 +8,23 @@ from pathlib import Path
 from georoads.training.run import Epoch
 
 
-def draw_plots(history: Sequence[Epoch], folder: Path) -> None:
-    """Write ``iou_score_plot.png`` and ``dice_loss_plot.png`` to the folder."""
+def draw_plots(history: Sequence[Epoch], folder: Path, *, pooled: bool = False) -> None:
+    """Write ``iou_score_plot.png`` and ``dice_loss_plot.png`` to the folder.
+
+    Args:
+        pooled: show also the figures of background and road pooled, as the DeepGlobe notebook plotted them.
+    """
+    iou = [("validation, background and road pooled", [e.val_pooled_iou for e in history])] if pooled else []
+    dice = [("validation, both channels", [e.val_pooled_dice_loss for e in history])] if pooled else []
     epochs = [e.epoch for e in history]
     _plot(
         folder / "iou_score_plot.png",
-        "Road IoU, pooled over pixels",
+        "IoU of the road class",
         epochs,
         [
             ("training chips, p ≥ 0.5", [e.train_iou for e in history]),
-            ("validation, best threshold", [e.val_iou for e in history]),
+            ("validation", [e.val_iou for e in history]),
+            *iou,
         ],
     )
     _plot(
@@ -26,7 +33,8 @@ def draw_plots(history: Sequence[Epoch], folder: Path) -> None:
         epochs,
         [
             ("training chips (BCE and Dice)", [e.train_loss for e in history]),
-            ("validation Dice loss", [e.val_dice_loss for e in history]),
+            ("validation Dice loss, road", [e.val_dice_loss for e in history]),
+            *dice,
         ],
     )
 

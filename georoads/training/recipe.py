@@ -53,8 +53,10 @@ class TrainParams:
         epochs: how often each training picture's ground is seen; ignored where minutes is given.
         minutes: wall time of the training (over all sittings), instead of epochs.
         batch: chips per step.
-        lr, weight_decay: of AdamW; the rate warms up over the first ``warmup`` of the training and
-            then falls along a cosine to ``lr_end`` times its peak.
+        optimizer: adamw or adam.
+        lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
+            ``warmup`` of the training and then falls along a cosine to ``lr_end`` times its peak; with
+            ``constant`` it stays.
         ema: decay of the moving average of the weights, which is what is judged and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         clip: largest norm of the gradient.
@@ -62,6 +64,10 @@ class TrainParams:
         precision: fp32, bf16, or auto: bf16 where the CPU multiplies it in hardware.
         workers: processes that cut chips.
         seed: of everything random.
+        threshold: p from which a pixel is road in the finished model; None: what is best on val.
+        choose_by: road_iou (of the road class, at its best threshold) or pooled_iou (of background and
+            road together at p >= 0.5, as the DeepGlobe notebook chose).
+        samples: val pictures that are drawn beside truth and prediction when the training ends.
     """
 
     epochs: int = 30
@@ -78,6 +84,24 @@ class TrainParams:
     precision: str = "auto"
     workers: int = 2
     seed: int = 42
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    threshold: float | None = None
+    choose_by: str = "road_iou"
+    samples: int = 4
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("augmentation", ("none", "flips", "full")),
+            ("precision", ("auto", "fp32", "bf16")),
+            ("optimizer", ("adamw", "adam")),
+            ("schedule", ("cosine", "constant")),
+            ("choose_by", ("road_iou", "pooled_iou")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if self.epochs < 1 or self.batch < 1 or not self.lr > 0:
+            raise ValueError("epochs and batch must be at least 1, lr above 0")
 
 
 @dataclass(frozen=True)

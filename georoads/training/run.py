@@ -19,7 +19,12 @@ from georoads.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of history.csv. IoU is of the road class, pooled over pixels; val at its best threshold."""
+    """One line of history.csv.
+
+    IoU is of the road class, pooled over pixels, on the training chips at p >= 0.5 and on val at
+    ``val_threshold``. The two ``pooled`` figures count background and road together, as the DeepGlobe
+    notebook did: IoU at p >= 0.5 of both channels of the one-hot mask, and their soft Dice loss.
+    """
 
     epoch: int
     step: int
@@ -32,6 +37,8 @@ class Epoch:
     val_threshold: float
     val_precision: float
     val_recall: float
+    val_pooled_iou: float
+    val_pooled_dice_loss: float
 
 
 @dataclass

@@ -56,10 +56,17 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         rng = np.random.default_rng([self.seed, number])
         shares = np.array([source.share_at(progress) for source, _ in self.sources])
         source, samples = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        sample = samples[int(rng.integers(len(samples)))]
+        sample = samples[self._turn(number, rng, len(samples))]
         image, road = read_pair(sample)
         picture = Chip(image, road, valid_pixels(image, source.white_is_nodata))
         return cut_chip(picture, sample.gsd_m, self.chip, rng)
+
+    def _turn(self, number: int, rng: np.random.Generator, count: int) -> int:
+        """Which sample of a source comes; of a single source each comes once before any comes again."""
+        if len(self.sources) > 1:
+            return int(rng.integers(count))
+        turn, place = divmod(number, count)
+        return int(np.random.default_rng([self.seed, 2, turn]).permutation(count)[place])
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,53 @@ def test_loss_that_is_no_number_stops_after_three_steps(recipe: Recipe, tmp_path
 
 
 def test_loss_counts_valid_pixels_only() -> None:
-    logits = torch.tensor([[[8.0, -8.0], [8.0, 8.0]]])
+    logits = torch.tensor([[[[8.0, -8.0], [8.0, 8.0]]]])
     road = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
     valid = torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
     assert float(road_loss(logits, road, valid, 0.5)) < 0.01
     assert float(road_loss(logits, road, torch.ones_like(valid), 0.5)) > 1.0
+
+
+def test_two_channels_count_background_and_road_together() -> None:
+    road = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    out = torch.tensor([[[[-2.0, 1.0], [3.0, 0.5]], [[0.7, -1.0], [-4.0, 0.2]]]])
+    p, t = torch.sigmoid(out), torch.stack([1 - road, road], dim=1)
+    by_hand = 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+    assert float(road_loss(out, road, torch.ones_like(road), 1.0)) == pytest.approx(float(by_hand), rel=1e-6)
+
+
+def test_the_seed_recipe_trains_two_channels_on_whole_tiles(recipe: Recipe, tmp_path: Path) -> None:
+    seed = load_recipe("seed")
+    small = dataclasses.replace(
+        seed,
+        model=dataclasses.replace(recipe.model, classes=2),
+        encoder_weights="none",
+        chip=dataclasses.replace(seed.chip, size_px=96),
+        train=dataclasses.replace(
+            seed.train, epochs=4, lr=3e-3, workers=0, batch=2, samples=2, precision="fp32"
+        ),
+        tile=TileParams(96, 0),
+        data=(dataclasses.replace(recipe.data[0], split="random"),),
+    )
+    card = train(small, tmp_path / "seed")
+    history = read_history(tmp_path / "seed")
+    assert card.threshold == 0.5
+    assert card.model.classes == 2
+    best = max(history, key=lambda e: e.val_pooled_iou)
+    assert card.metrics["val"]["epoch"] == best.epoch
+    assert best.val_pooled_iou > best.val_iou  # background flatters the pooled figure
+    drawn = sorted(p.name for p in (tmp_path / "seed" / "sample_predictions").iterdir())
+    assert drawn == ["sample_pred_0.png"]  # one val picture of eight
+
+
+def test_of_a_single_data_set_each_picture_comes_once_an_epoch(recipe: Recipe) -> None:
+    alone = dataclasses.replace(recipe, data=recipe.data[:1])
+    stream = prepare(alone).stream
+    count = len(stream.sources[0][1])
+    rng = np.random.default_rng(0)
+    turns = [stream._turn(n, rng, count) for n in range(2 * count)]
+    assert sorted(turns[:count]) == sorted(turns[count:]) == list(range(count))
+    assert turns[:count] != turns[count:]
 
 
 def test_schedule_warms_up_and_falls() -> None:
