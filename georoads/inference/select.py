@@ -14,7 +14,7 @@ RUNTIMES = ("auto", "torch", "openvino")
 
 @dataclass(frozen=True)
 class PredictParams:
-    """How a scene is predicted. None of these changes what is computed, but precision and batch by rounding.
+    """How a scene is predicted. Only ``tta`` changes what is computed; precision and batch change its rounding.
 
     Attributes:
         device: auto, cpu, cuda, cuda:N or mps.
@@ -22,6 +22,7 @@ class PredictParams:
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
         batch: tiles at once; 0: about a megapixel on a CPU, eight on a GPU.
         prefetch: batches that are read ahead.
+        tta: average over the eight symmetries of the tile (eight times the work).
     """
 
     device: str = "auto"
@@ -29,6 +30,7 @@ class PredictParams:
     precision: str = "auto"
     batch: int = 0
     prefetch: int = 2
+    tta: bool = False
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
@@ -45,6 +47,15 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     Raises:
         GeoroadsError: when what was asked for is not installed or not there.
     """
+    runtime = _open_plain(checkpoint, params)
+    if not params.tta:
+        return runtime
+    from georoads.inference.symmetry import SymmetricRuntime
+
+    return SymmetricRuntime(runtime)
+
+
+def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if params.runtime == "openvino" or (params.runtime == "auto" and _prefers_openvino(checkpoint, params)):
         return _open_openvino(checkpoint, params)
     from georoads.inference.torch_runtime import open_torch

@@ -1,0 +1,34 @@
+"""Test-time augmentation: the mean over the eight symmetries of the square (the dihedral group D4)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.inference.runtime import Runtime
+
+
+class SymmetricRuntime:
+    """A runtime that shows each tile in its eight orientations and averages the logits; eight times the work.
+
+    What it answers turns and flips with the tile exactly.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.name = f"{runtime.name}+d4"
+        self.device = runtime.device
+        self.precision = runtime.precision
+        self.batch = runtime.batch
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) of square tiles."""
+        total = np.zeros((len(batch), *batch.shape[2:]), dtype=np.float64)
+        for turns in range(4):
+            for flipped in (False, True):
+                seen = np.rot90(batch, turns, (2, 3))
+                seen = seen[..., ::-1] if flipped else seen
+                answer = self._runtime.logits(np.ascontiguousarray(seen))
+                answer = answer[..., ::-1] if flipped else answer
+                total += np.rot90(answer, -turns, (1, 2))
+        return (total / 8).astype(np.float32)
