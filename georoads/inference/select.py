@@ -14,7 +14,7 @@ RUNTIMES = ("auto", "torch", "openvino")
 
 @dataclass(frozen=True)
 class PredictParams:
-    """How a scene is predicted. Only ``tta`` changes what is computed; precision and batch change its rounding.
+    """How a scene is predicted. Only ``tta`` changes what is computed; precision and batch its rounding.
 
     Attributes:
         device: auto, cpu, cuda, cuda:N or mps.
