@@ -38,7 +38,20 @@ def test_usage_is_exit_code_2() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "extract", "predict", "vectorize", "train", "evaluate", "score", "info", "models"]
+    "command",
+    [
+        "",
+        "download",
+        "tiles",
+        "extract",
+        "predict",
+        "vectorize",
+        "train",
+        "evaluate",
+        "score",
+        "info",
+        "models",
+    ],
 )
 def test_help_of_every_command(command: str) -> None:
     done = georoads(*([command] if command else []), "--help")

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.evaluation.evaluate import Evaluation
+    from georoads.evaluation.report import About
 
 
 @click.command()
 @click.argument("dataset")
 @click.option("--split", default="auto", show_default=True, help="auto, random, or a split file.")
 @click.option("--subset", default="val", show_default=True, help="train, val or test.")
+@click.option(
+    "--gsd-m",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Metres per pixel, where DATASET does not say.",
+)
+@click.option("--white-nodata", is_flag=True, help="White pixels are no data (as in Massachusetts Roads).")
 @options.model
 @options.device
 @options.runtime
+@click.option("--report", type=options.PATH, help="Folder for report.html, figures, tiles.csv, metrics.json.")
+@options.overwrite
 @options.settings
 @options.json_file
 @options.quiet
@@ -24,40 +37,74 @@ def evaluate(
     dataset: str,
     split: str,
     subset: str,
+    gsd_m: float | None,
+    white_nodata: bool,
     model: str,
     device: str,
     runtime: str,
+    report: Path | None,
+    overwrite: bool,
     settings: tuple[str, ...],
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Judge a model's pixels on a subset of DATASET, at the model's own threshold, tile and overlap."""
+    """Judge a model's pixels on a subset of DATASET, at the model's own threshold, tile and overlap.
+
+    The report shows pictures of DATASET: keep it where the data set's terms allow.
+    """
     from georoads.data.dataset import open_dataset
     from georoads.data.split import split_dataset
-    from georoads.evaluation.evaluate import evaluate_samples
+    from georoads.evaluation.evaluate import EvaluateParams, evaluate_samples
+    from georoads.evaluation.gallery import Gallery
+    from georoads.evaluation.report import About, check_report, metrics, write_report
     from georoads.inference.select import PredictParams, open_runtime
     from georoads.jobs.progress import progress
+    from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
 
+    values = options.rooms(settings, predict=PredictParams(), evaluate=EvaluateParams())
+    if report is not None:
+        check_report(report, overwrite=overwrite)
     checkpoint = find_checkpoint(model)
-    samples = split_dataset(open_dataset(dataset), split).subset(subset)
-    values = options.rooms(settings, predict=PredictParams())["predict"]
-    ready = open_runtime(checkpoint, options.predict_params(device, runtime, values))
+    parts = split_dataset(open_dataset(dataset, gsd_m), split)
+    samples = parts.subset(subset)
+    how = with_values(EvaluateParams(subset, white_nodata), values["evaluate"], "evaluate")
+    ready = open_runtime(checkpoint, options.predict_params(device, runtime, values["predict"]))
+    gallery = Gallery(how.gallery if report is not None else 0)
+    start = time.perf_counter()
     with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:
-        found = evaluate_samples(samples, checkpoint.card, ready, progress=on_progress)
-    report = {
-        "road_iou": found.at_threshold.iou,
-        "threshold": checkpoint.card.threshold,
-        "subset": subset,
-        "tiles": len(samples),
-        "runtime": f"{ready.name} {ready.device} {ready.precision}",
-        **dataclasses.asdict(found),
-    }
-    options.write_json(json_file, report)
-    low, high = found.interval
-    click.echo(
-        f"road IoU {found.at_threshold.iou:.4f} (95 % interval {low:.3f} to {high:.3f}), road class, "
-        f"pooled over {len(samples)} {subset} tiles, at p >= {checkpoint.card.threshold:.3f}; "
-        f"precision {found.at_threshold.precision:.3f}, recall {found.at_threshold.recall:.3f}; {ready.name} "
-        f"{ready.precision}"
+        found = evaluate_samples(
+            samples, checkpoint.card, ready, how, progress=on_progress, on_tile=gallery.consider
+        )
+    about = About(
+        dataset,
+        f"{parts.method}, sha256 {parts.sha256}",
+        checkpoint.card,
+        f"{ready.name} {ready.device} {ready.precision}",
+        (time.perf_counter() - start) / len(samples),
+        how,
     )
+    options.write_json(json_file, metrics(found, about))
+    if report is not None:
+        write_report(report, found, about, gallery, overwrite=overwrite)
+    if not quiet:
+        _say(found, about, to_stderr=str(json_file) == "-")
+        if report is not None:
+            click.echo(f"{report / 'report.html'} shows more", err=True)
+
+
+def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:
+    at, relaxed, (low, high) = found.at_threshold, found.relaxed, found.interval
+    lines = [
+        f"road IoU {at.iou:.4f} (95 % interval {low:.3f} to {high:.3f}), road class, pooled over "
+        f"{len(found.tiles)} {about.params.subset} tiles, at p >= {about.card.threshold:.3f}; precision "
+        f"{at.precision:.3f}, recall {at.recall:.3f}; {about.runtime}",
+        f"relaxed F1 {relaxed.f1:.4f} within {about.params.slack_px:g} px: precision "
+        f"{relaxed.precision:.3f}, recall {relaxed.recall:.3f}; calibration error {found.ece:.4f}; "
+        f"{about.seconds_per_tile:.2f} s a tile",
+        f"two-class IoU {found.two_class_iou:.4f} (background and road pooled, p >= 0.5; a mask without road "
+        f"{found.all_background_iou:.4f}); two-class Dice loss {found.dice_loss:.4f} (without road "
+        f"{found.all_background_dice_loss:.4f})",
+    ]
+    for line in lines:
+        click.echo(line, err=to_stderr)

@@ -8,12 +8,14 @@ import sys
 import click
 
 from georoads import __version__
+from georoads.cli.download import download
 from georoads.cli.evaluate import evaluate
 from georoads.cli.extract import extract
 from georoads.cli.info import info
 from georoads.cli.models import models
 from georoads.cli.predict import predict
 from georoads.cli.score import score
+from georoads.cli.tiles import tiles
 from georoads.cli.train import train
 from georoads.cli.vectorize import vectorize
 from georoads.errors import GeoroadsError
@@ -25,7 +27,7 @@ def cli() -> None:
     """Scenes in, road networks out; and the model that does it, trained and judged."""
 
 
-for command in (extract, predict, vectorize, score, train, evaluate, info, models):
+for command in (download, tiles, extract, predict, vectorize, score, train, evaluate, info, models):
     cli.add_command(command)
 
 

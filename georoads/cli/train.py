@@ -11,8 +11,11 @@ import click
 
 @click.command()
 @click.argument("dataset", required=False)
-@click.option("--recipe", "recipe_name", default="deepglobe", show_default=True, help="Name or TOML file.")
-@click.option("--split", help="auto, random, or a split file.")
+@click.option(
+    "--recipe", "recipe_name", help="Name or TOML file; default: deepglobe, or finetune with --init."
+)
+@click.option("--init", default="", metavar="NAME|PATH", help="Model to go on from, instead of an encoder.")
+@click.option("--split", help="auto, random, published, spatial, or a split file.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder; default runs/DATE.")
 @click.option("--epochs", type=int, help="How often each picture's ground is seen.")
 @click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
@@ -21,7 +24,8 @@ import click
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def train(
     dataset: str | None,
-    recipe_name: str,
+    recipe_name: str | None,
+    init: str,
     split: str | None,
     output: Path | None,
     epochs: int | None,
@@ -40,9 +44,11 @@ def train(
     rooms = parse_assignments(settings)
     given = {"epochs": epochs, "minutes": minutes}
     rooms["train"] = rooms.get("train", {}) | {k: v for k, v in given.items() if v is not None}
-    recipe = load_recipe(recipe_name, rooms)
-    if dataset:
-        recipe = with_dataset(recipe, dataset, split)
+    if epochs is not None:
+        rooms["train"] = {"steps": None} | rooms["train"]  # else a recipe's steps would rule
+    recipe = load_recipe(recipe_name or ("finetune" if init else "deepglobe"), rooms, init)
+    if dataset or split:
+        recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     timed = recipe.train.minutes is not None
     total = (recipe.train.minutes or 0) * 60 if timed else float(prepare(recipe).total_steps or 1)

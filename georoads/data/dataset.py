@@ -2,7 +2,8 @@
 
 Kaggle layout: ``metadata.csv`` (image_id, split, sat_image_path, mask_path) and ``class_dict.csv``.
 Folder of pairs: ``images/`` and ``masks/`` with equal stems, and optionally ``index.csv``
-(name, split, gsd_m). Both may carry a ``split.json`` with lists of names under ``train`` and ``val``.
+(name, split, gsd_m); and optionally ``valid/``, whose pictures of equal stem are black where a picture shows
+no ground. Both may carry a ``split.json`` with lists of names under ``train`` and ``val``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Sample:
         mask: picture of the same size, road where it is 128 or more.
         gsd_m: metres per pixel.
         split: the split that the data set itself names, or "".
+        valid: picture of the same size, below 128 where the image shows no ground; None: all of it counts.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Sample:
     mask: Path
     gsd_m: float
     split: str = ""
+    valid: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,14 @@ def _open_kaggle(root: Path, gsd_m: float) -> RoadDataset:
 
 
 def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
-    images = {p.stem: p for p in sorted((root / "images").iterdir()) if p.suffix.lower() in _PICTURES}
-    masks = {p.stem: p for p in sorted((root / "masks").iterdir()) if p.suffix.lower() in _PICTURES}
+    images, masks, valid = (_pictures(root / name) for name in ("images", "masks", "valid"))
     index = root / "index.csv"
     rows = {r["name"]: r for r in _rows(index, ("name",))} if index.is_file() else {}
-    lonely = sorted((images.keys() | rows.keys()) ^ masks.keys())
+    lonely = sorted(((images.keys() | rows.keys()) ^ masks.keys()) | (valid.keys() - images.keys()))
     if lonely:
         raise DatasetError(
             f"{root}: {len(lonely)} pictures or masks without their counterpart: {', '.join(lonely[:5])}",
-            "images/ and masks/ (and index.csv) must name the same pictures",
+            "images/ and masks/ (and index.csv) must name the same pictures; valid/ may hold some of them",
         )
     samples = []
     for name in sorted(images):
@@ -138,10 +140,18 @@ def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
         if not gsd:
             raise DatasetError(
                 f"{root}: the pixel size of {name} is not known",
-                "give gsd_m in index.csv or in the recipe's [[data]] table",
+                "give gsd_m in index.csv, in the recipe's [[data]] table, or as --gsd-m",
             )
-        samples.append(Sample(name, images[name], masks[name], _gsd(gsd, index), row.get("split") or ""))
+        split = row.get("split") or ""
+        samples.append(Sample(name, images[name], masks[name], _gsd(gsd, index), split, valid.get(name)))
     return RoadDataset(root, "pairs", tuple(samples))
+
+
+def _pictures(folder: Path) -> dict[str, Path]:
+    """Picture files by stem; none where there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in _PICTURES}
 
 
 def _gsd(value: str | float, source: Path) -> float:

@@ -64,12 +64,36 @@ def valid_pixels(image: NDArray[np.uint8], white_is_nodata: bool) -> NDArray[np.
     return np.asarray(image.min(axis=2) < 250)
 
 
+def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool = False) -> NDArray[np.bool_]:
+    """(H, W) bool: False where a picture shows no ground, by its file in ``valid/`` or by its white.
+
+    Args:
+        image: (H, W, 3) uint8 of the sample.
+
+    Raises:
+        DatasetError: when the file cannot be decoded or has another size.
+    """
+    valid = valid_pixels(image, white_is_nodata)
+    if sample.valid is None:
+        return valid
+    stated = cv2.imread(str(sample.valid), cv2.IMREAD_GRAYSCALE)
+    if stated is None:
+        raise DatasetError(f"{sample.valid} cannot be decoded as a mask", "replace it, or remove it")
+    if stated.shape != valid.shape:
+        raise DatasetError(
+            f"{sample.image} is {_size(image)} but {sample.valid} is {_size(stated)}",
+            "picture and validity must have the same size",
+        )
+    return np.asarray(valid & (stated >= ROAD_LEVEL))
+
+
 def find_broken(samples: Sequence[Sample]) -> list[str]:
     """Read every pair; one line for each that cannot be used."""
     broken = []
     for sample in samples:
         try:
-            read_pair(sample)
+            image, _ = read_pair(sample)
+            read_valid(sample, image)
         except DatasetError as e:
             broken.append(e.message)
     return broken

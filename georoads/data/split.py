@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from georoads.data.dataset import RoadDataset, Sample, read_split_file
 from georoads.errors import DatasetError
@@ -53,9 +56,17 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
     """Divide a data set.
 
     Args:
-        how: ``random`` (shuffled with the seed, val_share of it val), the path of a split file, or
-            ``auto``: the data set's own split.json, else the split column of its index where that
-            names val, else random.
+        how: ``random`` (shuffled with the seed, val_share of it val);
+            ``published`` (DeepGlobe's open split, on which results of the whole set can be compared: its
+            1,530 tiles are test, val is a seeded val_share of its other 4,696, the same tiles in every part
+            of the set);
+            ``spatial`` (pictures that touch on the ground stay on one side, see ``borders``; val and test
+            have val_share each);
+            the path of a split file; or ``auto``: the data set's own split.json, else the split column of
+            its index where that names val, else random.
+
+    Raises:
+        DatasetError: for an unknown split, or one that does not fit the data set.
     """
     if how == "auto":
         own = data.path / "split.json"
@@ -67,9 +78,15 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
         how = "random"
     if how == "random":
         return _random(data, seed, val_share)
+    if how == "published":
+        return _published(data, seed, val_share)
+    if how == "spatial":
+        return _spatial(data, seed, val_share)
     path = Path(how)
     if not path.is_file():
-        raise DatasetError(f"no split {how!r}", "random, auto, or the path of a split file (JSON)")
+        raise DatasetError(
+            f"no split {how!r}", "auto, random, published, spatial, or the path of a split file (JSON)"
+        )
     return _from_file(data, path)
 
 
@@ -86,3 +103,77 @@ def _random(data: RoadDataset, seed: int, val_share: float) -> Split:
     train = tuple(s for i, s in enumerate(data.samples) if i not in chosen)
     val = tuple(s for i, s in enumerate(data.samples) if i in chosen)
     return Split(train, val, (), f"random, seed {seed}, {val_share:.0%} val")
+
+
+def published_lists() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of the published split of DeepGlobe's 6,226 labelled tiles: 4,696 to learn from, 1,530 to judge on.
+
+    The lists of Batra et al., "Improved Road Connectivity by Joint Learning of Orientation and Segmentation"
+    (CVPR 2019), which CoANet and others use too; each sorted by number.
+    """
+    folder = resources.files("georoads.data") / "splits"
+    texts = [(folder / f"published_{name}.txt").read_text(encoding="utf-8") for name in ("train", "test")]
+    learnt, judged = (tuple(text.partition("\n")[2].split()) for text in texts)
+    return learnt, judged
+
+
+def _published(data: RoadDataset, seed: int, val_share: float) -> Split:
+    learnt, judged = published_lists()
+    # Drawn from the whole list, not from what is here: so that a part of the set has the same val tiles.
+    order = np.random.default_rng(seed).permutation(len(learnt))[: round(val_share * len(learnt))]
+    val = {learnt[i] for i in order.tolist()}
+    parts = _by_name(data, set(learnt) - val, val, set(judged))
+    used = sum(map(len, parts))
+    if not used:
+        raise DatasetError(
+            f"{data.path}: none of its pictures is in the published lists of DeepGlobe",
+            "--split random or spatial serves other data sets",
+        )
+    absent, strange = len(learnt) + len(judged) - used, len(data.samples) - used
+    said = f"published (4,696 and 1,530 tiles), {val_share:.0%} of the first val, seed {seed}"
+    said += f"; {absent} tiles of the lists are absent" if absent else ""
+    said += f"; {strange} pictures in neither list left out" if strange else ""
+    return Split(*parts, said)
+
+
+def _spatial(data: RoadDataset, seed: int, share: float) -> Split:
+    from georoads.data.borders import touching_groups
+
+    group = touching_groups(data.samples)
+    sizes = np.bincount(group)
+    wanted = max(1, round(share * len(group)))
+    if len(sizes) < 3:
+        raise DatasetError(
+            f"{data.path}: its {len(group)} pictures touch and make {len(sizes)} groups: too few to divide",
+            "--split random, or a split file",
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
+    val = _whole_groups(order, sizes, wanted)
+    test = _whole_groups([g for g in order if g not in val], sizes, wanted)
+    of_group = dict(zip(data.names, group.tolist(), strict=True))
+    in_val, in_test = ({n for n, g in of_group.items() if g in chosen} for chosen in (val, test))
+    parts = _by_name(data, of_group.keys() - in_val - in_test, in_val, in_test)
+    said = f"spatial, {len(sizes)} groups of touching pictures (largest {sizes.max()}), seed {seed}"
+    return Split(*parts, f"{said}, {share:.0%} val, {share:.0%} test")
+
+
+def _whole_groups(order: Sequence[int], sizes: NDArray[np.int64], wanted: int) -> set[int]:
+    """Groups in the given order that together have at most ``wanted`` pictures; at least the smallest one."""
+    chosen: set[int] = set()
+    room = wanted
+    for g in order:
+        if sizes[g] <= room:
+            chosen.add(g)
+            room -= int(sizes[g])
+    return chosen or {min(order, key=lambda g: int(sizes[g]))}
+
+
+def _by_name(
+    data: RoadDataset, train: set[str], val: set[str], test: set[str]
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...], tuple[Sample, ...]]:
+    """The samples of the three subsets; names that are absent are left out."""
+    return (
+        tuple(s for s in data.samples if s.name in train),
+        tuple(s for s in data.samples if s.name in val),
+        tuple(s for s in data.samples if s.name in test),
+    )

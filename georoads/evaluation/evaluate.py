@@ -8,9 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.data.chip import resample_picture
+from georoads.data.chip import Chip, resample_picture
 from georoads.data.dataset import Sample
-from georoads.data.pictures import read_pair, valid_pixels
+from georoads.data.pictures import read_pair, read_valid
+from georoads.errors import DatasetError
+from georoads.evaluation.calibration import (
+    Bin,
+    Temperature,
+    calibration_error,
+    fit_temperature,
+    reliability,
+)
 from georoads.evaluation.counts import (
     LevelCounts,
     PixelScore,
@@ -19,6 +27,17 @@ from georoads.evaluation.counts import (
     iou_interval,
     score_at,
 )
+from georoads.evaluation.curves import Curve, average_precision, precision_recall
+from georoads.evaluation.relaxed import (
+    SLACK_PX,
+    RelaxedCounts,
+    RelaxedScore,
+    count_relaxed,
+    relaxed_at,
+    relaxed_breakeven,
+    relaxed_curve,
+)
+from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
 from georoads.inference.runtime import Runtime
 from georoads.model.card import ModelCard
@@ -26,82 +45,229 @@ from georoads.network.types import FULL
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a network reaches on a subset.
+class EvaluateParams:
+    """How pictures are judged.
 
     Attributes:
-        at_threshold: metrics at the card's threshold, pooled over the tiles.
+        subset: what the pictures are. Only on "val" are a best threshold and a temperature looked for: what
+            was fitted on pictures must not be judged on them.
+        white_is_nodata: white pixels do not count.
+        slack_px: of the relaxed metrics, in pixels of the data set.
+        gallery: worst and best pictures shown in the report, of each so many.
+    """
+
+    subset: str = "val"
+    white_is_nodata: bool = False
+    slack_px: float = SLACK_PX
+    gallery: int = 6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slack_px <= 100:
+            raise ValueError(f"slack_px must be 0 to 100 pixels, not {self.slack_px}")
+        if not 0 <= self.gallery <= 100:
+            raise ValueError(f"gallery must be 0 to 100 pictures, not {self.gallery}")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A labelled picture at the model's GSD, and what the network makes of it.
+
+    Attributes:
+        name: of the sample.
+        picture: pixels, truth and validity, (H, W).
+        levels: (H, W) uint8, round(254 p).
+        scale: pixels of the picture per pixel of the sample's file; 1 where it was not resampled.
+    """
+
+    name: str
+    picture: Chip
+    levels: NDArray[np.uint8]
+    scale: float
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is kept of a picture: counts at every threshold.
+
+    Attributes:
+        name: of the sample.
+        counts: background and road by level.
+        relaxed: near and far by level.
+    """
+
+    name: str
+    counts: LevelCounts
+    relaxed: RelaxedCounts
+
+
+@dataclass(frozen=True)
+class TileScore:
+    """Metrics of one picture at the card's threshold.
+
+    Attributes:
+        name: of the sample.
+        pixels: valid ones.
+        road_share: share of them that are road.
+        score: of the road class.
+        relaxed: with the slack.
+    """
+
+    name: str
+    pixels: int
+    road_share: float
+    score: PixelScore
+    relaxed: RelaxedScore
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network reaches on a subset; pooled means: over all valid pixels of its pictures together.
+
+    Attributes:
+        at_threshold: metrics of the road class at the card's threshold, pooled.
         interval: 95 % bootstrap interval of the road IoU over tiles.
-        best: metrics at the threshold that would be best on this very subset.
+        best: pooled metrics at the threshold with the best road IoU; only on val, else None.
         mean_tile_iou: mean over tiles of the road IoU of each.
-        pooled_two_class_iou: of background and road pooled, as the notebook printed it.
-        all_background_iou: what that pooled IoU is for a mask with no road at all.
-        per_tile: road IoU of each tile at the card's threshold, by name.
+        relaxed: metrics with a slack, at the card's threshold, pooled.
+        relaxed_breakeven: where relaxed precision and recall are equal, or None.
+        average_precision: area under the precision-recall curve, or None without road.
+        curve: precision and recall by threshold; with the slack: relaxed_curve.
+        two_class_iou, dice_loss: the notebook's numbers: IoU at p >= 0.5 of background and road pooled; soft
+            Dice loss of both, the mean over pictures.
+        all_background_iou, all_background_dice_loss: what those are for a mask with no road at all.
+        bins, ece, temperature: reliability table, expected calibration error, and the temperature that would
+            serve best (only on val, else None); it is not applied.
+        tiles: metrics of each picture, in order.
     """
 
     at_threshold: PixelScore
     interval: tuple[float, float]
-    best: PixelScore
+    best: PixelScore | None
     mean_tile_iou: float
-    pooled_two_class_iou: float
+    relaxed: RelaxedScore
+    relaxed_breakeven: float | None
+    average_precision: float | None
+    curve: Curve
+    relaxed_curve: Curve
+    two_class_iou: float
+    dice_loss: float
     all_background_iou: float
-    per_tile: dict[str, float]
+    all_background_dice_loss: float
+    bins: tuple[Bin, ...]
+    ece: float
+    temperature: Temperature | None
+    tiles: tuple[TileScore, ...]
 
 
 def evaluate_samples(
     samples: Sequence[Sample],
     card: ModelCard,
     runtime: Runtime,
+    params: EvaluateParams | None = None,
     *,
-    white_is_nodata: bool = False,
     progress: Callable[[int], None] = lambda done: None,
+    on_tile: Callable[[Prediction, TileScore], None] = lambda prediction, score: None,
 ) -> Evaluation:
     """Predict each picture at the card's tile and overlap, and judge the pixels.
 
     Args:
+        params: default: those of the class.
         progress: called with the number of pictures done.
+        on_tile: called with each picture, its prediction and its metrics.
+
+    Raises:
+        DatasetError: a picture cannot be read, or no pixel is valid.
     """
-    counts = []
-    for done, (_, c) in enumerate(count_samples(samples, card, runtime, white_is_nodata), start=1):
-        counts.append(c)
+    how = params or EvaluateParams()
+    level = card_level(card.threshold)
+    tallies = []
+    for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
+        tallies.append(tally(found, how.slack_px))
+        on_tile(found, score_tile(tallies[-1], level))
         progress(done)
-    return summarize([s.name for s in samples], counts, card.threshold)
+    return summarize(tallies, card.threshold, how.subset)
 
 
-def summarize(names: Sequence[str], counts: Sequence[LevelCounts], threshold: float) -> Evaluation:
-    """The metrics of counted tiles at a threshold."""
-    level = max(1, round(threshold * FULL))
-    pooled = np.sum(counts, axis=0)
-    per_tile = {name: score_at(c, level).iou for name, c in zip(names, counts, strict=True)}
-    wrong = int(pooled[0, level:].sum() + pooled[1, :level].sum())
-    total, road = int(pooled.sum()), int(pooled[1].sum())
+def summarize(tallies: Sequence[Tally], threshold: float, subset: str = "val") -> Evaluation:
+    """The metrics of counted tiles at a threshold.
+
+    Raises:
+        DatasetError: when no pixel was counted.
+    """
+    level, fits = card_level(threshold), subset == "val"
+    pooled: LevelCounts = np.sum([t.counts for t in tallies], axis=0)
+    relaxed: RelaxedCounts = np.sum([t.relaxed for t in tallies], axis=0)
+    if not pooled.any():
+        raise DatasetError(
+            f"the {len(tallies)} pictures have no valid pixel", "is white really no data here?"
+        )
+    seen = [t.counts for t in tallies if t.counts.any()]
+    tiles = tuple(score_tile(t, level) for t in tallies)
+    nothing, bins = background_only(pooled), reliability(pooled)
+    curve = precision_recall(pooled)
     return Evaluation(
         at_threshold=score_at(pooled, level),
-        interval=iou_interval(list(counts), level),
-        best=best_score(pooled),
-        mean_tile_iou=float(np.mean(list(per_tile.values()))),
-        # Over both channels of a one-hot mask every wrong pixel counts twice, every right one once.
-        pooled_two_class_iou=(total - wrong) / (total + wrong),
-        all_background_iou=(total - road) / (total + road),
-        per_tile=per_tile,
+        interval=iou_interval(seen, level),
+        best=best_score(pooled) if fits else None,
+        mean_tile_iou=float(np.mean([t.score.iou for t in tiles if t.pixels])),
+        relaxed=relaxed_at(relaxed, level),
+        relaxed_breakeven=relaxed_breakeven(relaxed),
+        average_precision=average_precision(pooled),
+        curve=curve,
+        relaxed_curve=Curve(curve.threshold, *relaxed_curve(relaxed)),
+        two_class_iou=two_class_iou(pooled),
+        dice_loss=float(np.mean([two_class_dice_loss(c) for c in seen])),
+        all_background_iou=two_class_iou(nothing),
+        all_background_dice_loss=float(np.mean([two_class_dice_loss(background_only(c)) for c in seen])),
+        bins=bins,
+        ece=calibration_error(bins),
+        temperature=fit_temperature(pooled) if fits else None,
+        tiles=tiles,
     )
+
+
+def card_level(threshold: float) -> int:
+    """A threshold as a level, 1..254."""
+    return max(1, round(threshold * FULL))
+
+
+def tally(found: Prediction, slack_px: float = SLACK_PX) -> Tally:
+    """Count a prediction; the slack is in pixels of the sample's file."""
+    maps = found.levels, found.picture.road, found.picture.valid
+    return Tally(found.name, count_levels(*maps), count_relaxed(*maps, slack_px * found.scale))
+
+
+def score_tile(tile: Tally, level: int) -> TileScore:
+    """The metrics of one picture at one threshold."""
+    pixels, road = int(tile.counts.sum()), int(tile.counts[1].sum())
+    share = road / pixels if pixels else 0.0
+    return TileScore(tile.name, pixels, share, score_at(tile.counts, level), relaxed_at(tile.relaxed, level))
 
 
 def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> Iterator[tuple[str, LevelCounts]]:
     """Name and level counts of each sample, in order."""
+    for found in predict_samples(samples, card, runtime, white_is_nodata):
+        yield found.name, count_levels(found.levels, found.picture.road, found.picture.valid)
+
+
+def predict_samples(
+    samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
+) -> Iterator[Prediction]:
+    """Each picture, at the model's GSD where its own differs by more than 1.25 times, and its prediction."""
     for sample in samples:
-        levels, road, valid = predict_sample(sample, card, runtime, white_is_nodata)
-        yield sample.name, count_levels(levels, road, valid)
+        image, road = read_pair(sample)
+        valid = read_valid(sample, image, white_is_nodata)
+        picture = resample_picture(image, road, valid, sample.gsd_m, card.gsd_m)
+        scale = 1.0 if picture.road.shape == road.shape else sample.gsd_m / card.gsd_m
+        rgb = np.ascontiguousarray(picture.image.transpose(2, 0, 1))
+        yield Prediction(sample.name, picture, predict_picture(rgb, picture.valid, card, runtime), scale)
 
 
 def predict_sample(
     sample: Sample, card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Levels, truth and validity (each (H, W)) of one picture, brought to the model's GSD where it differs
-    by more than 1.25 times."""
-    image, road = read_pair(sample)
-    picture = resample_picture(image, road, valid_pixels(image, white_is_nodata), sample.gsd_m, card.gsd_m)
-    rgb = np.ascontiguousarray(picture.image.transpose(2, 0, 1))
-    return predict_picture(rgb, picture.valid, card, runtime), picture.road, picture.valid
+    """Levels, truth and validity (each (H, W)) of one picture at the model's GSD."""
+    found = next(predict_samples([sample], card, runtime, white_is_nodata))
+    return found.levels, found.picture.road, found.picture.valid

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from georoads.errors import GeoroadsError
 
-_FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
+FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
+"""Error numbers of a disk that takes no more."""
 _COMPANIONS = ("", "-journal", "-wal", "-shm", ".aux.xml")
 """What SQLite and GDAL may leave beside the file that they write."""
 
@@ -86,7 +87,7 @@ def replace_when_complete(
         _flush(part)
         _publish(part, final, overwrite=overwrite)
     except OSError as e:
-        if e.errno not in _FULL:
+        if e.errno not in FULL:
             raise
         raise GeoroadsError(f"{printable(target)} cannot be written: {e.strerror}", "free some space") from e
     finally:

@@ -17,6 +17,7 @@ from georoads.grid import parse_crs
 from georoads.jobs.atomic import printable
 from georoads.network.types import RoadNetwork
 from georoads.output.dictionary import ROADS
+from georoads.output.widths import width_fields, widths_of
 
 _DRIVERS = {
     ".gpkg": "GPKG",
@@ -45,13 +46,17 @@ class RoadLines:
         lines: (N,) shapely LineStrings, two-dimensional, finite, none of them empty.
         crs: WKT (or any string that pyproj reads).
         name: where they come from, for messages.
+        widths_m: (N,) float64 metres, NaN where the layer does not say; None where it was not asked.
     """
 
     lines: NDArray[np.object_]
     crs: str
     name: str = "roads"
+    widths_m: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
+        if self.widths_m is not None and self.widths_m.shape != self.lines.shape:
+            raise ValueError(f"{self.name}: {self.widths_m.shape} widths of {self.lines.shape} lines")
         if self.lines.ndim != 1 or not (shapely.get_type_id(self.lines) == 1).all():
             raise ValueError(f"{self.name}: RoadLines holds LineStrings only, in one dimension")
         if not np.isfinite(shapely.get_coordinates(self.lines)).all():
@@ -67,12 +72,13 @@ def lines_of(network: RoadNetwork, name: str = "roads") -> RoadLines:
     return RoadLines(lines, network.grid.crs, name)
 
 
-def read_roads(path: str | Path, layer: str | None = None) -> RoadLines:
+def read_roads(path: str | Path, layer: str | None = None, *, with_widths: bool = False) -> RoadLines:
     """Read the lines of a road layer; parts of MultiLineStrings become lines of their own, Z and M go.
 
     Args:
         path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp`` or ``.parquet``.
         layer: None for the only layer of lines, or the one called ``roads``.
+        with_widths: read also how wide the roads are, from the attributes that ``widths`` knows.
 
     Raises:
         LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
@@ -82,7 +88,7 @@ def read_roads(path: str | Path, layer: str | None = None) -> RoadLines:
     file = Path(path)
     driver = _checked_driver(file)
     if driver == "Parquet":
-        return _read_parquet(file)
+        return _read_parquet(file, with_widths=with_widths)
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -90,9 +96,10 @@ def read_roads(path: str | Path, layer: str | None = None) -> RoadLines:
         with warnings.catch_warnings():
             # What GDAL warns of (a fourth coordinate, a mixed layer) is allowed or checked below.
             warnings.simplefilter("ignore", RuntimeWarning)
-            chosen, expected = _choose_layer(file, layer)
-            # Without columns the attributes of somebody else's layer are not even looked at.
-            meta, _, wkb, _ = raw.read(file, layer=chosen, columns=[], force_2d=True)
+            chosen, info = _choose_layer(file, layer)
+            # Other attributes of somebody else's layer are not even looked at.
+            columns = list(width_fields([str(f) for f in info["fields"]])) if with_widths else []
+            meta, _, wkb, values = raw.read(file, layer=chosen, columns=columns, force_2d=True)
         with np.errstate(invalid="ignore"):  # NaN is reported below, with the layer's name
             geometry = shapely.from_wkb(wkb)
     except (DataLayerError, DataSourceError, shapely.errors.ShapelyError) as e:
@@ -100,9 +107,13 @@ def read_roads(path: str | Path, layer: str | None = None) -> RoadLines:
             f"{printable(file)} cannot be read: {e}", "open it in QGIS and export it anew as .gpkg"
         ) from e
     where = f"{printable(file)}, layer {chosen}"
-    if len(geometry) < expected:
-        raise LayerError(f"{where} is cut off: {len(geometry)} of {expected} rows", "fetch or export it anew")
-    return _road_lines(geometry, meta["crs"], where)
+    if len(geometry) < int(info["features"]):
+        raise LayerError(
+            f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
+        )
+    named = dict(zip(map(str, meta["fields"]), values, strict=True))
+    widths = widths_of(named, len(geometry)) if with_widths else None
+    return _road_lines(geometry, meta["crs"], where, widths)
 
 
 def _checked_driver(file: Path) -> str:
@@ -132,8 +143,8 @@ def _checked_driver(file: Path) -> str:
     return driver
 
 
-def _choose_layer(file: Path, layer: str | None) -> tuple[str, int]:
-    """Name of the layer, and the number of rows that its header promises (-1: unknown)."""
+def _choose_layer(file: Path, layer: str | None) -> tuple[str, dict[str, Any]]:
+    """Name of the layer, and what its header says: fields, and the number of rows (-1: unknown)."""
     import pyogrio
 
     listed = pyogrio.list_layers(file)
@@ -157,10 +168,10 @@ def _choose_layer(file: Path, layer: str | None) -> tuple[str, int]:
     driver = info["driver"]
     if driver != _DRIVERS[file.suffix.lower()]:
         raise LayerError(f"{printable(file)} was taken for {driver} by GDAL", "export it anew")
-    return chosen, int(info["features"])
+    return chosen, info
 
 
-def _read_parquet(file: Path) -> RoadLines:
+def _read_parquet(file: Path, *, with_widths: bool) -> RoadLines:
     if find_spec("pyarrow") is None:
         raise LayerError(
             f"{printable(file)}: GeoParquet needs pyarrow, which is not installed",
@@ -174,10 +185,14 @@ def _read_parquet(file: Path) -> RoadLines:
     except (ArrowException, ValueError, OSError) as e:
         raise LayerError(f"{printable(file)} cannot be read: {e}", "export it anew as .gpkg") from e
     geometry = shapely.force_2d(frame.geometry.to_numpy())
-    return _road_lines(geometry, None if frame.crs is None else frame.crs.to_wkt(), printable(file))
+    columns = {name: frame[name].to_numpy() for name in width_fields([str(c) for c in frame.columns])}
+    widths = widths_of(columns, len(geometry)) if with_widths else None
+    return _road_lines(geometry, None if frame.crs is None else frame.crs.to_wkt(), printable(file), widths)
 
 
-def _road_lines(geometry: NDArray[Any], crs: str | None, where: str) -> RoadLines:
+def _road_lines(
+    geometry: NDArray[Any], crs: str | None, where: str, widths_m: NDArray[np.float64] | None
+) -> RoadLines:
     from pyproj.exceptions import CRSError
 
     if crs is None:
@@ -201,7 +216,7 @@ def _road_lines(geometry: NDArray[Any], crs: str | None, where: str) -> RoadLine
             f"{where}: row {row + 1} is a {geometry[row].geom_type}, not a line",
             "give a layer of centrelines",
         )
-    lines = shapely.get_parts(geometry)
+    lines, of_row = shapely.get_parts(geometry, return_index=True)
     finite = np.isfinite(shapely.get_coordinates(lines))
     if not finite.all():
         _, owner = shapely.get_coordinates(lines, return_index=True)
@@ -209,4 +224,5 @@ def _road_lines(geometry: NDArray[Any], crs: str | None, where: str) -> RoadLine
         raise LayerError(
             f"{where}: {bad} lines have coordinates that are no numbers", "delete or redraw them"
         )
-    return RoadLines(lines[~shapely.is_empty(lines)], crs, where)
+    whole = ~shapely.is_empty(lines)
+    return RoadLines(lines[whole], crs, where, None if widths_m is None else widths_m[of_row[whole]])

@@ -9,6 +9,7 @@ from typing import Any
 from georoads import __version__
 from georoads.data.split import Split
 from georoads.model.card import ModelCard
+from georoads.model.checkpoint import find_checkpoint
 from georoads.model.config import input_normalization
 from georoads.training.recipe import Recipe
 
@@ -27,6 +28,9 @@ def training_card(
         epoch: line of the history, which becomes the val metrics.
     """
     mean, std = input_normalization(recipe.model.encoder)
+    # What a fine-tuned model was made from still binds it.
+    base = find_checkpoint(recipe.init) if recipe.init else None
+    terms = (base.card.terms.split("; ") if base else []) + [d.terms for d in recipe.data]
     metrics: dict[str, Any] = {}
     if epoch:
         metrics["val"] = {
@@ -48,11 +52,13 @@ def training_card(
         tile_px=recipe.tile.tile_px,
         overlap_px=recipe.tile.overlap_px,
         threshold=threshold,
-        terms="; ".join(dict.fromkeys(d.terms for d in recipe.data if d.terms)),
-        data=tuple({k: v for k, v in asdict(d).items() if v not in (None, "")} for d in recipe.data),
+        terms="; ".join(dict.fromkeys(t for t in terms if t)),
+        data=(base.card.data if base else ())
+        + tuple({k: v for k, v in asdict(d).items() if v not in (None, "")} for d in recipe.data),
         split_sha256=split.sha256,
         metrics=metrics,
         command=command,
         versions={"georoads": __version__}
         | {n: metadata.version(n) for n in ("torch", "segmentation-models-pytorch")},
+        extra={"fine_tuned_from": {"name": base.card.name, "sha256": base.sha256}} if base else {},
     )

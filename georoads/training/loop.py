@@ -23,6 +23,7 @@ from georoads.data.split import Split, split_dataset
 from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import count_samples
+from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
 from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
 from georoads.jobs.allocator import keep_freed_memory
 from georoads.jobs.progress import Progress, silent
@@ -34,6 +35,7 @@ from georoads.model.encoders import load_encoder_weights, load_strictly
 from georoads.network.types import FULL
 from georoads.training.card import training_card
 from georoads.training.loss import road_loss
+from georoads.training.ranks import Ranks, join_ranks
 from georoads.training.recipe import Recipe
 from georoads.training.run import Epoch, Position, load_state, save_state, start_run, write_history
 from georoads.training.schedule import lr_factor, update_average
@@ -50,7 +52,7 @@ class Prepared:
     split: Split
     steps_per_epoch: int
     total_steps: int | None
-    device: str
+    ranks: Ranks
     precision: str
 
 
@@ -81,51 +83,49 @@ def train(
     """
     keep_freed_memory()
     torch.manual_seed(recipe.train.seed)
-    p = prepare(recipe)
-    network, average, optimizer = _networks(recipe, p.device)
-    history = start_run(folder, recipe, p.split.sha256, resume)
+    ranks = join_ranks()
+    p = prepare(recipe, ranks)
+    network, average, optimizer = _networks(recipe, ranks.device)
+    history = start_run(folder, recipe, p.split.sha256, resume, write=ranks.is_first)
     at = Position()
     if history:
         at = load_state(folder, network, average, optimizer)
     clock = _Clock(at.seconds)
     progress_of = _progress_function(recipe, p, clock)
-    chips = load_chips(
-        p.stream,
-        Tickets(at.step * recipe.train.batch, recipe.train.batch, progress_of),
-        recipe.train.workers,
-    )
+    shared = ranks.wrap(network)
+    batch = recipe.train.batch
+    step_size = batch * ranks.world
+    tickets = Tickets(at.step * step_size + ranks.rank * batch, batch, step_size, progress_of)
+    chips = load_chips(p.stream, tickets, recipe.train.workers)
     meter = _Meter()
-    while (progress := progress_of(at.step * recipe.train.batch)) < 1.0:
-        torch.manual_seed(
-            recipe.train.seed + 1_000_003 * at.step
-        )  # of dropout, so that a resumed run repeats it
-        factor = 1.0
-        if recipe.train.schedule == "cosine":
-            factor = lr_factor(progress, recipe.train.warmup, recipe.train.lr_end)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.train.lr * factor
-        image, road, valid = (t.to(p.device, non_blocking=True) for t in next(chips))
-        loss, logits = _forward(network, image, road, valid, recipe.train.dice, p.precision)
+    while (progress := ranks.agree(progress_of(at.step * step_size))) < 1.0:
+        # Dropout is a function of the step, so that a resumed run repeats it.
+        torch.manual_seed(recipe.train.seed + 1_000_003 * at.step)
+        lr = _set_rate(optimizer, recipe, progress)
+        image, road, valid = (t.to(ranks.device, non_blocking=True) for t in next(chips))
+        loss, logits = _forward(shared, image, road, valid, recipe.train.dice, p.precision)
         if _step(loss, network, optimizer, recipe.train.clip, meter):
             at.step += 1
             meter.add(loss, logits, road, valid)
             update_average(average, network, recipe.train.ema, at.step)
         at.seconds = clock.seconds
         on_progress(*_report(recipe, at, meter))
-        if at.step % p.steps_per_epoch == 0 or progress_of(at.step * recipe.train.batch) >= 1.0:
+        if at.step % p.steps_per_epoch == 0 or ranks.agree(progress_of(at.step * step_size)) >= 1.0:
             at.epoch += 1
             counts = _validate(average, recipe, p)
             at.seconds = clock.seconds
-            history.append(_epoch_line(at, counts, meter, recipe.train.lr * factor, recipe.train.threshold))
-            _keep(folder, recipe, p, average, history, at, command)
-            save_state(folder, network, average, optimizer, at)
-            on_epoch(history[-1])
+            history.append(_epoch_line(at, counts, meter, lr, recipe.train.threshold))
+            if ranks.is_first:
+                _keep(folder, recipe, p, average, history, at, command)
+                save_state(folder, network, average, optimizer, at)
+                on_epoch(history[-1])
             meter = _Meter()
-    return _finish(folder, recipe, p, history)
+    return _finish(folder, recipe, p, history) if ranks.is_first else training_card(recipe, p.split, 0.5)
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Open and divide the data sets; choose device and precision."""
+def prepare(recipe: Recipe, ranks: Ranks | None = None) -> Prepared:
+    """Open and divide the data sets; choose the precision."""
+    ranks = ranks or join_ranks()
     sources = []
     for source in recipe.data:
         split = split_dataset(open_dataset(source.path, source.gsd_m), source.split, recipe.train.seed)
@@ -141,13 +141,14 @@ def prepare(recipe: Recipe) -> Prepared:
         std,
         recipe.train.seed,
     )
-    steps = max(1, round(_ground(primary.train) / _ground_of_step(recipe)))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    steps = max(1, round(_ground(primary.train) / (_ground_of_step(recipe) * ranks.world)))
     precision = recipe.train.precision
     if precision == "auto":
-        precision = "bf16" if device == "cuda" or cpu_has_fast_bf16() else "fp32"
-    total = None if recipe.train.minutes else steps * recipe.train.epochs
-    return Prepared(stream, primary, steps, total, device, precision)
+        precision = "bf16" if ranks.device != "cpu" or cpu_has_fast_bf16() else "fp32"
+    total = None if recipe.train.minutes else recipe.train.steps or steps * recipe.train.epochs
+    if total and recipe.train.steps:
+        steps = max(1, total // 10)
+    return Prepared(stream, primary, steps, total, ranks, precision)
 
 
 def _ground(samples: tuple[Sample, ...]) -> float:
@@ -181,6 +182,16 @@ def _networks(recipe: Recipe, device: str) -> tuple[nn.Module, nn.Module, torch.
     return network, average, kind(groups, lr=recipe.train.lr)
 
 
+def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float) -> float:
+    """Give the optimizer the learning rate of this point of the training."""
+    lr = recipe.train.lr
+    if recipe.train.schedule == "cosine":
+        lr *= lr_factor(progress, recipe.train.warmup, recipe.train.lr_end)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    return lr
+
+
 class _Clock:
     """Seconds of training over all sittings."""
 
@@ -197,7 +208,7 @@ def _progress_function(recipe: Recipe, p: Prepared, clock: _Clock) -> Callable[[
     if recipe.train.minutes is not None:
         budget = recipe.train.minutes * 60.0
         return lambda number: float(clock.seconds / budget)
-    total = (p.total_steps or 1) * recipe.train.batch
+    total = (p.total_steps or 1) * recipe.train.batch * p.ranks.world
     return lambda number: number / total
 
 
@@ -221,13 +232,14 @@ def _step(
 ) -> bool:
     """One step of the optimiser; skipped (False) where the loss or its gradient is no number."""
     optimizer.zero_grad(set_to_none=True)
-    if torch.isfinite(loss):
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
-        if torch.isfinite(norm):
-            optimizer.step()
-            meter.bad = 0
-            return True
+    # Backward even from a loss that is no number: the gradients are summed over all processes, so all of them
+    # see it and skip the step together.
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
+    if torch.isfinite(norm):
+        optimizer.step()
+        meter.bad = 0
+        return True
     meter.bad += 1
     if meter.bad >= MAX_BAD_STEPS:
         raise GeoroadsError(
@@ -267,11 +279,12 @@ def _report(recipe: Recipe, at: Position, meter: _Meter) -> tuple[float, str]:
 
 
 def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
-    runtime = TorchRuntime(average, p.device, p.precision)
+    runtime = TorchRuntime(average, p.ranks.device, p.precision)
     card = training_card(recipe, p.split, threshold=0.5)
-    counts = count_samples(p.split.val, card, runtime, recipe.data[0].white_is_nodata)
-    total: LevelCounts = np.sum([c for _, c in counts], axis=0)
-    return total
+    mine = p.split.val[p.ranks.rank :: p.ranks.world]
+    counts = count_samples(mine, card, runtime, recipe.data[0].white_is_nodata)
+    total = sum((c for _, c in counts), start=np.zeros((2, FULL + 1), dtype=np.int64))
+    return p.ranks.total(total)
 
 
 def _epoch_line(
@@ -280,12 +293,9 @@ def _epoch_line(
     score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
     p = np.arange(FULL + 1) / FULL
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
-    total, half = int(counts.sum()), (FULL + 1) // 2
-    wrong = int(counts[0, half:].sum() + counts[1, :half].sum())
-    agreement = float(p @ counts[1] + (1 - p) @ counts[0])
     return Epoch(
         at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,
-        score.precision, score.recall, (total - wrong) / (total + wrong), 1 - agreement / total,
+        score.precision, score.recall, two_class_iou(counts), two_class_dice_loss(counts),
     )  # fmt: skip
 
 
@@ -317,6 +327,6 @@ def _finish(folder: Path, recipe: Recipe, p: Prepared, history: list[Epoch]) -> 
     draw_plots(history, folder, pooled=recipe.train.choose_by == "pooled_iou")
     best = find_checkpoint(str(folder / "best.json"))
     if recipe.train.samples:
-        runtime = TorchRuntime(load_network(best), p.device, p.precision)
+        runtime = TorchRuntime(load_network(best), p.ranks.device, p.precision)
         draw_samples(p.split.val[: recipe.train.samples], best.card, runtime, folder / "sample_predictions")
     return best.card

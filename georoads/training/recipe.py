@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from georoads.data.chip import ChipParams
 from georoads.errors import GeoroadsError
 from georoads.jobs.settings import with_values
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.config import ModelConfig
 
 T = TypeVar("T")
@@ -51,7 +53,8 @@ class TrainParams:
 
     Attributes:
         epochs: how often each training picture's ground is seen; ignored where minutes is given.
-        minutes: wall time of the training (over all sittings), instead of epochs.
+        steps: of the optimizer, instead of epochs; validation then comes ten times along them.
+        minutes: wall time of the training (over all sittings), instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
         lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
@@ -71,6 +74,7 @@ class TrainParams:
     """
 
     epochs: int = 30
+    steps: int | None = None
     minutes: float | None = None
     batch: int = 6
     lr: float = 1e-3
@@ -100,8 +104,13 @@ class TrainParams:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.epochs < 1 or self.batch < 1 or not self.lr > 0:
-            raise ValueError("epochs and batch must be at least 1, lr above 0")
+        if (
+            self.epochs < 1
+            or self.batch < 1
+            or not self.lr > 0
+            or (self.steps is not None and self.steps < 1)
+        ):
+            raise ValueError("epochs, steps and batch must be at least 1, lr above 0")
 
 
 @dataclass(frozen=True)
@@ -153,8 +162,16 @@ def shipped_recipes() -> dict[str, str]:
     }
 
 
-def load_recipe(name_or_file: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:
+def load_recipe(
+    name_or_file: str, overrides: Mapping[str, Mapping[str, Any]] | None = None, init: str = ""
+) -> Recipe:
     """A recipe by name or from a TOML file, with ``--set`` overrides by room.
+
+    A recipe that starts from a checkpoint has that one's network, pixel size and tile, and chips of the
+    tile's size, wherever it does not say otherwise.
+
+    Args:
+        init: name or path of a checkpoint to start from, instead of the recipe's own start.
 
     Raises:
         GeoroadsError: for an unknown name, bad TOML, or an unknown or ill-typed parameter.
@@ -173,8 +190,12 @@ def load_recipe(name_or_file: str, overrides: Mapping[str, Mapping[str, Any]] | 
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise GeoroadsError(f"the recipe {path} is not TOML: {e}", "see docs/training.md") from e
-    recipe = _parse(name, tables)
-    return _apply(recipe, overrides or {}, "--set")
+    overrides = dict(overrides or {})
+    if init:
+        overrides["model"] = dict(overrides.get("model", {})) | {"init": init}
+    start = overrides.get("model", {}).get("init") or tables.get("model", {}).get("init", "")
+    recipe = _parse(name, tables, find_checkpoint(start) if start else None)
+    return _apply(recipe, overrides, "--set")
 
 
 def with_dataset(recipe: Recipe, path: str, split: str | None) -> Recipe:
@@ -183,7 +204,7 @@ def with_dataset(recipe: Recipe, path: str, split: str | None) -> Recipe:
     return replace(recipe, data=(first, *recipe.data[1:]))
 
 
-def _parse(name: str, tables: dict[str, Any]) -> Recipe:
+def _parse(name: str, tables: dict[str, Any], start: Checkpoint | None) -> Recipe:
     unknown = tables.keys() - {"model", "chip", "train", "tile", "data"}
     if unknown:
         raise GeoroadsError(
@@ -193,7 +214,18 @@ def _parse(name: str, tables: dict[str, Any]) -> Recipe:
         with_values(DataSource(), table, f"recipe {name}, [[data]]") for table in tables.get("data", [{}])
     )
     rooms = {k: v for k, v in tables.items() if k != "data"}
-    return _apply(Recipe(name, data=data), rooms, f"recipe {name}")
+    recipe = Recipe(name, data=data)
+    return _apply(_as_in(recipe, start.card) if start else recipe, rooms, f"recipe {name}")
+
+
+def _as_in(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe with the network, pixel size and tile of a model."""
+    return replace(
+        recipe,
+        model=card.model,
+        chip=replace(recipe.chip, size_px=card.tile_px, gsd_m=card.gsd_m),
+        tile=TileParams(card.tile_px, card.overlap_px),
+    )
 
 
 def _apply(recipe: Recipe, rooms: Mapping[str, Mapping[str, Any]], where: str) -> Recipe:

@@ -51,12 +51,16 @@ class Position:
     best_iou: float = -1.0
 
 
-def start_run(folder: Path, recipe: Recipe, split_sha256: str, resume: bool) -> list[Epoch]:
-    """Make or enter the folder; the epochs that it already holds.
+def start_run(
+    folder: Path, recipe: Recipe, split_sha256: str, resume: bool, *, write: bool = True
+) -> list[Epoch]:
+    """Make or enter the folder (only where ``write``); the epochs that it already holds.
 
     Raises:
         GeoroadsError: when it exists without ``resume``, or when the recipe or the split has changed.
     """
+    if not write:  # the first process checks and writes, perhaps before we come here
+        return read_history(folder) if resume else []
     made_with = folder / "recipe.json"
     content = {"recipe": recipe.as_dict(), "split_sha256": split_sha256}
     now = json.loads(json.dumps(content))

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from georoads.data.augment import augment, to_array
 from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
-from georoads.data.pictures import read_pair, valid_pixels
+from georoads.data.pictures import read_pair, read_valid
 from georoads.training.recipe import DataSource
 
 Ticket = tuple[int, float]
@@ -58,7 +58,7 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         source, samples = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
         sample = samples[self._turn(number, rng, len(samples))]
         image, road = read_pair(sample)
-        picture = Chip(image, road, valid_pixels(image, source.white_is_nodata))
+        picture = Chip(image, road, read_valid(sample, image, source.white_is_nodata))
         return cut_chip(picture, sample.gsd_m, self.chip, rng)
 
     def _turn(self, number: int, rng: np.random.Generator, count: int) -> int:
@@ -71,10 +71,19 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
 @dataclass(frozen=True)
 class Tickets:
-    """Batches of tickets, endless; asks for the progress when a batch is drawn."""
+    """Batches of tickets, endless; asks for the progress when a batch is drawn.
+
+    Attributes:
+        first: number of the first sample.
+        batch: samples of a batch.
+        stride: from the first sample of a batch to that of the next; more than the batch where other
+            processes take what lies between.
+        progress: of the training (0..1) at a sample's number.
+    """
 
     first: int
     batch: int
+    stride: int
     progress: Callable[[int], float]
 
     def __iter__(self) -> Iterator[list[Ticket]]:
@@ -82,7 +91,7 @@ class Tickets:
         while True:
             progress = self.progress(number)
             yield [(number + i, progress) for i in range(self.batch)]
-            number += self.batch
+            number += self.stride
 
 
 def load_chips(stream: ChipStream, tickets: Tickets, workers: int) -> Iterator[Sequence[torch.Tensor]]:

@@ -1,0 +1,68 @@
+"""georoads download: DeepGlobe's roads in a folder, ready to train on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import click
+
+from georoads.cli import options
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=options.PATH, default="deepglobe", show_default=True, help="Folder to make."
+)
+@click.option("--from-zip", "archive", type=options.PATH, help="Unpack this archive instead; it is kept.")
+@click.option("--any-count", is_flag=True, help="With --from-zip: take a part of the data set too.")
+@options.json_file
+@options.quiet
+def download(
+    output: Path, archive: Path | None, any_count: bool, json_file: Path | None, quiet: bool
+) -> None:
+    """Fetch the DeepGlobe road data set from Kaggle (about 4 GB, twice that while it is unpacked).
+
+    Needs a Kaggle token: KAGGLE_API_TOKEN, ~/.kaggle/access_token, KAGGLE_USERNAME and KAGGLE_KEY,
+    kaggle.json, or kaggle auth login. A download that was stopped goes on where it was; a complete folder
+    is left as it is.
+    """
+    from functools import partial
+
+    from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
+    from georoads.data.fetch import Opener
+    from georoads.jobs.progress import progress
+
+    if any_count and archive is None:
+        raise click.UsageError("--any-count goes with --from-zip")
+    watch = partial(progress, quiet=quiet)
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"note: {text}", err=True)
+
+    def kaggle() -> Opener:
+        from georoads.data.kaggle_client import kaggle_opener
+        from georoads.data.kaggle_token import find_token
+
+        token = find_token(os.environ, Path.home())
+        say(f"the token is that of {token.source}")
+        return kaggle_opener(token)
+
+    try:
+        if archive is None:
+            done = download_deepglobe(output, kaggle, say=say, watch=watch)
+        else:
+            done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on where it was", err=True)
+        raise click.exceptions.Exit(130) from None
+    if not quiet:
+        what = "is complete already" if done.was_there else "is complete"
+        click.echo(f"{output} {what}: {done.counts}", err=True)
+        click.echo(f"terms: {TERMS}", err=True)
+    figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
+    options.write_json(json_file, figures)

@@ -1,0 +1,84 @@
+"""georoads tiles: a scene and its road lines in, a training data set out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from georoads.cli import options
+
+
+@click.command()
+@click.argument("scene", type=options.PATH)
+@click.option("--roads", "lines", required=True, type=options.PATH, help="Road layer: the truth.")
+@click.option("--layer", help="Layer of the road file, where it has several.")
+@options.output("Folder of the data set")
+@click.option("--width", "width_m", type=float, help="Metres, of roads without width_m, width or lanes.")
+@options.model
+@options.gsd
+@options.bidx
+@options.nodata
+@click.option("--size", "size_px", default=1024, show_default=True, help="Side of a chip in pixels.")
+@click.option("--overlap", "overlap_px", default=128, show_default=True, help="Pixels that chips share.")
+@click.option("--keep-empty", default=0.25, show_default=True, help="Share of empty train chips kept.")
+@click.option("--val-share", default=0.2, show_default=True, help="Share of the roads' length for val.")
+@click.option("--val-side", default="east", show_default=True, help="Side for val: east, west, north, south.")
+@click.option("--seed", default=42, show_default=True, help="Chooses the empty chips.")
+@options.overwrite
+@options.json_file
+@options.quiet
+def tiles(
+    scene: Path,
+    lines: Path,
+    layer: str | None,
+    output: Path,
+    width_m: float | None,
+    model: str,
+    gsd: str,
+    bidx: str | None,
+    nodata: float | None,
+    size_px: int,
+    overlap_px: int,
+    keep_empty: float,
+    val_share: float,
+    val_side: str,
+    seed: int,
+    overwrite: bool,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Cut a training data set from SCENE and its road lines.
+
+    Roads are burnt at their width; one side of the scene is kept for validation. Then: georoads train DATASET
+    --init default.
+    """
+    from functools import partial
+
+    from georoads.data.tiles import TilesParams, write_tiles
+    from georoads.jobs.progress import progress
+    from georoads.model.checkpoint import find_checkpoint
+    from georoads.output.read import read_roads
+    from georoads.scene.read import working_grid
+    from georoads.scene.scene import open_scene
+
+    try:
+        params = TilesParams(size_px, overlap_px, keep_empty, val_share, val_side, width_m, seed)
+    except ValueError as e:
+        raise click.UsageError(str(e)) from e
+    scene_params = options.scene_params(bidx, nodata, gsd)
+    opened = open_scene(scene, scene_params)
+    grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params.gsd)
+    roads = read_roads(lines, layer, with_widths=True)
+    watch = partial(progress, quiet=quiet)
+    done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
+    options.write_json(json_file, done)
+    if not quiet:
+        for message in opened.messages:
+            click.echo(f"note: {message}", err=True)
+        click.echo(
+            f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
+            f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
+            f"{done.invalid_left_out} invalid ones left out",
+            err=True,
+        )

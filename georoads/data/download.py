@@ -1,0 +1,222 @@
+"""DeepGlobe's roads as one complete folder: from Kaggle, or from an archive that is there already.
+
+A folder is taken for complete by what its own metadata.csv names: every file must be there and hold
+something, and the pictures must be as many as the challenge has.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from georoads.data.dataset import open_dataset
+from georoads.data.fetch import Opener, Patience, discard, fetch
+from georoads.data.kaggle_token import PAGE
+from georoads.data.unpack import UnpackLimits, unpack
+from georoads.errors import DatasetError
+from georoads.jobs.atomic import check_output, printable
+from georoads.jobs.lock import only_run
+from georoads.jobs.progress import Watch, unwatched
+
+TERMS = (
+    "images (c) DigitalGlobe, DeepGlobe 2018: research and education only, not for commercial use, "
+    "not to be published again"
+)
+_ROOM = 2.05
+"""Archive and unpacked pictures lie beside each other for a while; JPEG and PNG do not shrink in a zip."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pictures of a folder in DeepGlobe's Kaggle layout.
+
+    Attributes:
+        labelled: of train, each with its mask.
+        valid, test: without masks.
+    """
+
+    labelled: int
+    valid: int
+    test: int
+
+    def __str__(self) -> str:
+        return f"{self.labelled} labelled, {self.valid} valid and {self.test} test pictures"
+
+
+DEEPGLOBE = Counts(6226, 1243, 1101)
+
+
+@dataclass(frozen=True)
+class Download:
+    """What was done.
+
+    Attributes:
+        folder: the complete data set.
+        counts: its pictures.
+        downloaded_bytes: by this call.
+        was_there: True when the folder was complete already, and nothing was done.
+    """
+
+    folder: Path
+    counts: Counts
+    downloaded_bytes: int = 0
+    was_there: bool = False
+
+
+def download_deepglobe(
+    target: str | Path,
+    opener: Callable[[], Opener],
+    *,
+    expected: Counts = DEEPGLOBE,
+    patience: Patience | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    watch: Watch = unwatched,
+) -> Download:
+    """Fetch the archive to ``target``.zip.part and unpack it to ``target``; then the archive is removed.
+
+    Args:
+        target: folder to make; complete already: nothing is done.
+        opener: makes the way to the server; called only when something is missing.
+        expected: pictures that the archive must hold.
+        patience: with a bad line.
+        say: takes a line about each failed attempt.
+        watch: starts the progress of each step.
+
+    Raises:
+        DatasetError: the target holds something else; refused by the server; the line stays bad; the archive
+            is damaged, unsafe or holds another number of pictures. What was downloaded is kept.
+    """
+    folder = Path(target).resolve()
+    part = folder.with_name(folder.name + ".zip.part")
+    with _place(folder, expected) as found:
+        if found is not None:
+            discard(part)  # of a run that was killed after its last step but one
+            return Download(folder, found, was_there=True)
+        got = fetch(opener(), part, room=_ROOM, patience=patience, say=say, watch=watch)
+        try:
+            counts = _install(part, folder, expected, watch)
+        except DatasetError as e:
+            raise DatasetError(
+                e.message, f"{e.hint}; the archive is kept: remove {printable(part)} to download it again"
+            ) from e
+        discard(part)
+    return Download(folder, counts, got)
+
+
+def install_archive(
+    archive: str | Path, target: str | Path, *, expected: Counts | None = DEEPGLOBE, watch: Watch = unwatched
+) -> Download:
+    """Unpack an archive that is there already to ``target``. The archive is only read.
+
+    Args:
+        archive: the zip file from Kaggle, or one that holds the same folders (perhaps below one folder).
+        target: folder to make; complete already: nothing is done.
+        expected: pictures that it must hold; None: as many as its metadata.csv names.
+        watch: starts the progress.
+
+    Raises:
+        DatasetError: the target holds something else; the archive is damaged, unsafe or incomplete.
+    """
+    folder = Path(target).resolve()
+    with _place(folder, expected) as found:
+        if found is not None:
+            return Download(folder, found, was_there=True)
+        return Download(folder, _install(Path(archive), folder, expected, watch))
+
+
+def count_pictures(root: Path) -> Counts:
+    """Count the pictures that metadata.csv names; every one must be there, and its mask.
+
+    Raises:
+        DatasetError: it is no folder in Kaggle's layout, or files are missing or empty (five are named).
+    """
+    data = open_dataset(root)
+    if data.layout != "kaggle":
+        raise DatasetError(f"{printable(root)} holds no metadata.csv", f"DeepGlobe's archive: {PAGE}")
+    files = [f for s in data.samples for f in (s.image, s.mask)] + list(data.unlabelled)
+    missing = [f for f in files if not (f.is_file() and f.stat().st_size)]
+    if missing:
+        names = ", ".join(printable(f.relative_to(root)) for f in missing[:5])
+        raise DatasetError(
+            f"{printable(root)}: {len(missing)} files of metadata.csv are missing or empty: {names}",
+            "unpack the data set again",
+        )
+    by_folder = Counter(f.parent.name for f in data.unlabelled)
+    return Counts(len(data.samples), by_folder["valid"], by_folder["test"])
+
+
+@contextmanager
+def _place(folder: Path, expected: Counts | None) -> Iterator[Counts | None]:
+    """Hold the target's place, alone; yields its pictures when it is complete already."""
+    shown = printable(folder)
+    if folder.is_file():
+        raise DatasetError(f"{shown} is a file", "give another folder with -o")
+    if folder.is_dir() and any(folder.iterdir()):
+        yield _complete(folder, expected)
+        return
+    if folder == Path.cwd():
+        raise DatasetError(f"{shown} is the current folder", "give the folder a name, as in -o deepglobe")
+    check_output(folder.with_name(folder.name + ".zip.part"), overwrite=True)
+    with only_run(folder.with_name(f".{folder.name}.lock"), shown):
+        yield None
+
+
+def _complete(folder: Path, expected: Counts | None) -> Counts:
+    away = "move it away, or give another folder with -o"
+    try:
+        counts = count_pictures(folder)
+    except DatasetError as e:
+        raise DatasetError(f"{e.message}; it is no complete data set", away) from e
+    if expected is not None and counts != expected:
+        raise DatasetError(f"{printable(folder)} holds {counts}, not {expected}", away)
+    return counts
+
+
+def _install(archive: Path, folder: Path, expected: Counts | None, watch: Watch) -> Counts:
+    """Unpack beside the target, check, and move into place."""
+    beside = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed: we hold the lock
+    try:
+        unpack(archive, beside, UnpackLimits(), watch)
+        root = _root(beside, archive)
+        try:
+            counts = count_pictures(root)
+        except DatasetError as e:
+            raise DatasetError(
+                e.message.replace(str(root), printable(archive)), f"the archive is incomplete; see {PAGE}"
+            ) from e
+        if expected is not None and counts != expected:
+            raise DatasetError(
+                f"{printable(archive)} holds {counts}, not {expected}",
+                "unpack it as it is with --from-zip and --any-count",
+            )
+        _move(root, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return counts
+
+
+def _root(beside: Path, archive: Path) -> Path:
+    """The folder that holds metadata.csv: what was unpacked, or the one folder below that has it."""
+    found = [
+        p.parent for p in (beside / "metadata.csv", *sorted(beside.glob("*/metadata.csv"))) if p.is_file()
+    ]
+    if not found:
+        raise DatasetError(f"{printable(archive)} holds no metadata.csv", f"DeepGlobe's archive: {PAGE}")
+    return found[0]
+
+
+def _move(root: Path, folder: Path) -> None:
+    try:
+        if folder.is_dir():
+            folder.rmdir()  # empty, as was checked; Windows does not move onto a folder
+        root.rename(folder)
+    except OSError as e:
+        raise DatasetError(
+            f"{printable(folder)} cannot be put in place: {e.strerror or e}",
+            "close the programs that use it, or give another folder with -o",
+        ) from e
