@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @options.model
 @options.device
 @options.runtime
+@options.tta
 @click.option("--report", type=options.PATH, help="Folder for report.html, figures, tiles.csv, metrics.json.")
 @options.overwrite
 @options.settings
@@ -42,6 +43,7 @@ def evaluate(
     model: str,
     device: str,
     runtime: str,
+    tta: bool,
     report: Path | None,
     overwrite: bool,
     settings: tuple[str, ...],
@@ -69,7 +71,9 @@ def evaluate(
     parts = split_dataset(open_dataset(dataset, gsd_m), split)
     samples = parts.subset(subset)
     how = with_values(EvaluateParams(subset, white_nodata), values["evaluate"], "evaluate")
-    ready = open_runtime(checkpoint, options.predict_params(device, runtime, values["predict"]))
+    ready = open_runtime(
+        checkpoint, options.predict_params(device, runtime, values["predict"], symmetric=tta)
+    )
     gallery = Gallery(how.gallery if report is not None else 0)
     start = time.perf_counter()
     with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:

@@ -20,6 +20,7 @@ from georoads.cli import options
 @options.threshold
 @options.device
 @options.runtime
+@options.tta
 @options.settings
 @options.resume
 @options.overwrite
@@ -35,6 +36,7 @@ def extract(
     threshold: float | None,
     device: str,
     runtime: str,
+    tta: bool,
     settings: tuple[str, ...],
     resume: bool,
     overwrite: bool,
@@ -60,7 +62,7 @@ def extract(
         checkpoint,
         options.scene_params(bidx, nodata, gsd),
         (
-            options.predict_params(device, runtime, values["predict"]),
+            options.predict_params(device, runtime, values["predict"], symmetric=tta),
             with_values(lines, values["network"], "network"),
         ),
         resume=resume,

@@ -28,6 +28,7 @@ runtime = click.option("--runtime", default="auto", show_default=True, help="aut
 threshold = click.option(
     "--threshold", type=float, help="p from which a pixel is road; default: the model's."
 )
+tta = click.option("--tta", is_flag=True, help="Average eight orientations of each tile: 8 times the work.")
 resume = click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
@@ -64,12 +65,14 @@ def scene_params(bands: str | None, nodata_value: float | None, gsd_text: str = 
     return SceneParams(chosen, nodata_value, gsd=size)
 
 
-def predict_params(chosen_device: str, chosen_runtime: str, values: dict[str, Any]) -> PredictParams:
+def predict_params(
+    chosen_device: str, chosen_runtime: str, values: dict[str, Any], *, symmetric: bool = False
+) -> PredictParams:
     """How to predict, with the values of ``--set predict.…``."""
     from georoads.inference.select import PredictParams
     from georoads.jobs.settings import with_values
 
-    named = {"device": chosen_device, "runtime": chosen_runtime} | values
+    named = {"device": chosen_device, "runtime": chosen_runtime, "tta": symmetric} | values
     return with_values(PredictParams(), named, "predict")
 
 

@@ -19,6 +19,7 @@ from georoads.cli import options
 @options.gsd
 @options.device
 @options.runtime
+@options.tta
 @options.settings
 @options.resume
 @options.overwrite
@@ -33,6 +34,7 @@ def predict(
     gsd: str,
     device: str,
     runtime: str,
+    tta: bool,
     settings: tuple[str, ...],
     resume: bool,
     overwrite: bool,
@@ -52,7 +54,7 @@ def predict(
         output,
         checkpoint,
         options.scene_params(bidx, nodata, gsd),
-        options.predict_params(device, runtime, values["predict"]),
+        options.predict_params(device, runtime, values["predict"], symmetric=tta),
         resume=resume,
         overwrite=overwrite,
         watch=partial(progress, quiet=quiet),

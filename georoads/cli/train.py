@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.evaluation.evaluate import Evaluation
+    from georoads.training.recipe import Recipe
+    from georoads.training.run import Epoch
 
 
 @click.command()
@@ -21,7 +30,8 @@ import click
 @click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
 @click.option("--set", "settings", multiple=True, help="train.PARAMETER=VALUE, model.…, chip.…, tile.….")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it comes to, and stop.")
+@options.quiet
 def train(
     dataset: str | None,
     recipe_name: str | None,
@@ -32,11 +42,13 @@ def train(
     minutes: float | None,
     settings: tuple[str, ...],
     resume: bool,
+    dry_run: bool,
     quiet: bool,
 ) -> None:
     """Train a model on DATASET (default: the data sets that the recipe names)."""
     from georoads.jobs.progress import progress
     from georoads.jobs.settings import parse_assignments
+    from georoads.training.judge import judge_best
     from georoads.training.loop import prepare
     from georoads.training.loop import train as train_model
     from georoads.training.recipe import load_recipe, with_dataset
@@ -49,16 +61,67 @@ def train(
     recipe = load_recipe(recipe_name or ("finetune" if init else "deepglobe"), rooms, init)
     if dataset or split:
         recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
+    prepared = prepare(recipe)
+    if dry_run:
+        click.echo(json.dumps(recipe.as_dict(), indent=1))
+        click.echo(
+            f"{len(prepared.split.train)} train, {len(prepared.split.val)} val, {len(prepared.split.test)} "
+            f"test; {prepared.total_steps or 'timed'} steps; {prepared.ranks.device}, {prepared.precision}",
+            err=True,
+        )
+        return
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
-    timed = recipe.train.minutes is not None
-    total = (recipe.train.minutes or 0) * 60 if timed else float(prepare(recipe).total_steps or 1)
-    with progress("train", total, "s" if timed else "steps", quiet=quiet) as on_progress:
-        card = train_model(
+    total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
+    quiet = quiet or not prepared.ranks.is_first
+    with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
+        train_model(
             recipe,
             folder,
             resume=resume,
             command="georoads " + " ".join(sys.argv[1:]),
             on_progress=on_progress,
-            on_epoch=lambda e: click.echo(f"epoch {e.epoch}: val road IoU {e.val_iou:.4f}"),
+            on_epoch=_Teller(recipe),
         )
-    click.echo(f"{folder}/best.safetensors: val road IoU {card.metrics['val']['road_iou']}")
+    if prepared.ranks.is_first:
+        _tell_result(recipe, folder, *judge_best(recipe, folder))
+    prepared.ranks.leave()
+
+
+class _Teller:
+    """Prints a line for each epoch, and whether its model is the best so far."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._pooled = recipe.train.choose_by == "pooled_iou"
+        self._best = -1.0
+
+    def __call__(self, epoch: Epoch) -> None:
+        click.echo(
+            f"Epoch: {epoch.epoch}  train loss {epoch.train_loss:.4f}, road IoU {epoch.train_iou:.4f}; val "
+            f"road IoU {epoch.val_iou:.4f} at p >= {epoch.val_threshold:.3f}, pooled with "
+            f"the background {epoch.val_pooled_iou:.4f}"
+        )
+        reached = epoch.val_pooled_iou if self._pooled else epoch.val_iou
+        if reached > self._best:
+            self._best = reached
+            click.echo("Model saved!")
+
+
+def _tell_result(recipe: Recipe, folder: Path, subset: str, found: Evaluation) -> None:
+    at, (low, high) = found.at_threshold, found.interval
+    click.echo(f"Loaded {recipe.model.architecture} model from this run.")
+    note = "" if subset == "test" else " (val, on which the model was chosen: this split has no test)"
+    click.echo(f"Evaluation on Test Data:{note}")
+    click.echo(
+        f"Mean IoU Score: {found.two_class_iou:.4f} (background and road pooled, p >= 0.5; a mask without "
+        f"road scores {found.all_background_iou:.4f})"
+    )
+    click.echo(
+        f"Mean Dice Loss: {found.dice_loss:.4f} (both channels; a mask without road scores "
+        f"{found.all_background_dice_loss:.4f})"
+    )
+    click.echo(
+        f"road IoU: {at.iou:.4f} (95 % interval {low:.3f} to {high:.3f}; road class, pooled over "
+        f"{len(found.tiles)} pictures, p >= {at.threshold:.3f}); precision {at.precision:.3f}, recall "
+        f"{at.recall:.3f}"
+    )
+    click.echo(f"{folder}/best.safetensors, history.csv, the two plots, sample_predictions/")

@@ -1,0 +1,63 @@
+"""georoads train: what it prints, and what --dry-run shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from drawn_pairs import draw_pairs
+
+from georoads.cli.train import train
+
+RECIPE = """
+[model]
+architecture = "Unet"
+encoder = "resnet18"
+encoder_weights = "none"
+[model.options]
+decoder_channels = [16, 8, 8, 8, 8]
+[chip]
+size_px = 64
+[train]
+batch = 4
+precision = "fp32"
+augmentation = "flips"
+workers = 0
+samples = 1
+[tile]
+tile_px = 96
+overlap_px = 32
+[[data]]
+gsd_m = 0.5
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    data = draw_pairs(tmp_path / "d", [f"t{i}" for i in range(12)])
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    return [str(data), "--recipe", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "run"), "--epochs", "1"]
+
+
+def test_it_prints_the_notebooks_lines_and_what_they_mean(arguments: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(train, [*arguments, "-q"], catch_exceptions=False)
+    assert done.exit_code == 0
+    lines = done.output.splitlines()
+    starts = ("Epoch: 1 ", "Model saved!", "Loaded Unet model from this run.", "Evaluation on Test Data:")
+    for line, start in zip(lines, starts, strict=False):
+        assert line.startswith(start)
+    assert "this split has no test" in done.output
+    assert "Mean IoU Score: " in done.output
+    assert "Mean Dice Loss: " in done.output
+    assert (tmp_path / "run" / "sample_predictions" / "sample_pred_0.png").is_file()
+
+
+def test_a_dry_run_prints_the_whole_recipe_and_writes_nothing(arguments: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        train, [*arguments, "--dry-run", "--set", "train.lr=0.5"], catch_exceptions=False
+    )
+    assert json.loads(done.stdout)["train"]["lr"] == 0.5
+    assert "11 train, 1 val, 0 test" in done.stderr
+    assert not (tmp_path / "run").exists()
