@@ -4,7 +4,8 @@ The steps, in the order in which ``clean`` takes them:
 
 1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
 2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
-3. Bridge the gap between two dead ends that face each other.
+3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
+   road that it points at.
 4. Drop networks that are too short in total.
 
 After each step, nodes where only two edges meet are dissolved.
@@ -18,25 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
-from georoads.network.attributes import widths
-from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges, lead_points
+from georoads.network.bridge import Steps, bridge_gaps, disjoint, join_sides
+from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
 
 STUB_RADII = 1.5
 """A line from a road's middle to the scene's edge alongside is no longer than this many half widths."""
-
-BRIDGE_COS = float(np.cos(np.radians(25.0)))
-"""Both dead ends must point at each other within this angle for the gap to be bridged."""
-
-LEAD_PX = 12.0
-"""A dead end's direction is taken over this length."""
-
-Steps = tuple[float, float]
-"""Metres of one column and one row."""
 
 
 def clean(graph: Graph, steps: Steps, *, spur_m: float, bridge_m: float, min_length_m: float) -> Graph:
@@ -46,7 +37,7 @@ def clean(graph: Graph, steps: Steps, *, spur_m: float, bridge_m: float, min_len
         graph: as traced.
         steps: metres of one column and one row.
         spur_m: dead ends shorter than this are pruned.
-        bridge_m: gaps shorter than this are bridged where two dead ends face each other.
+        bridge_m: gaps shorter than this are bridged.
         min_length_m: connected networks of less total length are dropped.
 
     Returns:
@@ -56,6 +47,7 @@ def clean(graph: Graph, steps: Steps, *, spur_m: float, bridge_m: float, min_len
     graph = prune_spurs(graph, steps, spur_m)
     graph = merge_junctions(graph)
     graph = bridge_gaps(graph, steps, bridge_m)
+    graph = join_sides(graph, steps, bridge_m)
     graph = drop_islands(graph, steps, min_length_m)
     return drop_lone_nodes(graph)
 
@@ -102,23 +94,11 @@ def merge_junctions(graph: Graph) -> Graph:
         short = np.flatnonzero((a != b) & (degree[a] >= 3) & (degree[b] >= 3) & (length < limit))
         if not len(short) and not tiny_loop.any():
             break
-        chosen = _disjoint(graph.edge_nodes, short[np.lexsort((short, length[short]))])
+        chosen = disjoint(graph.edge_nodes, short[np.lexsort((short, length[short]))])
         keep = ~tiny_loop
         keep[chosen] = False
         graph = dissolve(_contract(graph, chosen, keep))
     return graph
-
-
-def _disjoint(edge_nodes: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Candidates, in their order, that share no node with an earlier chosen one."""
-    taken: set[int] = set()
-    chosen = []
-    for edge in candidates.tolist():
-        pair = set(edge_nodes[edge].tolist())
-        if not pair & taken:
-            chosen.append(edge)
-            taken |= pair
-    return np.array(chosen, dtype=np.int64)
 
 
 def _contract(graph: Graph, edges: NDArray[np.int64], keep: NDArray[np.bool_]) -> Graph:
@@ -139,58 +119,6 @@ def pin_ends(graph: Graph) -> Graph:
     xy[graph.offsets[:-1]] = graph.node_xy[graph.edge_nodes[:, 0]]
     xy[graph.offsets[1:] - 1] = graph.node_xy[graph.edge_nodes[:, 1]]
     return replace(graph, xy=xy)
-
-
-def bridge_gaps(graph: Graph, steps: Steps, bridge_m: float) -> Graph:
-    """Join dead ends that face each other over a short gap; each once, the shortest gaps first.
-
-    The bridge is a straight edge of two points, without a width; its p is that of its ends.
-    """
-    if bridge_m <= 0 or not graph.n_edges:
-        return graph
-    degree = graph.degree()
-    lead = lead_points(graph, LEAD_PX)
-    sides = np.argwhere((degree[graph.edge_nodes] == 1) & ~graph.at_edge[graph.edge_nodes])
-    node = graph.edge_nodes[sides[:, 0], sides[:, 1]]
-    if len(node) < 2:
-        return graph
-    scale = np.array(steps)
-    tip = graph.node_xy[node] * scale
-    ahead = tip - lead[sides[:, 0], sides[:, 1]] * scale
-    ahead /= np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
-    pairs = cKDTree(tip).query_pairs(bridge_m, output_type="ndarray")
-    # Two ends of one edge are not joined: that would close a ring that nobody saw.
-    pairs = pairs[sides[pairs[:, 0], 0] != sides[pairs[:, 1], 0]]
-    gap = tip[pairs[:, 1]] - tip[pairs[:, 0]]
-    length = np.hypot(gap[:, 0], gap[:, 1])
-    facing = np.minimum((gap * ahead[pairs[:, 0]]).sum(axis=1), -(gap * ahead[pairs[:, 1]]).sum(axis=1))
-    # A gap that is short beside the road's width has no direction of its own: the roads' must agree.
-    width_m = widths(graph.width, graph.offsets)[0][sides[:, 0]] * np.sqrt(steps[0] * steps[1])
-    opposed = (ahead[pairs[:, 0]] * ahead[pairs[:, 1]]).sum(axis=1) <= -BRIDGE_COS
-    good = (facing >= BRIDGE_COS * length) | (opposed & (length < width_m[pairs].min(axis=1)))
-    pairs, length = np.sort(node[pairs[good]], axis=1), length[good]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0], length))]
-    return dissolve(_add_bridges(graph, pairs[_disjoint(pairs, np.arange(len(pairs)))]))
-
-
-def _add_bridges(graph: Graph, pairs: NDArray[np.int64]) -> Graph:
-    """The graph with a straight edge between the nodes of each pair."""
-    if not len(pairs):
-        return graph
-    xy = graph.node_xy[pairs]
-    # An end's p: that of the one edge point that lies there.
-    at_node = np.zeros(graph.n_nodes, np.uint8)
-    at_node[graph.edge_nodes[:, 0]] = graph.level[graph.offsets[:-1]]
-    at_node[graph.edge_nodes[:, 1]] = graph.level[graph.offsets[1:] - 1]
-    return replace(
-        graph,
-        edge_nodes=np.concatenate((graph.edge_nodes, pairs)),
-        offsets=np.concatenate((graph.offsets, graph.offsets[-1] + 2 * np.arange(1, len(pairs) + 1))),
-        xy=np.concatenate((graph.xy, xy.reshape(-1, 2))),
-        width=np.concatenate((graph.width, np.full(2 * len(pairs), np.nan))),
-        level=np.concatenate((graph.level, at_node[pairs].ravel())),
-        bridged_px=np.concatenate((graph.bridged_px, np.hypot(*(xy[:, 1] - xy[:, 0]).T))),
-    )
 
 
 def drop_islands(graph: Graph, steps: Steps, min_length_m: float) -> Graph:

@@ -15,7 +15,8 @@ class VectorizeParams:
         hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
         spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
             pruned when it is shorter than the road it leaves is wide.
-        bridge_m: gaps between two dead ends that face each other are closed up to this length; 0 closes none.
+        bridge_m: gaps up to this length are closed between two dead ends that face each other, and between a
+            dead end and the side of the road that it points at; 0 closes none.
         simplify_m: tolerance of the line simplification.
         smooth_m: length scale over which stair-steps are smoothed.
         rim_m: a line whose road's side is within this of nodata for half of its length is the rim of what was
@@ -27,7 +28,7 @@ class VectorizeParams:
     speck_m2: float = 60.0
     hole_m2: float = 60.0
     spur_m: float = 10.0
-    bridge_m: float = 10.0
+    bridge_m: float = 12.0
     simplify_m: float = 0.6
     smooth_m: float = 5.0
     rim_m: float = 0.5

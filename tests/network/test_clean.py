@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from network_drawings import bar, drawn
+from network_drawings import bar, drawn, network_of
 
-from georoads.network.clean import bridge_gaps, clean, drop_islands, merge_junctions, prune_spurs
+from georoads.network.bridge import bridge_gaps
+from georoads.network.clean import clean, drop_islands, merge_junctions, prune_spurs
 from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.params import VectorizeParams
 from georoads.network.settle import settle
 from georoads.network.thin import edge_anchors, thin
 from georoads.network.trace import trace
+from georoads.network.types import NodeKind
 
 ONE_METRE = (1.0, 1.0)
 
@@ -170,3 +173,31 @@ def test_dissolving_joins_lengths_and_bridges() -> None:
     assert joined.bridged_px.tolist() == [5.0]
     assert joined.lengths().tolist() == [4.0]
     assert joined.edge_nodes.tolist() == [[0, 3]]
+
+
+def test_a_gap_before_the_side_of_a_road_is_closed_at_its_middle() -> None:
+    mask = bar((160, 300), (-5, 30.5), (305, 30.5), 13) | bar((160, 300), (150.5, 50), (150.5, 165), 7)
+    network = network_of(mask, VectorizeParams())
+    kinds = sorted(NodeKind(int(k)).label for k in network.node_kind)
+    assert kinds == ["junction", "scene_edge", "scene_edge", "scene_edge"]
+    junction = network.node_xy[network.node_kind == NodeKind.JUNCTION][0]
+    assert np.abs(junction - [150.5, 30.5]).max() < 1.5
+    side = int(np.argmax(network.bridged_m))
+    assert network.bridged_m[side] == pytest.approx(
+        0.5 * 22, abs=2.0
+    )  # from its skeleton's end to the middle
+    assert (np.delete(network.bridged_m, side) == 0).all()
+    assert network_of(mask, VectorizeParams(bridge_m=3)).n_edges == 2
+
+
+def test_a_dead_end_beside_a_road_that_it_does_not_point_at_stays() -> None:
+    mask = bar((160, 300), (-5, 30.5), (305, 30.5), 9) | bar((160, 300), (40, 50.5), (220, 50.5), 7)
+    assert network_of(mask, VectorizeParams()).n_edges == 2
+
+
+def test_two_roads_may_join_the_same_side_at_two_places() -> None:
+    mask = bar((200, 300), (-5, 100.5), (305, 100.5), 9)
+    mask |= bar((200, 300), (90.5, 116), (90.5, 205), 7) | bar((200, 300), (210.5, -5), (210.5, 85), 7)
+    network = network_of(mask, VectorizeParams())
+    assert network.n_edges == 5
+    assert sorted(network.degree().tolist()) == [1, 1, 1, 1, 3, 3]
