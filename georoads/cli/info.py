@@ -67,7 +67,7 @@ def _dataset(path: Path) -> None:
     )
     if broken:
         raise DatasetError(
-            f"{len(broken)} pairs cannot be used: {'; '.join(broken[:5])}",
-            "replace them or remove their rows",
+            f"{len(broken)} pairs cannot be used: {'; '.join([*broken.values()][:5])}",
+            "replace them, remove their rows, or let georoads train --skip-bad leave them out",
         )
     click.echo("every picture and mask can be read, and their sizes agree")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
 @click.option("--set", "settings", multiple=True, help="train.PARAMETER=VALUE, model.…, chip.…, tile.….")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be used.")
 @click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it comes to, and stop.")
 @options.quiet
 def train(
@@ -42,6 +43,7 @@ def train(
     minutes: float | None,
     settings: tuple[str, ...],
     resume: bool,
+    skip_bad: bool,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -56,12 +58,16 @@ def train(
     rooms = parse_assignments(settings)
     given = {"epochs": epochs, "minutes": minutes}
     rooms["train"] = rooms.get("train", {}) | {k: v for k, v in given.items() if v is not None}
+    if skip_bad:
+        rooms["train"]["skip_bad"] = True
     if epochs is not None:
         rooms["train"] = {"steps": None} | rooms["train"]  # else a recipe's steps would rule
     recipe = load_recipe(recipe_name or ("finetune" if init else "deepglobe"), rooms, init)
     if dataset or split:
         recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
     prepared = prepare(recipe)
+    for message in prepared.messages if prepared.ranks.is_first else ():
+        click.echo(f"note: {message}", err=True)
     if dry_run:
         click.echo(json.dumps(recipe.as_dict(), indent=1))
         click.echo(
@@ -77,13 +83,14 @@ def train(
         train_model(
             recipe,
             folder,
+            prepared=prepared,
             resume=resume,
             command="georoads " + " ".join(sys.argv[1:]),
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )
     if prepared.ranks.is_first:
-        _tell_result(recipe, folder, *judge_best(recipe, folder))
+        _tell_result(recipe, folder, *judge_best(recipe, prepared, folder))
     prepared.ranks.leave()
 
 
@@ -98,7 +105,7 @@ class _Teller:
         click.echo(
             f"Epoch: {epoch.epoch}  train loss {epoch.train_loss:.4f}, road IoU {epoch.train_iou:.4f}; val "
             f"road IoU {epoch.val_iou:.4f} at p >= {epoch.val_threshold:.3f}, pooled with "
-            f"the background {epoch.val_pooled_iou:.4f}"
+            f"the background {epoch.val_pooled_iou:.4f}; {epoch.waited:.0%} of the time waiting for chips"
         )
         reached = epoch.val_pooled_iou if self._pooled else epoch.val_iou
         if reached > self._best:

@@ -61,8 +61,10 @@ def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.ra
     image = np.zeros((side, side, 3), dtype=np.uint8)
     labels = np.full((side, side), 2, dtype=np.uint8)
     inside = slice(top - row, bottom - row), slice(left - col, right - col)
-    image[inside] = picture.image[top:bottom, left:right]
-    labels[inside] = picture.labels[top:bottom, left:right]
+    cut = slice(top, bottom), slice(left, right)
+    part = Chip(picture.image[cut], picture.road[cut], picture.valid[cut])
+    image[inside] = part.image
+    labels[inside] = part.labels
     return resize(image, labels, params.size_px, params.size_px)
 
 

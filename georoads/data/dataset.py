@@ -49,12 +49,14 @@ class RoadDataset:
         layout: "kaggle" or "pairs".
         samples: sorted by name.
         unlabelled: pictures that have no mask (the Kaggle set's valid and test folders).
+        skipped: names of pictures that were left out because something is wrong with them.
     """
 
     path: Path
     layout: str
     samples: tuple[Sample, ...]
     unlabelled: tuple[Path, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,12 +64,12 @@ class RoadDataset:
         return tuple(s.name for s in self.samples)
 
     def select(self, names: tuple[str, ...] | list[str]) -> tuple[Sample, ...]:
-        """The samples with these names, in the data set's order.
+        """The samples with these names, in the data set's order; skipped ones are passed over.
 
         Raises:
             DatasetError: when a name is not in the data set.
         """
-        wanted = set(names)
+        wanted = set(names) - set(self.skipped)
         missing = sorted(wanted - set(self.names))
         if missing:
             raise DatasetError(
@@ -78,12 +80,13 @@ class RoadDataset:
         return tuple(s for s in self.samples if s.name in wanted)
 
 
-def open_dataset(path: str | Path, gsd_m: float | None = None) -> RoadDataset:
+def open_dataset(path: str | Path, gsd_m: float | None = None, *, skip_bad: bool = False) -> RoadDataset:
     """Index a data set; no picture is opened.
 
     Args:
         path: folder in the Kaggle layout or a folder of pairs.
         gsd_m: metres per pixel, where the data set does not say it itself; DeepGlobe's is 0.5.
+        skip_bad: leave out pictures and masks without their counterpart instead of refusing the data set.
 
     Raises:
         DatasetError: when the folder is neither, is empty, or its index contradicts its files.
@@ -92,9 +95,9 @@ def open_dataset(path: str | Path, gsd_m: float | None = None) -> RoadDataset:
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder", "georoads download fetches DeepGlobe to ./deepglobe")
     if (root / "metadata.csv").is_file():
-        data = _open_kaggle(root, gsd_m or DEEPGLOBE_GSD_M)
+        data = _open_kaggle(root, gsd_m or DEEPGLOBE_GSD_M, skip_bad)
     elif (root / "images").is_dir() and (root / "masks").is_dir():
-        data = _open_pairs(root, gsd_m)
+        data = _open_pairs(root, gsd_m, skip_bad)
     else:
         raise DatasetError(
             f"{root} holds neither metadata.csv nor the folders images and masks",
@@ -107,7 +110,7 @@ def open_dataset(path: str | Path, gsd_m: float | None = None) -> RoadDataset:
     return data
 
 
-def _open_kaggle(root: Path, gsd_m: float) -> RoadDataset:
+def _open_kaggle(root: Path, gsd_m: float, skip_bad: bool) -> RoadDataset:
     needed = ("image_id", "split", "sat_image_path", "mask_path")
     samples, unlabelled = [], []
     for row in _rows(root / "metadata.csv", needed):
@@ -118,23 +121,27 @@ def _open_kaggle(root: Path, gsd_m: float) -> RoadDataset:
             )
         else:
             unlabelled.append(image)
-    _refuse_missing(root, [f for s in samples for f in (s.image, s.mask)])
-    ordered = tuple(sorted(samples, key=lambda s: s.name))
-    return RoadDataset(root, "kaggle", ordered, tuple(sorted(unlabelled)))
+    whole = [s for s in samples if s.image.is_file() and s.mask.is_file()]
+    if not skip_bad:
+        _refuse_missing(root, [f for s in samples for f in (s.image, s.mask)])
+    ordered = tuple(sorted(whole, key=lambda s: s.name))
+    skipped = tuple(sorted({s.name for s in samples} - {s.name for s in whole}))
+    return RoadDataset(root, "kaggle", ordered, tuple(sorted(unlabelled)), skipped)
 
 
-def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
+def _open_pairs(root: Path, gsd_m: float | None, skip_bad: bool) -> RoadDataset:
     images, masks, valid = (_pictures(root / name) for name in ("images", "masks", "valid"))
     index = root / "index.csv"
     rows = {r["name"]: r for r in _rows(index, ("name",))} if index.is_file() else {}
     lonely = sorted(((images.keys() | rows.keys()) ^ masks.keys()) | (valid.keys() - images.keys()))
-    if lonely:
+    if lonely and not skip_bad:
         raise DatasetError(
             f"{root}: {len(lonely)} pictures or masks without their counterpart: {', '.join(lonely[:5])}",
-            "images/ and masks/ (and index.csv) must name the same pictures; valid/ may hold some of them",
+            "images/ and masks/ (and index.csv) must name the same pictures; valid/ may hold some of them; "
+            "--skip-bad leaves them out",
         )
     samples = []
-    for name in sorted(images):
+    for name in sorted(images.keys() - set(lonely)):
         row = rows.get(name, {})
         gsd = row.get("gsd_m") or gsd_m
         if not gsd:
@@ -144,7 +151,7 @@ def _open_pairs(root: Path, gsd_m: float | None) -> RoadDataset:
             )
         split = row.get("split") or ""
         samples.append(Sample(name, images[name], masks[name], _gsd(gsd, index), split, valid.get(name)))
-    return RoadDataset(root, "pairs", tuple(samples))
+    return RoadDataset(root, "pairs", tuple(samples), (), tuple(lonely))
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
@@ -195,7 +202,7 @@ def _refuse_missing(root: Path, files: list[Path]) -> None:
         names = ", ".join(str(f.relative_to(root)) for f in missing[:5])
         raise DatasetError(
             f"{root}: {len(missing)} files of metadata.csv are missing: {names}",
-            "unpack the data set again, or remove their rows",
+            "unpack the data set again, or --skip-bad leaves them out",
         )
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.data.dataset import Sample
+from georoads.data.dataset import RoadDataset, Sample
 from georoads.errors import DatasetError
 
 ROAD_LEVEL = 128
 """Masks are road at and above this grey level (JPEG-compressed masks are not exactly 0 and 255)."""
+
+MAX_TINT = 64
+"""Channels of a mask's pixel may differ by this much: JPEG tints grey edges; a class has its own colour."""
+
+_REPLACE = "replace it or remove its row; --skip-bad leaves it out"
 
 
 def read_image(sample: Sample) -> NDArray[np.uint8]:
@@ -23,7 +29,7 @@ def read_image(sample: Sample) -> NDArray[np.uint8]:
     """
     image = cv2.imread(str(sample.image), cv2.IMREAD_COLOR)
     if image is None:
-        raise DatasetError(f"{sample.image} cannot be decoded as a picture", "replace it or remove its row")
+        raise DatasetError(f"{sample.image} cannot be decoded as a picture", _REPLACE)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -31,11 +37,21 @@ def read_mask(sample: Sample) -> NDArray[np.bool_]:
     """(H, W) bool, True on road.
 
     Raises:
-        DatasetError: when the file cannot be decoded.
+        DatasetError: when the file cannot be decoded, or shows colours that are neither background nor road.
     """
-    mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imread(str(sample.mask), cv2.IMREAD_ANYCOLOR)
     if mask is None:
-        raise DatasetError(f"{sample.mask} cannot be decoded as a mask", "replace it or remove its row")
+        raise DatasetError(f"{sample.mask} cannot be decoded as a mask", _REPLACE)
+    if mask.ndim == 3:
+        most, least = (f(f(mask[..., 0], mask[..., 1]), mask[..., 2]) for f in (cv2.max, cv2.min))
+        coloured = most - least > MAX_TINT
+        if coloured.any():
+            blue, green, red = mask[tuple(np.argwhere(coloured)[0])][:3].tolist()
+            raise DatasetError(
+                f"{sample.mask}: the colour ({red}, {green}, {blue}) is neither background nor road",
+                "masks are grey: road from level 128; --skip-bad leaves this picture out",
+            )
+        mask = cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY)
     return np.asarray(mask >= ROAD_LEVEL)
 
 
@@ -87,16 +103,26 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
     return np.asarray(valid & (stated >= ROAD_LEVEL))
 
 
-def find_broken(samples: Sequence[Sample]) -> list[str]:
-    """Read every pair; one line for each that cannot be used."""
-    broken = []
+def find_broken(samples: Sequence[Sample]) -> dict[str, str]:
+    """Read every pair; name and what is wrong of each that cannot be used."""
+    broken = {}
     for sample in samples:
         try:
             image, _ = read_pair(sample)
             read_valid(sample, image)
         except DatasetError as e:
-            broken.append(e.message)
+            broken[sample.name] = e.message
     return broken
+
+
+def without_broken(data: RoadDataset) -> RoadDataset:
+    """The data set without the pairs that cannot be used; every file is read."""
+    broken = find_broken(data.samples)
+    return replace(
+        data,
+        samples=tuple(s for s in data.samples if s.name not in broken),
+        skipped=(*data.skipped, *sorted(broken)),
+    )
 
 
 def _size(array: NDArray[np.generic]) -> str:

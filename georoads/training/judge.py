@@ -7,16 +7,15 @@ from pathlib import Path
 from georoads.evaluation.evaluate import EvaluateParams, Evaluation, evaluate_samples
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.model.checkpoint import find_checkpoint, load_network
-from georoads.training.loop import prepare
+from georoads.training.loop import Prepared
 from georoads.training.recipe import Recipe
 
 
-def judge_best(recipe: Recipe, folder: Path) -> tuple[str, Evaluation]:
+def judge_best(recipe: Recipe, p: Prepared, folder: Path) -> tuple[str, Evaluation]:
     """The subset judged (test where the split has one, else val) and what the run's best model reaches on it.
 
     The best model was chosen on val: its figures there flatter it a little.
     """
-    p = prepare(recipe)
     subset = "test" if p.split.test else "val"
     best = find_checkpoint(str(folder / "best.json"))
     runtime = TorchRuntime(load_network(best), p.ranks.device, p.precision)

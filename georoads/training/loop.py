@@ -8,10 +8,8 @@ any moment and resumed from the last epoch.
 from __future__ import annotations
 
 import copy
-import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import torch
 from torch import nn
 
 from georoads.data.dataset import Sample, open_dataset
+from georoads.data.pictures import without_broken
 from georoads.data.split import Split, split_dataset
 from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
@@ -33,20 +32,25 @@ from georoads.model.checkpoint import find_checkpoint, load_network, save_checkp
 from georoads.model.config import input_normalization
 from georoads.model.encoders import load_encoder_weights, load_strictly
 from georoads.network.types import FULL
+from georoads.training.board import write_to_board
 from georoads.training.card import training_card
+from georoads.training.environment import note_sitting
 from georoads.training.loss import road_loss
+from georoads.training.meter import Clock, Meter
+from georoads.training.plots import draw_plots
 from georoads.training.ranks import Ranks, join_ranks
 from georoads.training.recipe import Recipe
 from georoads.training.run import Epoch, Position, load_state, save_state, start_run, write_history
+from georoads.training.samples import draw_samples
 from georoads.training.schedule import lr_factor, update_average
-from georoads.training.stream import ChipStream, Tickets, load_chips
+from georoads.training.stream import ChipStream, Tickets, explain_dead_workers, load_chips
 
 MAX_BAD_STEPS = 3
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a training needs before its first step."""
+    """Everything a training needs before its first step; the messages are for the user."""
 
     stream: ChipStream
     split: Split
@@ -54,12 +58,15 @@ class Prepared:
     total_steps: int | None
     ranks: Ranks
     precision: str
+    messages: tuple[str, ...] = ()
 
 
+@explain_dead_workers()
 def train(
     recipe: Recipe,
     folder: Path,
     *,
+    prepared: Prepared | None = None,
     resume: bool = False,
     command: str = "",
     on_progress: Progress = silent,
@@ -70,6 +77,7 @@ def train(
     Args:
         recipe: all parameters.
         folder: of the run; made, or entered with ``resume``.
+        prepared: what ``prepare`` made of the recipe, where that has been done.
         command: what the user typed, for the card.
         on_progress: called after each step, with steps (or seconds, where minutes end the training).
         on_epoch: called with each line of the history.
@@ -83,31 +91,43 @@ def train(
     """
     keep_freed_memory()
     torch.manual_seed(recipe.train.seed)
-    ranks = join_ranks()
-    p = prepare(recipe, ranks)
+    p = prepared or prepare(recipe)
+    ranks = p.ranks
     network, average, optimizer = _networks(recipe, ranks.device)
     history = start_run(folder, recipe, p.split.sha256, resume, write=ranks.is_first)
     at = Position()
     if history:
         at = load_state(folder, network, average, optimizer)
-    clock = _Clock(at.seconds)
+    if ranks.is_first:
+        note_sitting(folder, command, ranks.device, p.precision, ranks.world)
+    clock = Clock(at.seconds)
     progress_of = _progress_function(recipe, p, clock)
     shared = ranks.wrap(network)
     batch = recipe.train.batch
     step_size = batch * ranks.world
     tickets = Tickets(at.step * step_size + ranks.rank * batch, batch, step_size, progress_of)
     chips = load_chips(p.stream, tickets, recipe.train.workers)
-    meter = _Meter()
-    while (progress := ranks.agree(progress_of(at.step * step_size))) < 1.0:
+    meter, bad_steps = Meter(), 0
+    while (progress := ranks.agree(progress_of(at.step * step_size))) < 1.0 and not _stalled(history, recipe):
         # Dropout is a function of the step, so that a resumed run repeats it.
         torch.manual_seed(recipe.train.seed + 1_000_003 * at.step)
         lr = _set_rate(optimizer, recipe, progress)
-        image, road, valid = (t.to(ranks.device, non_blocking=True) for t in next(chips))
-        loss, logits = _forward(shared, image, road, valid, recipe.train.dice, p.precision)
-        if _step(loss, network, optimizer, recipe.train.clip, meter):
-            at.step += 1
-            meter.add(loss, logits, road, valid)
+        with meter.waiting():
+            chip = next(chips)
+        image, road, valid = (t.to(ranks.device, non_blocking=True) for t in chip)
+        logits = _forward(shared, image, p.precision)
+        loss = road_loss(logits, road, valid, recipe.train.dice, recipe.train.cldice)
+        # A step that is skipped counts too: the number of a step is that of its chips.
+        at.step += 1
+        bad_steps = 0 if _step(loss, network, optimizer, recipe.train.clip) else bad_steps + 1
+        if bad_steps == 0:
+            meter.add(loss, road_logits(logits).detach(), road, valid)
             update_average(average, network, recipe.train.ema, at.step)
+        elif bad_steps == MAX_BAD_STEPS:
+            raise GeoroadsError(
+                f"the loss was no number {MAX_BAD_STEPS} times in a row",
+                "lower --set train.lr, or use --set train.precision=fp32; the best checkpoint so far is kept",
+            )
         at.seconds = clock.seconds
         on_progress(*_report(recipe, at, meter))
         if at.step % p.steps_per_epoch == 0 or ranks.agree(progress_of(at.step * step_size)) >= 1.0:
@@ -119,19 +139,40 @@ def train(
                 _keep(folder, recipe, p, average, history, at, command)
                 save_state(folder, network, average, optimizer, at)
                 on_epoch(history[-1])
-            meter = _Meter()
-    return _finish(folder, recipe, p, history) if ranks.is_first else training_card(recipe, p.split, 0.5)
+            meter = Meter()
+    return _finish(folder, recipe, p) if ranks.is_first else training_card(recipe, p.split, 0.5)
 
 
 def prepare(recipe: Recipe, ranks: Ranks | None = None) -> Prepared:
-    """Open and divide the data sets; choose the precision."""
+    """Open and divide the data sets; choose the precision.
+
+    Raises:
+        DatasetError: for data sets that cannot be opened, or have nothing to learn from.
+        GeoroadsError: for a batch that the network cannot be trained with.
+    """
     ranks = ranks or join_ranks()
+    if recipe.train.batch == 1 and recipe.model.architecture.startswith("DeepLabV3"):
+        raise GeoroadsError(
+            f"{recipe.model.architecture} pools each chip to one value, and batch norm needs two",
+            "--set train.batch=2, with a smaller chip.size_px if memory is short",
+        )
     sources = []
+    messages = []
     for source in recipe.data:
-        split = split_dataset(open_dataset(source.path, source.gsd_m), source.split, recipe.train.seed)
-        sources.append((source, split))
+        data = open_dataset(source.path, source.gsd_m, skip_bad=recipe.train.skip_bad)
+        data = without_broken(data) if recipe.train.skip_bad else data
+        if data.skipped:
+            first = ", ".join(data.skipped[:5])
+            messages.append(f"{source.path}: {len(data.skipped)} pictures left out: {first}")
+        sources.append((source, split_dataset(data, source.split, recipe.train.seed)))
     primary = sources[0][1]
-    primary.subset("train"), primary.subset("val")
+    primary.subset("train")
+    if not primary.val:
+        primary = replace(primary, val=primary.train, method=f"{primary.method}, val = train")
+        messages.append(
+            f"{recipe.data[0].path}: no picture is left for validation, so the model is judged on what it "
+            "learns from: its figures are no result"
+        )
     mean, std = input_normalization(recipe.model.encoder)
     stream = ChipStream(
         tuple((source, split.train) for source, split in sources if split.train),
@@ -140,6 +181,7 @@ def prepare(recipe: Recipe, ranks: Ranks | None = None) -> Prepared:
         mean,
         std,
         recipe.train.seed,
+        Path(recipe.train.cache) if recipe.train.cache else None,
     )
     steps = max(1, round(_ground(primary.train) / (_ground_of_step(recipe) * ranks.world)))
     precision = recipe.train.precision
@@ -148,7 +190,8 @@ def prepare(recipe: Recipe, ranks: Ranks | None = None) -> Prepared:
     total = None if recipe.train.minutes else recipe.train.steps or steps * recipe.train.epochs
     if total and recipe.train.steps:
         steps = max(1, total // 10)
-    return Prepared(stream, primary, steps, total, ranks, precision)
+    steps = recipe.train.validate_every or steps
+    return Prepared(stream, primary, steps, total, ranks, precision, tuple(messages))
 
 
 def _ground(samples: tuple[Sample, ...]) -> float:
@@ -192,18 +235,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float)
     return lr
 
 
-class _Clock:
-    """Seconds of training over all sittings."""
-
-    def __init__(self, before: float) -> None:
-        self._start = time.monotonic() - before
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._start
-
-
-def _progress_function(recipe: Recipe, p: Prepared, clock: _Clock) -> Callable[[int], float]:
+def _progress_function(recipe: Recipe, p: Prepared, clock: Clock) -> Callable[[int], float]:
     """Progress 0..1 of a sample number: by time where minutes are given, else by the number alone."""
     if recipe.train.minutes is not None:
         budget = recipe.train.minutes * 60.0
@@ -212,70 +244,30 @@ def _progress_function(recipe: Recipe, p: Prepared, clock: _Clock) -> Callable[[
     return lambda number: number / total
 
 
-def _forward(
-    network: nn.Module,
-    image: torch.Tensor,
-    road: torch.Tensor,
-    valid: torch.Tensor,
-    dice: float,
-    precision: str,
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _forward(network: nn.Module, image: torch.Tensor, precision: str) -> torch.Tensor:
+    """(N, C, H, W) float32 logits of (N, 3, H, W)."""
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        out = network(image)
-    out = out.float()
-    return road_loss(out, road, valid, dice), road_logits(out).detach()
+        out: torch.Tensor = network(image)
+    return out.float()
 
 
-def _step(
-    loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float, meter: _Meter
-) -> bool:
+def _step(loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, clip: float) -> bool:
     """One step of the optimiser; skipped (False) where the loss or its gradient is no number."""
     optimizer.zero_grad(set_to_none=True)
     # Backward even from a loss that is no number: the gradients are summed over all processes, so all of them
     # see it and skip the step together.
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
-    if torch.isfinite(norm):
-        optimizer.step()
-        meter.bad = 0
-        return True
-    meter.bad += 1
-    if meter.bad >= MAX_BAD_STEPS:
-        raise GeoroadsError(
-            f"the loss was no number {MAX_BAD_STEPS} times in a row",
-            "lower --set train.lr, or use --set train.precision=fp32; the best checkpoint so far is kept",
-        )
-    return False
+    if not torch.isfinite(norm):
+        return False
+    optimizer.step()
+    return True
 
 
-class _Meter:
-    """Loss and road IoU (p >= 0.5) of the training chips since the last epoch."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.true = self.union = 0
-        self.bad = 0
-
-    def add(self, loss: torch.Tensor, logits: torch.Tensor, road: torch.Tensor, valid: torch.Tensor) -> None:
-        self.losses.append(float(loss.detach()))
-        found, real = (logits > 0) & (valid > 0), (road > 0) & (valid > 0)
-        self.true += int((found & real).sum())
-        self.union += int((found | real).sum())
-
-    @property
-    def loss(self) -> float:
-        return float(np.mean(self.losses)) if self.losses else math.nan
-
-    @property
-    def iou(self) -> float:
-        return self.true / self.union if self.union else 1.0
-
-
-def _report(recipe: Recipe, at: Position, meter: _Meter) -> tuple[float, str]:
+def _report(recipe: Recipe, at: Position, meter: Meter) -> tuple[float, str]:
     done = at.seconds if recipe.train.minutes is not None else at.step
-    recent = float(np.mean(meter.losses[-20:])) if meter.losses else math.nan
-    return done, f"step {at.step}, loss {recent:.3f}, best val IoU {max(0.0, at.best_iou):.4f}"
+    return done, f"step {at.step}, loss {meter.recent_loss:.3f}, best val IoU {max(0.0, at.best_iou):.4f}"
 
 
 def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
@@ -287,16 +279,25 @@ def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
     return p.ranks.total(total)
 
 
-def _epoch_line(
-    at: Position, counts: LevelCounts, meter: _Meter, lr: float, threshold: float | None
-) -> Epoch:
+def _epoch_line(at: Position, counts: LevelCounts, meter: Meter, lr: float, threshold: float | None) -> Epoch:
     score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
     p = np.arange(FULL + 1) / FULL
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
         at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,
-        score.precision, score.recall, two_class_iou(counts), two_class_dice_loss(counts),
+        score.precision, score.recall, two_class_iou(counts), two_class_dice_loss(counts), meter.waited,
     )  # fmt: skip
+
+
+def _stalled(history: list[Epoch], recipe: Recipe) -> bool:
+    """No better model within the last ``patience`` epochs."""
+    reached = [_reached(epoch, recipe) for epoch in history]
+    return bool(reached) and 0 < recipe.train.patience <= len(reached) - 1 - reached.index(max(reached))
+
+
+def _reached(epoch: Epoch, recipe: Recipe) -> float:
+    """The figure that chooses the best model."""
+    return epoch.val_iou if recipe.train.choose_by == "road_iou" else epoch.val_pooled_iou
 
 
 def _keep(
@@ -313,18 +314,21 @@ def _keep(
     write_history(folder, history)
     card = training_card(recipe, p.split, epoch.val_threshold, asdict(epoch), command)
     save_checkpoint(folder, "last", average.state_dict(), card)
-    reached = epoch.val_iou if recipe.train.choose_by == "road_iou" else epoch.val_pooled_iou
+    reached = _reached(epoch, recipe)
     if reached > at.best_iou:
         at.best_iou = reached
         save_checkpoint(folder, "best", average.state_dict(), card)
-
-
-def _finish(folder: Path, recipe: Recipe, p: Prepared, history: list[Epoch]) -> ModelCard:
-    """The plots, and pictures of what the best model sees."""
-    from georoads.training.plots import draw_plots
-    from georoads.training.samples import draw_samples
-
     draw_plots(history, folder, pooled=recipe.train.choose_by == "pooled_iou")
+    if recipe.train.tensorboard:
+        write_to_board(folder, epoch)
+    if recipe.train.samples_every and epoch.epoch % recipe.train.samples_every == 0:
+        runtime = TorchRuntime(average, p.ranks.device, p.precision)
+        place = folder / "sample_predictions" / f"epoch_{epoch.epoch:03d}"
+        draw_samples(p.split.val[: recipe.train.samples], card, runtime, place)
+
+
+def _finish(folder: Path, recipe: Recipe, p: Prepared) -> ModelCard:
+    """Pictures of what the best model sees; its card."""
     best = find_checkpoint(str(folder / "best.json"))
     if recipe.train.samples:
         runtime = TorchRuntime(load_network(best), p.ranks.device, p.precision)

@@ -54,6 +54,7 @@ class TrainParams:
     Attributes:
         epochs: how often each training picture's ground is seen; ignored where minutes is given.
         steps: of the optimizer, instead of epochs; validation then comes ten times along them.
+        validate_every: steps from one validation to the next; None: an epoch's.
         minutes: wall time of the training (over all sittings), instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
@@ -62,19 +63,27 @@ class TrainParams:
             ``constant`` it stays.
         ema: decay of the moving average of the weights, which is what is judged and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
+        cldice: weight of the soft clDice loss beside these two, 0..1.
         clip: largest norm of the gradient.
         augmentation: none, flips or full.
         precision: fp32, bf16, or auto: bf16 where the CPU multiplies it in hardware.
+        patience: epochs without a better model after which the training ends; 0: it never does.
         workers: processes that cut chips.
+        cache: folder in which decoded pictures are kept (4 bytes a pixel), where the training waits for
+            their decoding; "": none.
+        skip_bad: leave out pictures that cannot be used, instead of refusing the data set.
+        tensorboard: write the history to ``tensorboard/`` of the run folder too.
         seed: of everything random.
         threshold: p from which a pixel is road in the finished model; None: what is best on val.
         choose_by: road_iou (of the road class, at its best threshold) or pooled_iou (of background and
             road together at p >= 0.5, as the DeepGlobe notebook chose).
         samples: val pictures that are drawn beside truth and prediction when the training ends.
+        samples_every: epochs after which they are drawn meanwhile, with the model of that epoch; 0: not.
     """
 
     epochs: int = 30
     steps: int | None = None
+    validate_every: int | None = None
     minutes: float | None = None
     batch: int = 6
     lr: float = 1e-3
@@ -83,16 +92,22 @@ class TrainParams:
     weight_decay: float = 0.01
     ema: float = 0.998
     dice: float = 0.5
+    cldice: float = 0.0
     clip: float = 1.0
     augmentation: str = "full"
     precision: str = "auto"
+    patience: int = 0
     workers: int = 2
+    cache: str = ""
+    skip_bad: bool = False
+    tensorboard: bool = False
     seed: int = 42
     optimizer: str = "adamw"
     schedule: str = "cosine"
     threshold: float | None = None
     choose_by: str = "road_iou"
     samples: int = 4
+    samples_every: int = 0
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -109,8 +124,11 @@ class TrainParams:
             or self.batch < 1
             or not self.lr > 0
             or (self.steps is not None and self.steps < 1)
+            or (self.validate_every is not None and self.validate_every < 1)
         ):
-            raise ValueError("epochs, steps and batch must be at least 1, lr above 0")
+            raise ValueError("epochs, steps, validate_every and batch must be at least 1, lr above 0")
+        if not (0 <= self.dice <= 1 and 0 <= self.cldice <= 1):
+            raise ValueError("dice and cldice are weights in 0..1")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class Epoch:
 
     IoU is of the road class, pooled over pixels, on the training chips at p >= 0.5 and on val at
     ``val_threshold``. The two ``pooled`` figures count background and road together, as the DeepGlobe
-    notebook did: IoU at p >= 0.5 of both channels of the one-hot mask, and their soft Dice loss.
+    notebook did: IoU at p >= 0.5 of both channels of the one-hot mask, and their soft Dice loss. ``waited``
+    is the share of the epoch's time in which the loop waited for chips.
     """
 
     epoch: int
@@ -39,6 +40,7 @@ class Epoch:
     val_recall: float
     val_pooled_iou: float
     val_pooled_dice_loss: float
+    waited: float = 0.0
 
 
 @dataclass

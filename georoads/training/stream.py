@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from georoads.data.augment import augment, to_array
 from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
-from georoads.data.pictures import read_pair, read_valid
+from georoads.data.decoded import read_picture
+from georoads.errors import GeoroadsError
 from georoads.training.recipe import DataSource
 
 Ticket = tuple[int, float]
@@ -30,6 +34,7 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         augmentation: none, flips or full.
         mean, std: of the network's input.
         seed: of everything random.
+        cache: folder of decoded pictures, or None.
     """
 
     sources: tuple[tuple[DataSource, tuple[Sample, ...]], ...]
@@ -38,6 +43,7 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     seed: int
+    cache: Path | None = None
 
     def __getitem__(self, ticket: Ticket) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
@@ -57,8 +63,7 @@ class ChipStream(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         shares = np.array([source.share_at(progress) for source, _ in self.sources])
         source, samples = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
         sample = samples[self._turn(number, rng, len(samples))]
-        image, road = read_pair(sample)
-        picture = Chip(image, road, read_valid(sample, image, source.white_is_nodata))
+        picture = read_picture(sample, source.white_is_nodata, self.cache)
         return cut_chip(picture, sample.gsd_m, self.chip, rng)
 
     def _turn(self, number: int, rng: np.random.Generator, count: int) -> int:
@@ -95,16 +100,60 @@ class Tickets:
 
 
 def load_chips(stream: ChipStream, tickets: Tickets, workers: int) -> Iterator[Sequence[torch.Tensor]]:
-    """Batches (N, 3, H, W), (N, H, W), (N, H, W), cut by worker processes."""
+    """Batches (N, 3, H, W), (N, H, W), (N, H, W), cut by worker processes.
+
+    Raises:
+        DatasetError: for a picture that cannot be used.
+    """
     loader = DataLoader(
-        stream,
+        _Careful(stream),
         batch_sampler=tickets,  # an endless sampler: it has no length
         num_workers=workers,
         prefetch_factor=3 if workers else None,
         worker_init_fn=_one_thread,
+        collate_fn=_collate,
         timeout=120 if workers else 0,
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, GeoroadsError):
+            raise batch
+        yield batch
+
+
+@contextmanager
+def explain_dead_workers() -> Iterator[None]:
+    """Say what a worker's death means. Torch raises it from a signal handler: wherever the program just is.
+
+    Raises:
+        GeoroadsError: a worker process died within.
+    """
+    try:
+        yield
+    except RuntimeError as e:
+        if "DataLoader worker" not in str(e):
+            raise
+        raise GeoroadsError(
+            f"a process that cuts chips died: {e}",
+            "mostly for want of memory: --set train.workers=1, or a smaller train.batch",
+        ) from e
+
+
+@dataclass(frozen=True)
+class _Careful(Dataset[Any]):
+    """The stream; an expected error is handed on as a value, since a worker would bury it in a traceback."""
+
+    stream: ChipStream
+
+    def __getitem__(self, ticket: Ticket) -> Any:
+        try:
+            return self.stream[ticket]
+        except GeoroadsError as e:
+            return e
+
+
+def _collate(samples: list[Any]) -> Any:
+    errors = [s for s in samples if isinstance(s, GeoroadsError)]
+    return errors[0] if errors else default_collate(samples)
 
 
 def _one_thread(worker: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def test_a_resumed_training_equals_an_undisturbed_one(
     train(recipe, folder, resume=True)
     assert (folder / "last.safetensors").read_bytes() == (undisturbed / "last.safetensors").read_bytes()
     whole, cut = (
-        [dataclasses.replace(e, minutes=0.0) for e in read_history(f)] for f in (undisturbed, folder)
+        [dataclasses.replace(e, minutes=0.0, waited=0.0) for e in read_history(f)]
+        for f in (undisturbed, folder)
     )
     assert cut == whole
 
@@ -183,3 +185,28 @@ def test_a_training_starts_from_a_checkpoint(recipe: Recipe, undisturbed: Path, 
     other = dataclasses.replace(tuned, model=dataclasses.replace(recipe.model, encoder="resnet34"))
     with pytest.raises(GeoroadsError, match=r"is not|missing"):
         train(other, tmp_path / "other")
+
+
+def test_the_run_folder_grows_with_each_epoch(recipe: Recipe, tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+    folder = tmp_path / "run"
+    watched = dataclasses.replace(
+        recipe,
+        train=dataclasses.replace(
+            recipe.train, epochs=2, samples=1, samples_every=2, tensorboard=True, cldice=0.2
+        ),
+    )
+    train(watched, folder, on_epoch=lambda epoch: seen.append({p.name for p in folder.iterdir()}))
+    assert {"iou_score_plot.png", "environment.json", "tensorboard"} <= seen[0]
+    assert "sample_predictions" not in seen[0]
+    assert (folder / "sample_predictions" / "epoch_002" / "sample_pred_0.png").is_file()
+    train(watched, folder, resume=True)
+    sittings = json.loads((folder / "environment.json").read_text())
+    assert len(sittings) == 2
+    assert {"torch", "device", "precision", "threads"} <= sittings[0].keys()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    drawn = [(e.step, e.value) for e in events.Scalars("val/val_iou")]
+    assert drawn == [(e.epoch, pytest.approx(e.val_iou, rel=1e-5)) for e in read_history(folder)]

@@ -1,0 +1,84 @@
+"""What the training loop costs over its bare forward and backward pass, on the same shapes.
+
+    python benchmarks/training_speed.py deepglobe [--recipe lite2-mix] [--steps 12] [--rounds 3]
+
+Each round times the bare loop (one batch that lies in memory; forward, loss, backward, optimizer) and the
+whole one (chips cut and augmented by workers, moving average, figures), in turn; medians of the rounds, and
+their ratio.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import torch
+
+import georoads.training.loop as loop
+from georoads.training.recipe import Recipe, load_recipe, with_dataset
+from georoads.training.run import read_history
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--recipe", "name", default="lite2-mix")
+@click.option("--steps", default=12)
+@click.option("--rounds", default=3)
+@click.option("--cache", default="", help="Folder of decoded pictures.")
+def main(dataset: str, name: str, steps: int, rounds: int, cache: str) -> None:
+    recipe = with_dataset(load_recipe(name), dataset, None)
+    recipe = dataclasses.replace(
+        recipe,
+        data=recipe.data[:1],
+        train=dataclasses.replace(
+            recipe.train, minutes=None, steps=steps + 3, validate_every=10_000, samples=0, cache=cache
+        ),
+    )
+    bare_s, whole_s, waited = [], [], []
+    for _ in range(rounds):
+        bare_s.append(bare(recipe, steps))
+        seconds, share = whole(recipe, steps)
+        whole_s.append(seconds)
+        waited.append(share)
+    one, other = statistics.median(bare_s), statistics.median(whole_s)
+    click.echo(
+        f"bare {one:.2f} s a step, whole {other:.2f} s: {one / other:.3f} of the bare loop's speed; "
+        f"{statistics.median(waited):.1%} of the time waiting for chips"
+    )
+
+
+def bare(recipe: Recipe, steps: int) -> float:
+    """Seconds of a step on one batch in memory; the first three do not count."""
+    p = loop.prepare(recipe)
+    network, _, optimizer = loop._networks(recipe, p.ranks.device)
+    chips = [p.stream[(n, 0.0)] for n in range(recipe.train.batch)]
+    image, road, valid = (torch.stack(layer) for layer in zip(*chips, strict=True))
+    start = 0.0
+    for step in range(steps + 3):
+        if step == 3:
+            start = time.perf_counter()
+        loss = loop.road_loss(loop._forward(network, image, p.precision), road, valid, recipe.train.dice)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return (time.perf_counter() - start) / steps
+
+
+def whole(recipe: Recipe, steps: int) -> tuple[float, float]:
+    """The same of georoads' loop; and the share of the time in which it waited for chips."""
+    times: list[float] = []
+    p = loop.prepare(recipe)
+    # It validates once, after the last step that counts, on one picture.
+    p = dataclasses.replace(p, split=dataclasses.replace(p.split, val=p.split.val[:1]))
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        loop.train(recipe, run, prepared=p, on_progress=lambda done, text: times.append(time.perf_counter()))
+        return (times[-1] - times[2]) / steps, read_history(run)[0].waited
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""TensorBoard, for those who have it: the lines of history.csv as scalars."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from georoads.errors import GeoroadsError
+from georoads.training.run import Epoch
+
+
+def write_to_board(folder: Path, epoch: Epoch) -> None:
+    """Add an epoch to ``tensorboard/`` of the run folder.
+
+    A resumed run leaves nothing twice: TensorBoard drops what came after the epoch that it goes on from.
+
+    Raises:
+        GeoroadsError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as e:
+        raise GeoroadsError(
+            "train.tensorboard needs the package tensorboard", "pip install 'georoads[tensorboard]'"
+        ) from e
+    with SummaryWriter(str(folder / "tensorboard"), purge_step=epoch.epoch) as writer:
+        for name, value in asdict(epoch).items():
+            if name != "epoch":
+                room = name.split("_")[0] if name.startswith(("train_", "val_")) else "run"
+                writer.add_scalar(f"{room}/{name}", value, epoch.epoch)

@@ -1,0 +1,67 @@
+"""What is watched while a training runs: the loss, the training chips' road IoU, and where the time goes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+class Clock:
+    """Seconds of training over all sittings."""
+
+    def __init__(self, before: float) -> None:
+        self._start = time.monotonic() - before
+
+    @property
+    def seconds(self) -> float:
+        """Those of earlier sittings included."""
+        return time.monotonic() - self._start
+
+
+class Meter:
+    """Loss and road IoU (p >= 0.5) of the training chips since the last epoch, and the share of waiting."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.true = self.union = 0
+        self._start = time.perf_counter()
+        self._waited = 0.0
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, road: torch.Tensor, valid: torch.Tensor) -> None:
+        """Count a step: its loss, and (N, H, W) logits, road and valid pixels."""
+        self.losses.append(float(loss.detach()))
+        found, real = (logits > 0) & (valid > 0), (road > 0) & (valid > 0)
+        self.true += int((found & real).sum())
+        self.union += int((found | real).sum())
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The time within counts as waiting for chips."""
+        begin = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - begin
+
+    @property
+    def waited(self) -> float:
+        """Share of the time since the last epoch in which the loop waited for chips, 0..1."""
+        return self._waited / max(1e-9, time.perf_counter() - self._start)
+
+    @property
+    def loss(self) -> float:
+        """Mean; NaN before the first step."""
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    @property
+    def recent_loss(self) -> float:
+        """Mean of the last 20 steps."""
+        return float(np.mean(self.losses[-20:])) if self.losses else math.nan
+
+    @property
+    def iou(self) -> float:
+        """Of the road class, pooled over the chips."""
+        return self.true / self.union if self.union else 1.0
