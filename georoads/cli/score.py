@@ -13,14 +13,46 @@ from georoads.cli import options
 @click.argument("roads", type=options.PATH)
 @click.argument("reference", type=options.PATH)
 @click.option("--buffer", "buffer_m", default=4.0, show_default=True, help="Metres within which lines match.")
+@click.option("--explain", type=options.PATH, help="GeoPackage to write: right, missing and false stretches.")
+@options.settings
+@options.overwrite
 @options.json_file
-def score(roads: Path, reference: Path, buffer_m: float, json_file: Path | None) -> None:
-    """Score ROADS against REFERENCE: buffered completeness, correctness, quality and F1 of the lines."""
-    from georoads.output.read import read_roads
-    from georoads.scoring.score import ScoreParams
-    from georoads.scoring.score import score as score_roads
+@options.quiet
+def score(
+    roads: Path,
+    reference: Path,
+    buffer_m: float,
+    explain: Path | None,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Score the lines of ROADS against REFERENCE.
 
-    result = score_roads(read_roads(roads), read_roads(reference), ScoreParams(buffer_m)).as_dict()
-    options.write_json(json_file, result)
-    for key, value in result.items():
-        click.echo(f"{key}: {value:.4f}" if isinstance(value, float) else f"{key}: {value}")
+    Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
+    nodes; and how tidy ROADS are. docs/scoring.md explains each.
+    """
+    from georoads.jobs.settings import with_values
+    from georoads.output.errors_layer import check_errors_output
+    from georoads.output.read import read_roads
+    from georoads.scoring.params import ScoreParams
+    from georoads.scoring.score import score as score_roads
+    from georoads.scoring.table import table
+
+    values = options.rooms(settings, score=ScoreParams())["score"]
+    params = with_values(ScoreParams(), {"buffer_m": buffer_m} | values, "score")
+    if explain is not None:
+        check_errors_output(explain, overwrite=overwrite, inputs=(roads, reference))
+    proposal, truth = read_roads(roads), read_roads(reference)
+    result = score_roads(proposal, truth, params)
+    options.write_json(json_file, result.as_dict())
+    if not quiet:
+        for line in table(result, roads.name, reference.name):
+            click.echo(line, err=str(json_file) == "-")
+    if explain is not None:
+        from georoads.scoring.explain import write_explained
+
+        write_explained(explain, proposal, truth, params, (roads, reference), overwrite=overwrite)
+        if not quiet:
+            click.echo(f"{explain} shows where", err=True)

@@ -81,26 +81,55 @@ def match(proposal: Segments, reference: Segments, buffer_m: float) -> Matched:
     )
 
 
+@dataclass(frozen=True)
+class Covered:
+    """Where segments lie within a buffer: disjoint intervals, in the order of their segments.
+
+    Attributes:
+        own: (N,) int64, the segment that each interval belongs to.
+        low, high: (N,) float64 in 0..1 from the segment's start to its end.
+    """
+
+    own: NDArray[np.int64]
+    low: Vectors
+    high: Vectors
+
+    def shares(self, count: int) -> Vectors:
+        """(count,) float64 in 0..1: the covered share of each segment."""
+        shares = np.bincount(self.own, weights=self.high - self.low, minlength=count)
+        return np.minimum(shares.astype(np.float64), 1.0)
+
+
+def covered(segments: Segments, others: Segments, buffer_m: float) -> Covered:
+    """The parts of ``segments`` that lie within ``buffer_m`` of ``others``."""
+    found = [Covered(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
+    if len(segments) and len(others):
+        tree = shapely.STRtree(straight(others.start, others.end))
+        for begin in range(0, len(segments), _CHUNK):
+            start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
+            own, near = tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
+            way = end[own] - start[own]
+            low, high = within(start[own], way, others.start[near], others.end[near], buffer_m)
+            found.append(united(own.astype(np.int64) + begin, low, high))
+    return Covered(
+        np.concatenate([c.own for c in found]),
+        np.concatenate([c.low for c in found]),
+        np.concatenate([c.high for c in found]),
+    )
+
+
 def _covered_m(segments: Segments, others: Segments, buffer_m: float) -> float:
     """Metres of ``segments`` that lie within ``buffer_m`` of ``others``."""
-    if not len(segments) or not len(others):
-        return 0.0
-    tree = shapely.STRtree(_lines(others.start, others.end))
-    shares = np.zeros(len(segments))
-    for begin in range(0, len(segments), _CHUNK):
-        piece = slice(begin, begin + _CHUNK)
-        start, end = segments.start[piece], segments.end[piece]
-        own, near = tree.query(_lines(start, end), predicate="dwithin", distance=buffer_m)
-        low, high = _within(start[own], end[own] - start[own], others.start[near], others.end[near], buffer_m)
-        shares[piece] = _united(own, low, high, len(start))
+    shares = covered(segments, others, buffer_m).shares(len(segments))
     return float((shares * segments.length_m).sum())
 
 
-def _lines(start: Vectors, end: Vectors) -> NDArray[np.object_]:
+def straight(start: Vectors, end: Vectors) -> NDArray[np.object_]:
+    """(N,) shapely LineStrings of two points each."""
     return np.asarray(shapely.linestrings(np.stack((start, end), axis=1)), dtype=np.object_)
 
 
-def _within(s: Vectors, d: Vectors, a: Vectors, b: Vectors, r: float) -> Interval:
+def within(s: Vectors, d: Vectors, a: Vectors, b: Vectors, r: float) -> Interval:
     """Limits of t in 0..1, (N,) each, where s + t d lies within r of the segment a b; low > high: nowhere."""
     discs = [_through_disc(s - a, d, r), _through_disc(s - b, d, r)]
     strip = _through_strip(s - a, d, b - a, r)
@@ -144,12 +173,12 @@ def _between(p: Vectors, v: Vectors, least: Vectors, most: Vectors) -> Interval:
     return low, high
 
 
-def _united(own: NDArray[np.int64], low: Vectors, high: Vectors, count: int) -> Vectors:
-    """Length of the union of the intervals of each owner: (count,) float64 in 0..1."""
+def united(own: NDArray[np.int64], low: Vectors, high: Vectors) -> Covered:
+    """The union of the intervals of each owner; those with low >= high are empty."""
     real = low < high
     own, low, high = own[real], low[real], high[real]
     if not len(own):
-        return np.zeros(count)
+        return Covered(own, low, high)
     order = np.lexsort((low, own))
     own, low, high = own[order], low[order], high[order]
     # How far the intervals of an owner reach so far. Ranks by (owner, high) let the running maximum start
@@ -160,5 +189,4 @@ def _united(own: NDArray[np.int64], low: Vectors, high: Vectors, count: int) -> 
     reach = high[by_reach[np.maximum.accumulate(rank)]]
     begins = np.concatenate(([True], (own[1:] != own[:-1]) | (low[1:] > reach[:-1])))
     ends = np.concatenate((begins[1:], [True]))
-    union = np.bincount(own[begins], weights=reach[ends] - low[begins], minlength=count)
-    return np.minimum(union.astype(np.float64), 1.0)
+    return Covered(own[begins], low[begins], reach[ends])

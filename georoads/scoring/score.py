@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from georoads.output.read import RoadLines
+from georoads.scoring.apls import Apls, apls
 from georoads.scoring.buffered import match
+from georoads.scoring.feel import Feel, feel
+from georoads.scoring.nodes import NodeScore, match_nodes
+from georoads.scoring.params import ScoreParams as ScoreParams
+from georoads.scoring.road_graph import road_graph
 from georoads.scoring.segments import local_crs, to_segments
-
-
-@dataclass(frozen=True)
-class ScoreParams:
-    """Settings of the scores; lengths in metres on the ground.
-
-    Attributes:
-        buffer_m: how far lines may lie apart and still match.
-    """
-
-    buffer_m: float = 4.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.buffer_m) and self.buffer_m > 0):
-            raise ValueError(f"buffer_m must be above 0, not {self.buffer_m}")
+from georoads.scoring.topo import Topo, topo
 
 
 @dataclass(frozen=True)
 class Score:
-    """Scores of a proposal against a reference, each 0..1, by length; lengths in kilometres.
+    """Scores of a proposal against a reference, each 0..1; lengths in kilometres.
 
     Attributes:
         completeness: share of the reference's length within the buffer of the proposal (recall).
         correctness: share of the proposal's length within the buffer of the reference (precision).
         f1: harmonic mean of the two.
         quality: matched proposal / (proposal + unmatched reference).
+        apls: similarity of the lengths of routes.
+        topo: similarity of what can be reached from many places.
+        nodes: junctions and dead ends, matched one to one.
+        feel: how tidy the proposal's lines are.
         reference_km, proposal_km: lengths of the layers.
         params: the settings.
     """
@@ -43,22 +37,40 @@ class Score:
     correctness: float
     f1: float
     quality: float
+    apls: Apls
+    topo: Topo
+    nodes: NodeScore
+    feel: Feel
     reference_km: float
     proposal_km: float
     params: ScoreParams
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the scores, the lengths, and ``parameters``."""
-        values = asdict(self)
-        values["parameters"] = values.pop("params")
-        return values
+        """For JSON: the scores as plain numbers, then how each came about, and ``parameters``."""
+        return {
+            "apls": self.apls.score,
+            "topo_f1": self.topo.f1,
+            "node_f1": self.nodes.f1,
+            "completeness": self.completeness,
+            "correctness": self.correctness,
+            "f1": self.f1,
+            "quality": self.quality,
+            "reference_km": self.reference_km,
+            "proposal_km": self.proposal_km,
+            "apls_reference_onto_proposal": asdict(self.apls.reference_onto_proposal),
+            "apls_proposal_onto_reference": asdict(self.apls.proposal_onto_reference),
+            "topo": asdict(self.topo),
+            "nodes": asdict(self.nodes),
+            "feel": asdict(self.feel),
+            "parameters": asdict(self.params),
+        }
 
 
 def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None = None) -> Score:
     """Score a proposal against a reference.
 
     Both are projected to a plane around the reference, so a buffer of 4 m is 4 m on the ground in any CRS.
-    The score depends neither on the direction of lines nor on their number of points. Two empty layers score
+    The scores depend neither on the direction of lines nor on their number of points. Two empty layers score
     1, an empty one against another 0.
 
     Args:
@@ -74,17 +86,23 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
         >>> road = RoadLines(np.array([shapely.LineString([(500000, 0), (500100, 0)])]), "EPSG:32633")
         >>> half = RoadLines(np.array([shapely.LineString([(500000, 0), (500046, 0)])]), "EPSG:32633")
         >>> result = score(half, road)
-        >>> round(result.completeness, 3), result.correctness
-        (0.5, 1.0)
+        >>> round(result.completeness, 3), result.correctness, round(result.apls.score, 3)
+        (0.5, 1.0, 0.286)
     """
     params = params or ScoreParams()
     crs = local_crs((reference, proposal))
-    matched = match(to_segments(proposal, crs), to_segments(reference, crs), params.buffer_m)
+    truth = to_segments(reference, crs)
+    matched = match(to_segments(proposal, crs), truth, params.buffer_m)
+    ours, theirs = road_graph(proposal, crs), road_graph(reference, crs)
     return Score(
         completeness=matched.completeness,
         correctness=matched.correctness,
         f1=matched.f1,
         quality=matched.quality,
+        apls=apls(ours, theirs, params),
+        topo=topo(ours, theirs, params),
+        nodes=match_nodes(ours, theirs, params.node_match_m),
+        feel=feel(proposal, crs, ours, truth, params),
         reference_km=matched.reference_m / 1000,
         proposal_km=matched.proposal_m / 1000,
         params=params,

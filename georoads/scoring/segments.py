@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from georoads.errors import LayerError
 from georoads.grid import Points, parse_crs
 from georoads.output.read import RoadLines
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
 
 LONGEST_M = 250.0
 """A segment that is straight in its own CRS is bent in another one. Lines are divided until that is below
@@ -52,7 +57,7 @@ def local_crs(layers: tuple[RoadLines, ...]) -> str:
             west, south, east, north = shapely.total_bounds(layer.lines)
             # The middle of the corners on the sphere: it holds across the antimeridian, too.
             corners = np.array([[west, south], [east, south], [west, north], [east, north]])
-            lon, lat = np.radians(_transformed(corners, layer, "EPSG:4326")).T
+            lon, lat = np.radians(projected(corners, layer, "EPSG:4326")).T
             xyz = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
             lon_0 = float(np.degrees(np.arctan2(xyz[1], xyz[0])))
             lat_0 = float(np.degrees(np.arctan2(xyz[2], np.hypot(xyz[0], xyz[1]))))
@@ -69,28 +74,47 @@ def to_segments(layer: RoadLines, crs: str) -> Segments:
         LayerError: the lines cannot be projected.
     """
     real = layer.lines[shapely.length(layer.lines) > 0]
-    lines = shapely.segmentize(real, LONGEST_M / _metres_per_unit(layer.crs))
+    lines = shapely.segmentize(real, longest(layer))
     points, line = shapely.get_coordinates(lines, return_index=True)
-    points = _transformed(points, layer, crs)
+    points = projected(points, layer, crs)
     same = line[1:] == line[:-1]
     moved = (points[1:] != points[:-1]).any(axis=1)
     keep = np.flatnonzero(same & moved)
     return Segments(points[keep], points[keep + 1], line[keep])
 
 
-def _transformed(points: Points, layer: RoadLines, crs: str) -> Points:
+def longest(layer: RoadLines) -> float:
+    """``LONGEST_M`` in the units of the layer's CRS."""
+    parsed = parse_crs(layer.crs)
+    factor = float(parsed.axis_info[0].unit_conversion_factor) if parsed.axis_info else 1.0
+    return LONGEST_M / (factor * _EARTH_M if parsed.is_geographic else factor)
+
+
+def projected(points: Points, layer: RoadLines, crs: str) -> Points:
+    """Points (N, 2) of a layer's CRS in the plane of ``crs``.
+
+    Raises:
+        LayerError: naming the layer, when a point cannot be projected.
+    """
+    moved = _transformed(points, layer.crs, crs)
+    if not np.isfinite(moved).all():
+        raise LayerError(f"{layer.name} lies outside the area of its CRS", "check the CRS of the layer")
+    return moved
+
+
+def unprojected(points: Points, layer: RoadLines, crs: str) -> Points:
+    """Points (N, 2) of the plane of ``crs`` in the layer's CRS: the way back from ``projected``."""
+    return _transformed(points, crs, layer.crs)
+
+
+def _transformed(points: Points, source: str, target: str) -> Points:
+    x, y = _transformer(source, target).transform(points[:, 0], points[:, 1])
+    return np.column_stack((x, y))
+
+
+@lru_cache(maxsize=16)
+def _transformer(source: str, target: str) -> Transformer:
+    """PROJ takes longer to find the way from one CRS to the other than to move a thousand points."""
     from pyproj import Transformer
 
-    x, y = Transformer.from_crs(parse_crs(layer.crs), parse_crs(crs), always_xy=True).transform(
-        points[:, 0], points[:, 1]
-    )
-    projected = np.column_stack((x, y))
-    if not np.isfinite(projected).all():
-        raise LayerError(f"{layer.name} lies outside the area of its CRS", "check the CRS of the layer")
-    return projected
-
-
-def _metres_per_unit(crs: str) -> float:
-    parsed = parse_crs(crs)
-    factor = float(parsed.axis_info[0].unit_conversion_factor) if parsed.axis_info else 1.0
-    return factor * _EARTH_M if parsed.is_geographic else factor
+    return Transformer.from_crs(parse_crs(source), parse_crs(target), always_xy=True)

@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from drawn_layers import LOCAL, roads
 from pyproj import Transformer
 
 from georoads.output.read import RoadLines
 from georoads.scoring.buffered import match
 from georoads.scoring.score import Score, ScoreParams, score
 from georoads.scoring.segments import Segments, to_segments
-
-# A transverse Mercator plane around the drawings: at their middle a unit is a metre.
-LOCAL = "+proj=tmerc +lat_0=48 +lon_0=11 +ellps=WGS84 +units=m"
-
-
-def roads(*lines: list[tuple[float, float]], crs: str = LOCAL) -> RoadLines:
-    drawn = np.empty(len(lines), dtype=object)
-    drawn[:] = [shapely.LineString(line) for line in lines]
-    return RoadLines(drawn, crs)
 
 
 def rounded(result: Score) -> tuple[float, float, float, float]:
@@ -179,16 +171,10 @@ def test_segments_drop_pieces_of_no_length() -> None:
 
 def test_as_dict_and_checks() -> None:
     values = score(roads(), roads()).as_dict()
-    assert list(values) == [
-        "completeness",
-        "correctness",
-        "f1",
-        "quality",
-        "reference_km",
-        "proposal_km",
-        "parameters",
-    ]
-    assert values["parameters"] == {"buffer_m": 4.0}
+    needed = {"apls", "topo_f1", "completeness", "correctness", "f1", "parameters"}
+    assert needed <= values.keys()
+    assert all(values[name] == 1.0 for name in needed - {"parameters"})
+    assert values["parameters"]["buffer_m"] == 4.0
     for bad in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="buffer_m"):
             ScoreParams(bad)

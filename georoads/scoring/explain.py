@@ -1,0 +1,128 @@
+"""Where the score comes from: right, missing and false stretches of road, as lines on a map."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads import __version__
+from georoads.output.errors_layer import ErrorKind, ErrorLines, write_errors
+from georoads.output.provenance import Provenance, provenance_date
+from georoads.output.read import RoadLines
+from georoads.scoring.buffered import covered
+from georoads.scoring.params import ScoreParams
+from georoads.scoring.segments import Segments, local_crs, to_segments, unprojected
+
+_LEAST_M = 1e-6
+"""What is shorter is rounding."""
+
+
+def explain(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None = None) -> ErrorLines:
+    """Cut both layers into the stretches that the buffered scores count.
+
+    Right and false stretches are those of the proposal, within and beyond the buffer of the reference;
+    missing ones are those of the reference beyond the buffer of the proposal. So right / (right + false) is
+    the correctness. A stretch is as long as a line goes on being the same kind.
+
+    Returns:
+        the stretches in the proposal's CRS, with their lengths in the local plane, in metres.
+
+    Raises:
+        LayerError: a layer cannot be projected.
+    """
+    params = params or ScoreParams()
+    crs = local_crs((reference, proposal))
+    ours, truth = to_segments(proposal, crs), to_segments(reference, crs)
+    right, right_m = _stretches(ours, truth, params.buffer_m, inside=True)
+    false, false_m = _stretches(ours, truth, params.buffer_m, inside=False)
+    missing, missing_m = _stretches(truth, ours, params.buffer_m, inside=False)
+    kinds = (
+        [ErrorKind.RIGHT] * len(right) + [ErrorKind.FALSE] * len(false) + [ErrorKind.MISSING] * len(missing)
+    )
+    lines = np.concatenate((right, false, missing))
+    target = proposal if len(proposal.lines) else reference
+    moved = shapely.transform(lines, lambda xy: unprojected(xy, target, crs)) if len(lines) else lines
+    lengths = np.concatenate((right_m, false_m, missing_m))
+    return ErrorLines(moved, tuple(kinds), lengths, target.crs)
+
+
+def write_explained(
+    path: Path,
+    proposal: RoadLines,
+    reference: RoadLines,
+    params: ScoreParams,
+    files: tuple[Path, Path],
+    *,
+    overwrite: bool = False,
+) -> ErrorLines:
+    """Write the stretches as a styled GeoPackage; see ``write_errors`` for what it refuses.
+
+    Args:
+        path: the file to write.
+        proposal, reference: the layers.
+        params: the settings.
+        files: where the two layers were read from, for the provenance.
+        overwrite: True when an existing file may be replaced.
+    """
+    found = explain(proposal, reference, params)
+    provenance = Provenance(
+        model="",
+        model_sha256="",
+        model_terms="",
+        parameters=json.dumps(asdict(params)),
+        scene=f"{files[0].name} against {files[1].name}",
+        version=__version__,
+        date=provenance_date(files),
+    )
+    write_errors(found, path, provenance, overwrite=overwrite)
+    return found
+
+
+def _stretches(
+    segments: Segments, others: Segments, buffer_m: float, *, inside: bool
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """Lines (N,) within or beyond the buffer of the others, in the plane, and their lengths in metres."""
+    found = covered(segments, others, buffer_m)
+    own, low, high = found.own, found.low, found.high
+    if not inside:
+        own, low, high = _gaps(own, low, high, len(segments))
+    length = segments.length_m[own]
+    real = (high - low) * length > _LEAST_M
+    own, low, high, length = own[real], low[real], high[real], length[real]
+    if not len(own):
+        return np.empty(0, dtype=np.object_), np.empty(0)
+    way = segments.end[own] - segments.start[own]
+    start, end = (segments.start[own] + share[:, None] * way for share in (low, high))
+    goes_on = np.zeros(len(own), dtype=bool)
+    goes_on[1:] = (
+        (own[1:] == own[:-1] + 1)
+        & (segments.line[own[1:]] == segments.line[own[:-1]])
+        & ((1 - high[:-1]) * length[:-1] < _LEAST_M)
+        & (low[1:] * length[1:] < _LEAST_M)
+    )
+    first = np.flatnonzero(~goes_on)
+    # A stretch has its first start, and the end of each of its pieces.
+    row = np.cumsum(~goes_on) - 1
+    points = np.insert(end, first, start[first], axis=0)
+    rows = np.insert(row, first, row[first])
+    lengths = np.bincount(row, weights=(high - low) * length).astype(np.float64)
+    return np.asarray(shapely.linestrings(points, indices=rows), dtype=np.object_), lengths
+
+
+def _gaps(
+    own: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """What disjoint sorted intervals leave of 0..1 on each of ``count`` segments."""
+    # Each segment gets a last interval from 1 to 1, so that what comes before it is a gap like any other.
+    own = np.concatenate((own, np.arange(count)))
+    low, high = (np.concatenate((ends, np.ones(count))) for ends in (low, high))
+    order = np.lexsort((high, low, own))
+    own, low, high = own[order], low[order], high[order]
+    before = np.zeros(len(own))
+    before[1:] = np.where(own[1:] == own[:-1], high[:-1], 0.0)
+    return own, before, low

@@ -1,0 +1,68 @@
+"""The settings of the scores, with their defaults and where those come from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+_MAY_BE_ZERO = {"apls_min_curvature", "apls_all_pairs", "bound_m", "seed"}
+_COUNTS = {"apls_sources", "topo_seeds"}
+
+
+@dataclass(frozen=True)
+class ScoreParams:
+    """Settings of the scores; lengths in metres on the ground. docs/scoring.md says why.
+
+    Attributes:
+        buffer_m: how far lines may lie apart and still match.
+        apls_spacing_m: greatest distance between control points along an edge.
+        apls_min_curvature: control points are put on edges from this curvature on; 0: on all edges.
+        apls_snap_m: how far a control point may lie from the other network.
+        apls_all_pairs: up to so many control points, routes start from each of them.
+        apls_sources: beyond that, from so many of them, drawn with ``seed``; they lead to all others.
+        topo_match_m: how far a hole may lie from its marble, and a seed from the other network.
+        topo_step_m: distance of holes and marbles along the roads.
+        topo_radius_m: how far the roads are followed from a seed.
+        topo_seed_every_m: greatest distance between possible seeds along an edge.
+        topo_seeds: so many seeds at most, drawn with ``seed``.
+        node_match_m: how far a node may lie from its partner.
+        spur_m: a dead end shorter than this is a spur.
+        doubled_m: roads closer than this, and nearly parallel, are doubled.
+        doubled_deg: what nearly parallel means, in degrees.
+        bend_deg: a bend that turns by more is sharp, in degrees.
+        bound_m: a road that ends within this of the layer's bound was cut there and is no dangle.
+        seed: of the random draws.
+    """
+
+    buffer_m: float = 4.0
+    apls_spacing_m: float = 50.0
+    apls_min_curvature: float = 0.0
+    apls_snap_m: float = 4.0
+    apls_all_pairs: int = 1000
+    apls_sources: int = 500
+    topo_match_m: float = 8.0
+    topo_step_m: float = 5.5
+    topo_radius_m: float = 300.0
+    topo_seed_every_m: float = 50.0
+    topo_seeds: int = 500
+    node_match_m: float = 8.0
+    spur_m: float = 15.0
+    doubled_m: float = 3.0
+    doubled_deg: float = 15.0
+    bend_deg: float = 45.0
+    bound_m: float = 10.0
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _MAY_BE_ZERO:
+                if not (math.isfinite(value) and value >= 0):
+                    raise ValueError(f"{field.name} must not be negative, not {value}")
+            elif field.name in _COUNTS:
+                if value < 1:
+                    raise ValueError(f"{field.name} must be at least 1, not {value}")
+            elif not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{field.name} must be above 0, not {value}")
+        if self.doubled_deg > 90 or self.bend_deg > 180:
+            raise ValueError("doubled_deg goes up to 90, bend_deg up to 180")

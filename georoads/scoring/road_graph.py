@@ -1,0 +1,217 @@
+"""From lines to a graph of nodes and edges in a metric plane.
+
+Lines are joined where they share a vertex, at their ends or on the way, and nowhere else: lines that cross
+without a common vertex pass over each other, as a bridge does. That is how OpenStreetMap and the graphs of
+the authors of APLS mean it.
+
+Strategy. All lines are cut at all their vertices. Straight pieces between the same two vertices are one, so
+a line that was drawn twice counts once. A node is a vertex where another number of pieces than two meets, and
+an edge is the chain of pieces between two nodes. So neither the number of vertices of a line, nor its
+direction, nor how a road is divided into lines changes the graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.grid import Points
+from georoads.output.read import RoadLines
+from georoads.scoring.segments import Segments, longest, projected
+
+CELL_M = 0.01
+"""Vertices that are equal when rounded to this are the same."""
+
+_RING_AXIS = np.array([0.8507, 0.5257])
+"""A ring without a junction gets its node where it reaches furthest against this axis. Few roads run
+across it, so that the place is clear whatever the CRS."""
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RoadGraph:
+    """Nodes and edges of a road layer in a metric plane.
+
+    Attributes:
+        node_xy: (N, 2) float64 metres.
+        degree: (N,) int64, edge ends that meet at each node; a loop counts twice.
+        edge_nodes: (E, 2) int64, the nodes at the first and the last point of each edge.
+        points: (P, 2) float64 metres, the points of all edges, one edge after the other.
+        offsets: (E + 1,) int64; edge e has the points offsets[e] to offsets[e + 1].
+        drawn: (P - E,) int64, how often each straight piece was drawn in the layer.
+    """
+
+    node_xy: Points
+    degree: Indices
+    edge_nodes: Indices
+    points: Points
+    offsets: Indices
+    drawn: Indices
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self.edge_nodes)
+
+    @cached_property
+    def pieces(self) -> Segments:
+        """The (P - E) straight pieces of the edges; ``line`` is the edge."""
+        edge = np.repeat(np.arange(self.n_edges), np.diff(self.offsets))
+        first = np.flatnonzero(edge[1:] == edge[:-1])
+        return Segments(self.points[first], self.points[first + 1], edge[first])
+
+    @cached_property
+    def reach_m(self) -> NDArray[np.float64]:
+        """(P,) float64: metres from the start of its edge to each point."""
+        total = np.zeros(len(self.points))
+        for_pieces = np.ones(len(self.points), dtype=bool)
+        for_pieces[self.offsets[:-1]] = False
+        total[for_pieces] = self.pieces.length_m
+        total = np.cumsum(total)
+        return total - np.repeat(total[self.offsets[:-1]], np.diff(self.offsets))
+
+    @cached_property
+    def piece_from_m(self) -> NDArray[np.float64]:
+        """(P - E,) float64: metres from the start of its edge to the start of each piece."""
+        keep = np.ones(len(self.points), dtype=bool)
+        keep[self.offsets[1:] - 1] = False
+        return self.reach_m[keep]
+
+    @cached_property
+    def length_m(self) -> NDArray[np.float64]:
+        """(E,) float64, metres."""
+        return self.reach_m[self.offsets[1:] - 1]
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Spatial index of the pieces."""
+        return shapely.STRtree(shapely.linestrings(np.stack((self.pieces.start, self.pieces.end), axis=1)))
+
+
+@dataclass(frozen=True)
+class _Vertices:
+    """Distinct vertices, sorted by place, in the layer's CRS and in the plane; and the pieces between."""
+
+    source: Points
+    xy: Points
+    pairs: Indices
+    drawn: Indices
+
+
+@dataclass(frozen=True)
+class _Chains:
+    """Chains of vertices, one after the other; ``piece`` is the piece that follows each, -1 at the end."""
+
+    vertex: Indices
+    piece: Indices
+    offsets: Indices
+
+
+def road_graph(layer: RoadLines, crs: str) -> RoadGraph:
+    """The graph of a layer in the plane of ``crs``.
+
+    Raises:
+        LayerError: the lines cannot be projected.
+
+    Example:
+        >>> road, street = [(0, 0), (50, 0), (90, 0)], [(50, 9), (50, 0)]
+        >>> lines = np.array([shapely.LineString(road), shapely.LineString(street)])
+        >>> graph = road_graph(RoadLines(lines, "EPSG:32633"), "EPSG:32633")
+        >>> graph.n_edges, graph.degree.tolist(), graph.length_m.tolist()
+        (3, [1, 3, 1, 1], [50.0, 9.0, 40.0])
+    """
+    vertices = _vertices(layer, crs)
+    degree = np.bincount(vertices.pairs.ravel(), minlength=len(vertices.xy))
+    chains = _chains(vertices, degree)
+    ends = np.column_stack((chains.vertex[chains.offsets[:-1]], chains.vertex[chains.offsets[1:] - 1]))
+    nodes, edge_nodes = np.unique(ends, return_inverse=True)
+    points, offsets, piece = _bent(vertices, chains, layer, crs)
+    return RoadGraph(
+        node_xy=vertices.xy[nodes],
+        degree=degree[nodes],
+        edge_nodes=edge_nodes.reshape(-1, 2).astype(np.int64),
+        points=points,
+        offsets=offsets,
+        drawn=vertices.drawn[piece],
+    )
+
+
+def _vertices(layer: RoadLines, crs: str) -> _Vertices:
+    source, line = shapely.get_coordinates(layer.lines, return_index=True)
+    xy = projected(source, layer, crs)
+    cell = np.rint(xy / CELL_M).astype(np.int64)
+    # One number for both: a plane around the scene reaches no further than half around the Earth, 31 bits.
+    _, first, vertex = np.unique((cell[:, 0] << 32) + cell[:, 1], return_index=True, return_inverse=True)
+    pairs = np.column_stack((vertex[:-1], vertex[1:]))
+    pairs = np.sort(pairs[(line[1:] == line[:-1]) & (vertex[1:] != vertex[:-1])], axis=1)
+    pairs, drawn = np.unique(pairs, axis=0, return_counts=True)
+    return _Vertices(source[first], xy[first], pairs.astype(np.int64), drawn.astype(np.int64))
+
+
+def _chains(vertices: _Vertices, degree: Indices) -> _Chains:
+    """Walk from every node along every piece to the next node; what is left are rings."""
+    a, b = vertices.pairs[:, 0], vertices.pairs[:, 1]
+    ends = np.concatenate((a, b))
+    order = np.argsort(ends, kind="stable")
+    to = np.concatenate((b, a))[order].tolist()
+    by = np.tile(np.arange(len(a)), 2)[order].tolist()
+    first = np.concatenate(([0], np.cumsum(degree))).tolist()
+    degrees = degree.tolist()
+    used = [False] * len(a)
+    vertex: list[int] = []
+    piece: list[int] = []
+    offsets = [0]
+
+    def walk(start: int, half: int) -> None:
+        vertex.append(start)
+        while True:
+            used[by[half]] = True
+            here = to[half]
+            piece.append(by[half])
+            vertex.append(here)
+            if degrees[here] != 2 or here == start:
+                break
+            half = first[here] + (by[first[here]] == by[half])
+        piece.append(-1)
+        offsets.append(len(vertex))
+
+    for start in np.flatnonzero(degree != 2).tolist():
+        for half in range(first[start], first[start + 1]):
+            if not used[by[half]]:
+                walk(start, half)
+    # In this order, the first vertex of a ring that is met is the one where it gets its node.
+    for start in np.argsort(vertices.xy @ _RING_AXIS, kind="stable").tolist():
+        if degrees[start] == 2 and not used[by[first[start]]]:
+            walk(start, first[start])
+    return _Chains(*(np.array(values, dtype=np.int64) for values in (vertex, piece, offsets)))
+
+
+def _bent(
+    vertices: _Vertices, chains: _Chains, layer: RoadLines, crs: str
+) -> tuple[Points, Indices, Indices]:
+    """Points and offsets of the edges, with points between vertices far apart; the piece of each step."""
+    going = np.flatnonzero(chains.piece >= 0)
+    start, end = chains.vertex[going], chains.vertex[going + 1]
+    way = vertices.source[end] - vertices.source[start]
+    parts = np.ones(len(chains.vertex), dtype=np.int64)
+    # The end of a chain stands for itself alone.
+    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest(layer)), 1)
+    of = np.repeat(np.arange(len(parts)), parts)
+    starts = np.concatenate(([0], np.cumsum(parts)))
+    step = np.arange(len(of)) - starts[of]
+    points = vertices.xy[chains.vertex[of]]
+    between = np.flatnonzero(step)
+    if len(between):
+        at = of[between]
+        base = vertices.source[chains.vertex[at]]
+        along = (step[between] / parts[at])[:, None]
+        points[between] = projected(
+            base + along * (vertices.source[chains.vertex[at + 1]] - base), layer, crs
+        )
+    piece = chains.piece[of]
+    return points, starts[chains.offsets], piece[piece >= 0]

@@ -1,0 +1,142 @@
+"""What a user of the lines feels: each number on a drawing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import shapely
+from drawn_layers import LOCAL, graph, moved, random_town, roads
+
+from georoads.output.read import RoadLines
+from georoads.scoring.feel import Feel, dangles, doubled_m, feel, jitter_m, sharp_bends
+from georoads.scoring.params import ScoreParams
+from georoads.scoring.road_graph import road_graph
+from georoads.scoring.score import score
+from georoads.scoring.segments import to_segments
+
+LINE = [(0, 0), (100, 0)]
+
+
+def doubled(*lines) -> float:
+    return doubled_m(graph(*lines), 3.0, 15.0)
+
+
+def jitter(proposal, reference, buffer_m: float = 4.0) -> float | None:
+    return jitter_m(graph(proposal), to_segments(roads(reference), LOCAL), buffer_m)
+
+
+def test_two_roads_side_by_side_are_doubled() -> None:
+    #  ------------ 100 m      2 m apart: all of both. 3.1 m apart: nothing.
+    #  ------------ 100 m
+    assert doubled(LINE, [(0, 2), (100, 2)]) == pytest.approx(200)
+    assert doubled(LINE, [(100, 2), (0, 2)]) == pytest.approx(200)
+    assert doubled(LINE, [(0, 3.1), (100, 3.1)]) == 0
+    # A short one beside: 50 m, and of the long one 50 m and what the round ends reach beyond, √5 m each.
+    assert doubled(LINE, [(25, 2), (75, 2)]) == pytest.approx(100 + 2 * math.sqrt(5))
+
+
+def test_what_was_drawn_twice_is_doubled() -> None:
+    assert doubled(LINE, LINE) == pytest.approx(200)
+    tails = [(0, 0), (0, 30)], [(100, 0), (100, 30)]  # 12 m from the nodes that both ways share do not count
+    assert doubled(LINE, [(100, 0), (50, 0), (0, 0)], *tails) == pytest.approx(2 * (100 - 24))
+    assert doubled(LINE, [(100, 0), (150, 0)], [(150, 0), (100, 0)]) == pytest.approx(100)
+
+
+def test_neighbours_at_a_node_are_not_doubled() -> None:
+    assert doubled(LINE, [(100, 0), (200, 0)]) == 0
+    assert doubled(LINE, [(100, 0), (200, 10)], [(100, 0), (200, -20)], [(100, 0), (100, 50)]) < 30
+    for degrees in (16, 30, 90):
+        angle = math.radians(degrees)
+        fork = [(100, 0), (100 + 80 * math.cos(angle), 80 * math.sin(angle))]
+        assert doubled(LINE, [(100, 0), (200, 0)], fork) == 0
+    assert doubled(LINE, [(50, -50), (50, 50)]) == 0  # across
+
+
+def test_a_road_that_comes_back_doubles_itself() -> None:
+    #  A hairpin of two legs of 120 m, 2 m apart: all but what lies within about 12 m of its bend
+    hairpin = doubled([(0, 0), (120, 0), (120, 2), (0, 2)])
+    assert 240 - 4 * 12 <= hairpin <= 240 - 2 * 5
+    ring = doubled([(0, 0), (120, 0), (120, 2), (0, 2), (0, 0)])
+    assert 240 - 8 * 12 <= ring < hairpin
+
+
+def test_dangles_lie_inside_the_bound() -> None:
+    #  A cross that reaches the bound, and a street that ends inside it
+    layer = roads(
+        [(0, 50), (50, 50), (100, 50)],
+        [(50, 0), (50, 50), (50, 100)],
+        [(50, 50), (80, 80)],
+        [(20, 50), (20, 41)],
+    )
+    found = road_graph(layer, LOCAL)
+    where = found.node_xy[dangles(found, layer, LOCAL, 10.0)]
+    # The short street ends on the road, but on no vertex of it: that is a dangle, too.
+    assert where.round(6).tolist() == [[20, 41], [20, 50], [80, 80]]
+    assert len(found.node_xy[dangles(found, layer, LOCAL, 45.0)]) == 0
+    turned = moved(layer, "EPSG:32632")
+    again = road_graph(turned, LOCAL)
+    assert int(dangles(again, turned, LOCAL, 10.0).sum()) == 3
+
+
+def test_sharp_bends() -> None:
+    assert sharp_bends(graph([(0, 0), (100, 0), (170, 60)]), 45.0) == 0  # 40.6°
+    assert sharp_bends(graph([(0, 0), (100, 0), (160, 70)]), 45.0) == 1  # 49.4°
+    assert sharp_bends(graph([(0, 0), (100, 0)], [(100, 0), (100, 50)]), 45.0) == 1  # in two lines
+    assert sharp_bends(graph([(0, 0), (100, 0), (100, 50), (0, 50), (0, 0)]), 45.0) == 4
+    junction = [(0, 0), (100, 0)], [(100, 0), (100, 50)], [(100, 0), (100, -50)]
+    assert sharp_bends(graph(*junction), 45.0) == 0
+    assert sharp_bends(graph(), 45.0) == 0
+
+
+def test_jitter() -> None:
+    assert jitter([(10, 2), (90, 2)], LINE) == pytest.approx(2.0)
+    #  Half of it 1 m beside, half of it 3 m
+    assert jitter([(10, 1), (50, 1), (50, 3), (90, 3)], LINE) == pytest.approx(math.sqrt(5), abs=0.02)
+    assert jitter([(0, 0), (100, 4)], LINE, 5.0) == pytest.approx(4 / math.sqrt(3), abs=0.01)
+    #  What lies beyond the buffer does not count: 50 m at 1 m, 50 m far away
+    far = graph([(0, 1), (50, 1)], [(0, 60), (50, 60)])
+    assert jitter_m(far, to_segments(roads(LINE), LOCAL), 4.0) == pytest.approx(1.0)
+    assert jitter([(0, 90), (50, 90)], LINE) is None
+    assert jitter_m(graph(LINE), to_segments(roads(), LOCAL), 4.0) is None
+
+
+def test_all_per_kilometre() -> None:
+    #  250 m: a road of 230 m over the whole width with a vertex on the way, a spur of 12 m, a speck of 8 m
+    layer = roads([(0, 0), (100, 0), (230, 0)], [(100, 0), (100, 12)], [(50, 30), (58, 30)])
+    reference = to_segments(roads([(0, 1), (230, 1)]), LOCAL)
+    found = feel(layer, LOCAL, road_graph(layer, LOCAL), reference, ScoreParams(bound_m=1.0))
+    assert found == Feel(
+        vertices_per_km=pytest.approx(7 / 0.25),
+        dangles_per_km=pytest.approx(1 / 0.25),  # the speck lies on the bound
+        spurs_per_km=pytest.approx(1 / 0.25),
+        doubled_m_per_km=0.0,
+        sharp_bends_per_km=0.0,
+        jitter_m=pytest.approx(1.0, abs=0.1),
+    )
+
+
+def test_empty() -> None:
+    assert score(roads(), roads(LINE)).feel == Feel(0.0, 0.0, 0.0, 0.0, 0.0, None)
+    assert score(roads(LINE), roads()).feel.jitter_m is None
+
+
+def test_direction_density_crs_and_chunks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    town, reference = random_town(71), random_town(70)
+    expected = score(town, reference).feel
+    assert min(expected.dangles_per_km, expected.doubled_m_per_km, expected.sharp_bends_per_km) > 0
+    dense = RoadLines(shapely.segmentize(shapely.reverse(town.lines), 2.0)[::-1], LOCAL)
+    same = ("dangles_per_km", "spurs_per_km", "doubled_m_per_km", "sharp_bends_per_km", "jitter_m")
+    for layer in (dense, moved(town, "EPSG:32632"), moved(town, "EPSG:4326")):
+        found = score(layer, reference).feel
+        for name in same:
+            if layer.crs == "EPSG:32632" and name in ("dangles_per_km", "spurs_per_km"):
+                continue  # the bound lies along the axes of the CRS, which are turned here
+            rough = 0.05 if name in ("doubled_m_per_km", "jitter_m") else 2e-3
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rough), name
+    assert score(dense, reference).feel.vertices_per_km > 3 * expected.vertices_per_km
+    monkeypatch.setattr("georoads.scoring.feel._CHUNK", 5)
+    chunked = score(town, reference).feel
+    for name in same:
+        assert np.isclose(getattr(chunked, name), getattr(expected, name), rtol=1e-9)

@@ -1,0 +1,134 @@
+"""georoads score, as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyogrio
+import pytest
+from click.testing import CliRunner, Result
+from drawn_layers import moved, random_town
+
+from georoads.cli.main import cli
+from georoads.errors import GeoroadsError
+from georoads.output.read import RoadLines
+from georoads.scoring.params import ScoreParams
+from georoads.scoring.score import Score, score
+from georoads.scoring.table import table
+
+
+def save(layer: RoadLines, path: Path) -> Path:
+    lines = moved(layer, "EPSG:4326").lines
+    features = [
+        {
+            "type": "Feature",
+            "properties": {},
+            "geometry": {"type": "LineString", "coordinates": list(line.coords)},
+        }
+        for line in lines
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return save(random_town(71), tmp_path / "roads.geojson"), save(
+        random_town(70), tmp_path / "truth.geojson"
+    )
+
+
+def typed(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["score", *map(str, arguments)])
+
+
+def test_table_and_figures(files: tuple[Path, Path], tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    done = typed(*files, "--json", figures)
+    assert done.exit_code == 0, done.output
+    stated = json.loads(figures.read_text())
+    assert {"apls", "topo_f1", "completeness", "correctness", "f1", "parameters"} <= stated.keys()
+    for name, key in (("APLS", "apls"), ("TOPO F1", "topo_f1"), ("completeness", "completeness")):
+        (line,) = (row for row in done.stdout.splitlines() if row.startswith(f"  {name} "))
+        assert f" {stated[key]:.4f}  " in line
+    assert "roads.geojson" in done.stdout and "truth.geojson" in done.stdout
+
+
+def test_columns_are_aligned_and_fit_a_terminal() -> None:
+    result = score(
+        random_town(71), random_town(70), ScoreParams(apls_all_pairs=10, apls_sources=5, topo_seeds=5)
+    )
+    rows = [line for line in table(result) if line.startswith("  ")]
+    assert len({line.index(line.split("  ")[-1]) for line in rows}) == 1
+    assert len({len(line[: line.index(line.split("  ")[-1])].rstrip()) for line in rows}) == 1
+    assert max(map(len, rows)) <= 110
+    text = "\n".join(rows)
+    assert "from 5 of them, drawn" in text and f"drawn from {result.topo.possible_seeds}" in text
+
+
+def test_figures_on_standard_output_are_json_alone(files: tuple[Path, Path]) -> None:
+    done = typed(*files, "--json", "-")
+    assert json.loads(done.stdout)["feel"]["dangles_per_km"] > 0
+    assert "APLS" in done.stderr
+    assert typed(*files, "-q").output == ""
+
+
+def test_parameters(files: tuple[Path, Path]) -> None:
+    def found(*flags: str) -> dict:
+        return json.loads(typed(*files, "--json", "-", "-q", *flags).stdout)
+
+    usual = found()
+    assert usual["parameters"] == ScoreParams().__dict__
+    wide = found("--buffer", "9")
+    assert wide["parameters"]["buffer_m"] == 9.0
+    assert wide["completeness"] > usual["completeness"] and wide["apls"] == usual["apls"]
+    assert found("--set", "score.buffer_m=9") == wide
+    other = found("--set", "score.apls_spacing_m=20", "--set", "score.topo_match_m=2")
+    assert other["apls"] != usual["apls"] and other["topo_f1"] < usual["topo_f1"]
+    listed = typed("--set", "help", *files)
+    assert (listed.exit_code, "score.apls_snap_m=4.0" in listed.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("score.nothing=1", "no parameter 'nothing'"),
+        ("score.apls_sources=2.5", "apls_sources"),
+        ("score.apls_sources=0", "apls_sources must be at least 1"),
+        ("score.topo_step_m=0", "topo_step_m must be above 0"),
+        ("score.bound_m=-1", "bound_m must not be negative"),
+        ("score.bend_deg=200", "bend_deg up to 180"),
+        ("network.spur_m=1", "no room 'network'"),
+    ],
+)
+def test_parameters_that_are_refused(files: tuple[Path, Path], setting: str, message: str) -> None:
+    done = typed(*files, "--set", setting)
+    assert isinstance(done.exception, GeoroadsError)
+    assert message in done.exception.message
+
+
+def test_explain(files: tuple[Path, Path], tmp_path: Path) -> None:
+    errors = tmp_path / "errors.gpkg"
+    done = typed(*files, "--explain", errors)
+    assert done.exit_code == 0, done.output
+    assert set(pyogrio.read_dataframe(errors, layer="errors")["kind"]) == {"right", "missing", "false"}
+    assert f"{errors} shows where" in done.stderr
+    again = typed(*files, "--explain", errors)
+    assert isinstance(again.exception, GeoroadsError) and "exists" in again.exception.message
+    assert typed(*files, "--explain", errors, "--overwrite").exit_code == 0
+    own = typed(*files, "--explain", files[0], "--overwrite")
+    assert isinstance(own.exception, GeoroadsError)
+
+
+def test_the_numbers_of_the_docs_are_the_defaults() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    for name, value in ScoreParams().__dict__.items():
+        assert f"| `{name}` | {value:g} |" in text, name
+
+
+def test_the_score_is_frozen() -> None:
+    result = score(random_town(71), random_town(70))
+    assert isinstance(result, Score)
+    with pytest.raises(AttributeError):
+        result.f1 = 1.0  # type: ignore[misc]
