@@ -8,8 +8,10 @@ import sys
 import click
 
 from georoads import __version__
+from georoads.cli.doctor import doctor
 from georoads.cli.download import download
 from georoads.cli.evaluate import evaluate
+from georoads.cli.export import export
 from georoads.cli.extract import extract
 from georoads.cli.info import info
 from georoads.cli.models import models
@@ -27,7 +29,9 @@ def cli() -> None:
     """Scenes in, road networks out; and the model that does it, trained and judged."""
 
 
-for command in (download, tiles, extract, predict, vectorize, score, train, evaluate, info, models):
+for command in (
+    download, tiles, extract, predict, vectorize, score, train, evaluate, info, models, export, doctor,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -24,7 +24,7 @@ nodata = click.option("--nodata", type=float, help="Value that means no data, be
 gsd = click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel.")
 model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch or openvino.")
+runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch, openvino or onnx.")
 threshold = click.option(
     "--threshold", type=float, help="p from which a pixel is road; default: the model's."
 )

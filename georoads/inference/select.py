@@ -9,7 +9,7 @@ from georoads.errors import GeoroadsError
 from georoads.inference.runtime import Runtime, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 
-RUNTIMES = ("auto", "torch", "openvino")
+RUNTIMES = ("auto", "torch", "openvino", "onnx")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class PredictParams:
 
     Attributes:
         device: auto, cpu, cuda, cuda:N or mps.
-        runtime: auto (OpenVINO on a CPU where it is installed, else torch), torch, openvino.
+        runtime: torch, openvino, onnx (ONNX Runtime), or auto: torch on a GPU; on a CPU the first of
+            OpenVINO, ONNX Runtime and torch that is installed, which is their order by speed.
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
         batch: tiles at once; 0: about a megapixel on a CPU, eight on a GPU.
         prefetch: batches that are read ahead.
@@ -56,22 +57,33 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 
 
 def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    if params.runtime == "openvino" or (params.runtime == "auto" and _prefers_openvino(checkpoint, params)):
+    runtime = params.runtime if params.runtime != "auto" else fastest_runtime(params.device)
+    if params.runtime == "auto" and runtime != "torch" and not _has_twin(checkpoint):
+        runtime = "torch"
+    if runtime == "openvino":
         return _open_openvino(checkpoint, params)
+    if runtime == "onnx":
+        return _open_onnx(checkpoint, params)
     from georoads.inference.torch_runtime import open_torch
 
     return open_torch(checkpoint, params.device, params.precision, params.batch)
 
 
-def _prefers_openvino(checkpoint: Checkpoint, params: PredictParams) -> bool:
-    if find_spec("openvino") is None or params.device not in ("auto", "cpu"):
-        return False
-    if params.device == "auto" and _has_gpu():
-        return False
+def fastest_runtime(device: str) -> str:
+    """The runtime that ``auto`` takes for a device (auto, cpu, cuda, …)."""
+    if device not in ("auto", "cpu") or (device == "auto" and has_gpu()):
+        return "torch"
+    if find_spec("openvino") is not None:
+        return "openvino"
+    return "onnx" if find_spec("onnxruntime") is not None else "torch"
+
+
+def _has_twin(checkpoint: Checkpoint) -> bool:
+    """Whether there is an ONNX file, or one can be made."""
     return checkpoint.onnx is not None or find_spec("onnx") is not None
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     """Whether an NVIDIA driver is there; asking torch would cost its import on machines without one."""
     import ctypes.util
     import sys
@@ -97,3 +109,18 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 
     batch = params.batch or cpu_batch(checkpoint.card.tile_px)
     return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision)
+
+
+def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+    if find_spec("onnxruntime") is None:
+        raise GeoroadsError(
+            "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --runtime torch"
+        )
+    if params.precision == "bf16":
+        raise GeoroadsError("the ONNX Runtime runtime computes in fp32", "--runtime openvino or torch")
+    from georoads.inference.onnx_runtime import OnnxRuntime
+    from georoads.model.cache import onnx_twin
+
+    device = "cpu" if params.device == "auto" else params.device
+    batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else 8)
+    return OnnxRuntime(onnx_twin(checkpoint), batch, device)

@@ -7,6 +7,7 @@ into a convolution, the product would be rounded once more); runtimes fuse them 
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -48,8 +49,14 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
         weight = module._parameters.get("weight")
         if weight is not None and weight.ndim >= 2:
             _store_as_half(module)
+    _write(network, card, path, OUTPUT, free_batch=True)
+
+
+def _write(network: nn.Module, card: ModelCard, path: Path, output: str, *, free_batch: bool) -> None:
+    """Trace a network on one tile and write it, whole or not at all."""
     part = path.with_name(path.name + ".part")
     example = torch.zeros(1, card.model.in_channels, card.tile_px, card.tile_px)
+    axes = {INPUT: {0: "n"}, output: {0: "n"}} if free_batch else None
     with warnings.catch_warnings():
         # The tracing exporter is kept on purpose: its files have the IR version and opset that plugins of
         # GIS programs still read.
@@ -59,11 +66,77 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
             (example,),
             str(part),
             input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+            output_names=[output],
+            dynamic_axes=axes,
             opset_version=OPSET,
             do_constant_folding=False,
             training=torch.onnx.TrainingMode.PRESERVE,
             dynamo=False,
         )
     part.replace(path)
+
+
+class _Plugin(nn.Module):
+    """A network between what plugins of GIS programs hand over and what they take."""
+
+    def __init__(self, network: nn.Module, card: ModelCard) -> None:
+        super().__init__()
+        self.network = network
+        self.mean = nn.Parameter(torch.tensor(card.mean).reshape(1, -1, 1, 1), requires_grad=False)
+        self.std = nn.Parameter(torch.tensor(card.std).reshape(1, -1, 1, 1), requires_grad=False)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(1, bands, H, W) values 0..1 to (1, 2, H, W) probabilities of background and road."""
+        out = self.network((image - self.mean) / self.std)
+        p = torch.sigmoid(out[:, :1] if out.shape[1] == 1 else out[:, 1:] - out[:, :1])
+        return torch.cat((1.0 - p, p), dim=1)
+
+
+def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
+    """Write an ONNX file that the QGIS plugin Deepness and the tool GeoDeep open.
+
+    ``image`` (1, bands, tile, tile) float32, values 0..1, to ``probabilities`` (1, 2, tile, tile) float32 of
+    background and road. The normalisation is inside, the tile's size is fixed, and the metadata has the keys
+    that the two read, each as JSON text.
+
+    Raises:
+        CheckpointError: when the package onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as e:
+        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
+    part = path.with_name(path.name + ".traced")
+    _write(
+        _Plugin(network.cpu().eval().requires_grad_(False), card),
+        card,
+        part,
+        "probabilities",
+        free_batch=False,
+    )
+    model = onnx.load(str(part))
+    part.unlink()
+    for key, value in plugin_metadata(card).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, json.dumps(value)
+    whole = path.with_name(path.name + ".part")
+    onnx.save(model, str(whole))
+    whole.replace(path)
+
+
+def plugin_metadata(card: ModelCard) -> dict[str, object]:
+    """The keys that Deepness and GeoDeep read; both spellings of the tile's size are in use."""
+    bands = card.model.in_channels
+    return {
+        "model_type": "Segmentor",
+        "class_names": {"0": "not_road", "1": "road"},
+        "resolution": round(100 * card.gsd_m),  # centimetres per pixel
+        "tile_size": card.tile_px,
+        "tiles_size": card.tile_px,
+        "tiles_overlap": round(100 * card.overlap_px / card.tile_px),  # percent
+        "seg_thresh": round(card.threshold, 4),
+        "seg_small_segment": 11,
+        # The network normalises by itself: nothing is left to do for those who read these.
+        "standardization_mean": [0.0] * bands,
+        "standardization_std": [1.0] * bands,
+    }

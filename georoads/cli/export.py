@@ -1,0 +1,39 @@
+"""georoads export: a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from georoads.cli import options
+
+
+@click.command()
+@click.argument("model", default="default")
+@options.output("ONNX file")
+@options.overwrite
+@options.quiet
+def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
+    """Write MODEL (default: the one that ships) as ONNX for the QGIS plugin Deepness and for GeoDeep.
+
+    The file takes RGB values 0..1 at the model's pixel size and gives two channels, background and road.
+    """
+    from georoads.errors import GeoroadsError
+    from georoads.jobs.atomic import check_output, replace_when_complete
+    from georoads.model.checkpoint import find_checkpoint, load_network
+    from georoads.model.onnx import export_for_plugins
+
+    if output.suffix.lower() != ".onnx":
+        raise GeoroadsError(f"{output} is not the name of an ONNX file", "let it end in .onnx")
+    check_output(output, overwrite=overwrite)
+    checkpoint = find_checkpoint(model)
+    with replace_when_complete(output, overwrite=overwrite) as path:
+        export_for_plugins(load_network(checkpoint), checkpoint.card, path)
+    if not quiet:
+        card = checkpoint.card
+        click.echo(
+            f"{output}: {output.stat().st_size / 1e6:.1f} MB, {card.name}, {card.gsd_m * 100:g} cm pixels, "
+            f"tile {card.tile_px} px; terms: {card.terms}",
+            err=True,
+        )

@@ -1,0 +1,239 @@
+"""What a machine offers georoads and what is wrong with it: each finding with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from georoads import __version__
+from georoads.errors import GeoroadsError
+
+PACKAGES = (
+    "numpy", "torch", "torchvision", "segmentation-models-pytorch", "rasterio", "pyogrio", "pyproj",
+    "shapely", "geopandas", "scikit-image", "opencv-python-headless", "albumentations", "numba", "kaggle",
+)  # fmt: skip
+RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
+
+
+class State(Enum):
+    """How bad a finding is."""
+
+    FINE = "ok"
+    POOR = "note"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        state: fine, could be better, or broken.
+        what: was looked at.
+        seen: what was found.
+        remedy: what to do; "" where all is well.
+    """
+
+    state: State
+    what: str
+    seen: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, one after another; imports torch, and takes a few seconds."""
+    yield Finding(
+        State.FINE,
+        "georoads",
+        f"{__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} CPUs",
+    )
+    yield from _packages()
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _torchvision, _gpu, _runtimes, _projections, _drivers, _models, _caches,
+    )  # fmt: skip
+    for check in checks:
+        try:
+            yield from check()
+        except GeoroadsError as e:
+            yield Finding(State.BROKEN, check.__name__.strip("_"), e.message, e.hint)
+        except Exception as e:  # noqa: BLE001  # whatever breaks here is what is looked for
+            seen = f"{type(e).__name__}: {e}".splitlines()[0][:200]
+            remedy = "make a fresh virtual environment and install georoads there"
+            yield Finding(State.BROKEN, check.__name__.strip("_"), seen, remedy)
+
+
+def _packages() -> Iterator[Finding]:
+    seen, missing = [], []
+    for name in PACKAGES:
+        try:
+            seen.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    yield Finding(State.FINE, "packages", ", ".join(seen))
+    needed = [name for name in missing if name != "torchvision"]
+    if needed:
+        yield Finding(
+            State.BROKEN,
+            "packages",
+            f"missing: {', '.join(needed)}",
+            "pip install --force-reinstall georoads",
+        )
+
+
+def _torchvision() -> Iterator[Finding]:
+    """Its compiled operators come from another build than torch wherever the two were installed apart."""
+    import torch
+
+    from georoads.model.guard import import_smp, torchvision_is_usable
+
+    usable = torchvision_is_usable()
+    import_smp()
+    if not usable:
+        yield Finding(
+            State.POOR,
+            "torchvision",
+            f"its compiled part does not fit torch {torch.__version__}; georoads does without it",
+            "nothing for georoads; other programs may need torch and torchvision from one place",
+        )
+
+
+def _gpu() -> Iterator[Finding]:
+    import torch
+
+    from georoads.inference.cuda import describe_gpu, gpu_count, torch_cuda
+
+    count = gpu_count(torch_cuda())
+    for index in range(count):
+        yield Finding(State.FINE, f"GPU {index}", describe_gpu(torch_cuda(), index))
+    if count:
+        return
+    if torch.backends.mps.is_available():
+        yield Finding(State.FINE, "GPU", "Apple's, by --device mps; auto takes the CPU", "")
+    elif _driver_is_there():
+        built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+        yield Finding(
+            State.BROKEN,
+            "GPU",
+            f"there is an NVIDIA GPU, but torch {torch.__version__} ({built}) cannot use it",
+            "install a torch build for the driver's CUDA version, or update the driver",
+        )
+    else:
+        yield Finding(State.FINE, "GPU", "none")
+
+
+def _driver_is_there() -> bool:
+    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _runtimes() -> Iterator[Finding]:
+    from georoads.inference.select import fastest_runtime, has_gpu
+
+    chosen = fastest_runtime("auto")
+    device = "GPU" if has_gpu() else "CPU"
+    precision = "bf16" if _cpu_multiplies_bf16() else "fp32 (this CPU does not multiply bf16)"
+    yield Finding(
+        State.FINE, "auto takes", f"{chosen} on the {device}" + (f", {precision}" if device == "CPU" else "")
+    )
+    for runtime, module in RUNTIMES.items():
+        if runtime == chosen:
+            continue
+        if find_spec(module) is None:
+            faster = chosen == "torch" and device == "CPU"
+            yield Finding(
+                State.POOR if faster else State.FINE,
+                f"not {runtime}",
+                "not installed" + (", and two to three times as fast on a CPU" if faster else ""),
+                f"pip install 'georoads[{runtime}]'" if faster else "",
+            )
+        else:
+            slower = "slower on this device" if device == "CPU" else "it would take the CPU"
+            yield Finding(State.FINE, f"not {runtime}", f"{version(module)} is installed: {slower}")
+
+
+def _cpu_multiplies_bf16() -> bool:
+    from georoads.inference.torch_runtime import cpu_has_fast_bf16
+
+    return cpu_has_fast_bf16()
+
+
+def _projections() -> Iterator[Finding]:
+    """Another program's PROJ or GDAL data, named by the environment, breaks that of the wheels."""
+    from pyproj import Transformer
+    from rasterio.crs import CRS
+    from rasterio.warp import transform
+
+    named = [
+        f"{key}={os.environ[key]}" for key in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA") if key in os.environ
+    ]
+    remedy = f"unset {' '.join(n.split('=')[0] for n in named)}" if named else "reinstall pyproj and rasterio"
+    try:
+        x, _ = Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(15.0, 50.0)
+        (u,), _ = transform(CRS.from_epsg(4326), CRS.from_epsg(32633), [15.0], [50.0])
+    except Exception as e:  # noqa: BLE001  # pyproj and rasterio raise errors of many kinds
+        yield Finding(
+            State.BROKEN, "projections", f"{str(e)[:160]}; {', '.join(named) or 'no variable set'}", remedy
+        )
+        return
+    if abs(x - 500_000) > 0.01 or abs(u - 500_000) > 0.01:
+        yield Finding(State.BROKEN, "projections", f"15°E is {x:.1f} and {u:.1f} m instead of 500000", remedy)
+    elif named:
+        yield Finding(
+            State.POOR, "projections", f"work, with {', '.join(named)}", f"{remedy}, if CRS errors come up"
+        )
+    else:
+        yield Finding(State.FINE, "projections", "work")
+
+
+def _drivers() -> Iterator[Finding]:
+    import pyogrio
+    import rasterio
+    from rasterio.drivers import raster_driver_extensions
+
+    raster = {"GTiff"} - set(raster_driver_extensions().values())
+    vector = {"GPKG", "GeoJSON"} - {k for k, v in pyogrio.list_drivers().items() if "w" in v}
+    lacking = sorted(raster | vector)
+    seen = f"GDAL {rasterio.__gdal_version__} (rasters), {pyogrio.__gdal_version_string__} (vectors)"
+    if lacking:
+        yield Finding(
+            State.BROKEN,
+            "formats",
+            f"{seen} lack {', '.join(lacking)}",
+            "reinstall rasterio and pyogrio from wheels",
+        )
+    else:
+        yield Finding(State.FINE, "formats", seen)
+
+
+def _models() -> Iterator[Finding]:
+    from georoads.model.checkpoint import find_checkpoint, shipped_models
+
+    for name in shipped_models():
+        checkpoint = find_checkpoint(name)
+        twin = "with" if checkpoint.onnx is not None else "without"
+        yield Finding(State.FINE, "model", f"{name}, {twin} its ONNX twin; files are as the card says")
+
+
+def _caches() -> Iterator[Finding]:
+    from georoads.model.cache import cache_folder
+
+    folder = cache_folder()
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
+    if folder.name.startswith("georoads-"):
+        yield Finding(
+            State.POOR,
+            "cache",
+            "no folder of this user can be written to: models are converted anew in each run",
+            "set GEOROADS_CACHE to a folder that can",
+        )
+        folder.rmdir()
+    else:
+        free = shutil.disk_usage(folder).free / 1e9
+        yield Finding(State.FINE, "cache", f"{folder}: {size:.0f} MB, {free:.0f} GB free")

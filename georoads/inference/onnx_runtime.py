@@ -1,0 +1,60 @@
+"""ONNX Runtime, on a CPU, or on a GPU with its own package: reads the ONNX twin, needs no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+
+
+class OnnxRuntime:
+    """An ONNX file in a session of ONNX Runtime; fp32."""
+
+    name = "onnx"
+    precision = "fp32"
+
+    def __init__(self, onnx: Path, batch: int, device: str = "cpu") -> None:
+        import onnxruntime
+
+        self.batch = batch
+        self.device = device
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        options.intra_op_num_threads = int(threads) if threads.isdigit() else 0  # 0: one for each core
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(str(onnx), options, providers=_providers(device))
+        if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():
+            raise GeoroadsError(
+                "ONNX Runtime could not start on the GPU (its CUDA libraries do not load)",
+                "--runtime torch, or --device cpu; georoads doctor says more",
+            )
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
+        out = np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
+        return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]
+
+
+def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers for a device (cpu, cuda, cuda:N).
+
+    Raises:
+        GeoroadsError: when the installed package cannot use the GPU.
+    """
+    import onnxruntime
+
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise GeoroadsError(
+            "the installed ONNX Runtime has no GPU provider",
+            "pip install onnxruntime-gpu in its place, or --runtime torch",
+        )
+    return [("CUDAExecutionProvider", {"device_id": device.partition(":")[2] or "0"}), "CPUExecutionProvider"]

@@ -1,0 +1,72 @@
+"""All runtimes compute the same network."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+from georoads.inference import select
+from georoads.inference.runtime import normalize, tile_levels
+from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
+from georoads.model.checkpoint import find_checkpoint
+
+needs_onnx = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="needs onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def tiles() -> list[NDArray[np.float32]]:
+    """Two tiles of drawn ground: a road on grass, and noise."""
+    card = find_checkpoint("default").card
+    rng = np.random.default_rng(5)
+    ground = rng.normal(90, 12, (3, card.tile_px, card.tile_px))
+    ground[:, 200:216] += 70
+    noise = rng.integers(0, 256, (3, card.tile_px, card.tile_px))
+    return [normalize(t.clip(0, 255).astype(np.uint8), card.mean, card.std) for t in (ground, noise)]
+
+
+@pytest.mark.parametrize("name", ["openvino", pytest.param("onnx", marks=needs_onnx)])
+def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) -> None:
+    if find_spec("openvino") is None and name == "openvino":
+        pytest.skip("needs openvino")
+    checkpoint = find_checkpoint("default")
+    torch_levels, levels = (
+        tile_levels(open_runtime(checkpoint, PredictParams("cpu", r, "fp32", batch=2)), tiles).astype(int)
+        for r in ("torch", name)
+    )
+    apart = np.abs(levels - torch_levels)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() <= 0.001
+    threshold = checkpoint.card.threshold * 254
+    assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
+
+
+def test_auto_takes_the_fastest_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"openvino", "onnxruntime"}
+    monkeypatch.setattr(select, "find_spec", lambda name: object() if name in installed else None)
+    monkeypatch.setattr(select, "has_gpu", lambda: False)
+    assert fastest_runtime("auto") == "openvino"
+    installed.remove("openvino")
+    assert fastest_runtime("cpu") == "onnx"
+    installed.clear()
+    assert fastest_runtime("auto") == "torch"
+    installed.add("openvino")
+    monkeypatch.setattr(select, "has_gpu", lambda: True)
+    assert fastest_runtime("auto") == "torch"
+    assert fastest_runtime("cpu") == "openvino"
+
+
+def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = find_checkpoint("default")
+    if find_spec("onnxruntime") is not None:
+        with pytest.raises(GeoroadsError, match="no GPU provider"):
+            open_runtime(checkpoint, PredictParams("cuda", "onnx"))
+        with pytest.raises(GeoroadsError, match="fp32"):
+            open_runtime(checkpoint, PredictParams("cpu", "onnx", "bf16"))
+    monkeypatch.setattr(select, "find_spec", lambda name: None)
+    for name in ("onnx", "openvino"):
+        with pytest.raises(GeoroadsError, match="not installed"):
+            open_runtime(checkpoint, PredictParams("cpu", name))
