@@ -21,7 +21,7 @@ from georoads.jobs.memory import peak_rss_mb
 from georoads.jobs.progress import Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
-from georoads.network.vectorize import refuse_too_large, trace_network
+from georoads.network.vectorize import trace_network
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.scene.read import working_grid
@@ -175,7 +175,6 @@ def extract(
     check_road_output(output, options, inputs=(scene_path,))
     started = time.monotonic()
     ready = _open(scene_path, checkpoint, scene_params, params[0])
-    refuse_too_large(ready.grid)
     opened = time.monotonic()
     work = _work_folder(output, resume=resume)
     raster = work / "probability.tif"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from georoads.network.graph import Graph, drop_lone_nodes, keep_edges
-from georoads.network.measure import radii
+from georoads.network.measure import distances
+from georoads.network.runs import RunMask
 
 ALONG = 0.5
 """Share of a line's points beside nodata from which it is taken for the rim."""
@@ -15,7 +15,7 @@ MAX_WIDTH_PX = 40
 """Wider than this is not looked for beside nodata."""
 
 
-def drop_along_nodata(graph: Graph, nodata: NDArray[np.bool_], margin_px: float) -> Graph:
+def drop_along_nodata(graph: Graph, nodata: RunMask, margin_px: float) -> Graph:
     """Drop the lines whose road lies beside nodata for half of their length or more.
 
     A point is beside nodata when its road's side (half the width from the line) is within ``margin_px`` of
@@ -23,16 +23,17 @@ def drop_along_nodata(graph: Graph, nodata: NDArray[np.bool_], margin_px: float)
 
     Args:
         graph: paths of pixels.
-        nodata: (H, W) bool.
+        nodata: where nothing was seen.
         margin_px: pixels.
     """
-    if graph.n_edges == 0 or not nodata.any():
+    if graph.n_edges == 0 or not len(nodata):
         return graph
-    rows = np.clip(graph.xy[:, 1].astype(np.int64), 0, nodata.shape[0] - 1)
-    cols = np.clip(graph.xy[:, 0].astype(np.int64), 0, nodata.shape[1] - 1)
+    height, width = nodata.shape
+    rows = np.clip(graph.xy[:, 1].astype(np.int64), 0, height - 1)
+    cols = np.clip(graph.xy[:, 0].astype(np.int64), 0, width - 1)
     half = np.nan_to_num(graph.width) / 2
     limit = int(np.ceil(min(float(half.max()), MAX_WIDTH_PX / 2) + margin_px)) + 1
-    away = radii(~nodata, rows * nodata.shape[1] + cols, limit)
+    away = distances(nodata, rows * width + cols, limit)
     beside = (away <= half + margin_px) & (away < limit)
     share = np.add.reduceat(beside, graph.offsets[:-1]) / np.diff(graph.offsets)
     return drop_lone_nodes(keep_edges(graph, share < ALONG))

@@ -1,7 +1,7 @@
 """Probability to road mask: threshold, drop specks, fill small holes.
 
-Components are found over runs (stretches of equal pixels in a row) with a union-find, so memory
-follows the number of runs and not the number of pixels.
+The raster is read once, in blocks; of it only runs (stretches of equal pixels in a row) are kept. Components
+are found over runs with a union-find, so memory follows the number of runs and not the number of pixels.
 """
 
 from __future__ import annotations
@@ -9,114 +9,153 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.grid import Window
 from georoads.network.compiled import compiled
-from georoads.network.types import FULL, NODATA
-
-Runs = NDArray[np.int64]
-"""(R, 3) int64: row, first column, column after the last, in reading order."""
+from georoads.network.runs import RowRuns, RunCollector, RunMask, blocks, shifted
+from georoads.network.types import FULL, NODATA, ReadProbability
+from georoads.network.union import join, rooted
 
 
 def road_mask(
-    probability: NDArray[np.uint8], threshold: float, speck_px: float, hole_px: float
+    probability: NDArray[np.uint8],
+    threshold: float,
+    speck_px: float,
+    hole_px: float,
+    *,
+    low: float | None = None,
 ) -> NDArray[np.bool_]:
-    """The road mask of a probability raster.
+    """The road mask of a probability raster that is held whole.
 
     Args:
         probability: (H, W) uint8, round(254 p), 255 = nodata.
-        threshold: p at and above which a pixel is road, 0..1; rounded to k/254.
-        speck_px: road areas (8-connected) of fewer pixels are dropped.
-        hole_px: background areas (4-connected) of fewer pixels are filled, unless they touch the
-            raster's edge or nodata: nobody knows how large those are.
+        threshold, speck_px, hole_px, low: as for ``road_runs``.
 
     Returns:
         (H, W) bool, True = road; nodata is never road.
     """
-    level = max(1, round(FULL * threshold))
-    mask: NDArray[np.bool_] = (probability >= level) & (probability != NODATA)
-    if speck_px > 1:
-        runs = _runs(mask, True)
-        part = _components(runs, 1)
-        area = np.bincount(part, runs[:, 2] - runs[:, 1]).astype(np.float64)
-        _paint(mask, runs[area[part] < speck_px], False)
-    if hole_px > 1:
-        runs = _runs(mask, False)
-        part = _components(runs, 0)
-        area = np.bincount(part, runs[:, 2] - runs[:, 1]).astype(np.float64)
-        area[part[_is_open(probability, runs)]] = np.inf
-        _paint(mask, runs[area[part] < hole_px], True)
-    return mask
-
-
-@compiled
-def _runs(mask: NDArray[np.bool_], value: bool) -> Runs:
-    """Runs of ``value``, in reading order."""
-    height, width = mask.shape
-    count = 0
-    for row in range(height):
-        for col in range(width):
-            if mask[row, col] == value and (col == 0 or mask[row, col - 1] != value):
-                count += 1
-    runs = np.empty((count, 3), np.int64)
-    count = 0
-    for row in range(height):
-        for col in range(width):
-            if mask[row, col] != value:
-                continue
-            if col == 0 or mask[row, col - 1] != value:
-                runs[count, 0] = row
-                runs[count, 1] = col
-                count += 1
-            runs[count - 1, 2] = col + 1
-    return runs
-
-
-@compiled
-def _components(runs: Runs, reach: int) -> NDArray[np.int64]:
-    """(R,) int64: number of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
-    parent = np.arange(len(runs))
-    above = 0
-    for i in range(len(runs)):
-        row, start, stop = runs[i]
-        while above < i and (
-            runs[above, 0] < row - 1 or (runs[above, 0] == row - 1 and runs[above, 2] + reach <= start)
-        ):
-            above += 1
-        other = above
-        while other < i and runs[other, 0] == row - 1 and runs[other, 1] < stop + reach:
-            a, b = i, other
-            while parent[a] != a:
-                parent[a] = parent[parent[a]]
-                a = parent[a]
-            while parent[b] != b:
-                parent[b] = parent[parent[b]]
-                b = parent[b]
-            if a < b:
-                parent[b] = a
-            else:
-                parent[a] = b
-            other += 1
-    for i in range(len(runs)):
-        # A parent always has the smaller number, so one pass in order reaches the root.
-        parent[i] = parent[parent[i]]
-    return parent
-
-
-@compiled
-def _is_open(probability: NDArray[np.uint8], runs: Runs) -> NDArray[np.bool_]:
-    """(R,) bool: runs that touch the raster's edge or hold nodata."""
     height, width = probability.shape
-    found = np.zeros(len(runs), np.bool_)
-    for i in range(len(runs)):
-        row, start, stop = runs[i]
-        found[i] = row == 0 or row == height - 1 or start == 0 or stop == width
-        for col in range(start, stop):
-            if found[i]:
-                break
-            found[i] = probability[row, col] == NODATA
+    road, nodata = read_runs(
+        lambda window: probability[window.slices], (height, width), max(height, width), threshold, low=low
+    )
+    return without_holes(without_specks(road, speck_px), nodata, hole_px).dense()
+
+
+def read_runs(
+    read: ReadProbability,
+    shape: tuple[int, int],
+    block_px: int,
+    threshold: float,
+    *,
+    low: float | None = None,
+) -> tuple[RunMask, RunMask]:
+    """Road and nodata of a probability raster, each block read once.
+
+    Args:
+        read: gives (height, width) uint8 of a window inside the raster.
+        shape: (height, width) of the raster.
+        block_px: side of the windows that are read.
+        threshold: p at and above which a pixel is road, 0..1; rounded to k/254.
+        low: p at and above which a pixel is road when it is joined (over corners) to one at ``threshold``;
+            None means no lower than that. (Hysteresis: Canny, "A computational approach to edge
+            detection", 1986.)
+
+    Returns:
+        Road and nodata; they have no pixel in common.
+    """
+    high_level = max(1, round(FULL * threshold))
+    low_level = high_level if low is None else max(1, round(FULL * low))
+    road, seed, nodata = RunCollector(shape), RunCollector(shape), RunCollector(shape)
+    for window in blocks(shape, block_px):
+        level = read(window)
+        unseen = level == NODATA
+        road.add(window, _at_least(level, low_level, unseen, window))
+        nodata.add(window, shifted(unseen, window.col))
+        if low_level < high_level:
+            seed.add(window, _at_least(level, high_level, unseen, window))
+    if low_level < high_level:
+        return _seeded(road.mask(), seed.mask()), nodata.mask()
+    return road.mask(), nodata.mask()
+
+
+def _at_least(level: NDArray[np.uint8], least: int, unseen: NDArray[np.bool_], window: Window) -> RowRuns:
+    seen = level >= least
+    seen &= ~unseen
+    return shifted(seen, window.col)
+
+
+def _seeded(road: RunMask, seed: RunMask) -> RunMask:
+    """The components of ``road`` that hold a pixel of ``seed``."""
+    part = _components(road.runs, 1)
+    kept = np.zeros(len(road), np.bool_)
+    kept[part[_overlaps(road.runs, seed.runs)]] = True
+    return road.keep(kept[part])
+
+
+def without_specks(road: RunMask, speck_px: float) -> RunMask:
+    """The mask without its parts (8-connected) of fewer than ``speck_px`` pixels."""
+    if speck_px <= 1 or not len(road):
+        return road
+    part = _components(road.runs, 1)
+    area = np.bincount(part, road.sizes())
+    return road.keep((area >= speck_px)[part])
+
+
+def without_holes(road: RunMask, nodata: RunMask, hole_px: float) -> RunMask:
+    """The mask with background areas (4-connected) of fewer than ``hole_px`` pixels filled.
+
+    Those that touch the raster's edge or nodata stay: nobody knows how large they are.
+    """
+    if hole_px <= 1:
+        return road
+    background = road.complement()
+    if not len(background):
+        return road
+    part = _components(background.runs, 0)
+    area = np.bincount(part, background.sizes())
+    is_open = _at_edge(background.runs, road.shape[1]) | _overlaps(background.runs, nodata.runs)
+    area[part[is_open]] = np.inf
+    return road.union(background.keep((area < hole_px)[part]))
+
+
+@compiled
+def _components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
+    """(R,) int64: first run of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
+    rows, start, stop = runs
+    parent = np.arange(len(start))
+    for row in range(1, len(rows) - 1):
+        above = rows[row - 1]
+        for i in range(rows[row], rows[row + 1]):
+            while above < rows[row] and stop[above] + reach <= start[i]:
+                above += 1
+            other = above
+            while other < rows[row] and start[other] < stop[i] + reach:
+                join(parent, i, other)
+                other += 1
+    return rooted(parent)
+
+
+@compiled
+def _at_edge(runs: RowRuns, width: int) -> NDArray[np.bool_]:
+    """(R,) bool: runs that touch the raster's edge."""
+    rows, start, stop = runs
+    found = np.zeros(len(start), np.bool_)
+    last = len(rows) - 2
+    for row in range(last + 1):
+        for i in range(rows[row], rows[row + 1]):
+            found[i] = row == 0 or row == last or start[i] == 0 or stop[i] == width
     return found
 
 
 @compiled
-def _paint(mask: NDArray[np.bool_], runs: Runs, value: bool) -> None:
-    for i in range(len(runs)):
-        mask[runs[i, 0], runs[i, 1] : runs[i, 2]] = value
+def _overlaps(runs: RowRuns, others: RowRuns) -> NDArray[np.bool_]:
+    """(R,) bool: runs that have a pixel in common with the other mask."""
+    rows, start, stop = runs
+    other_rows, other_start, other_stop = others
+    found = np.zeros(len(start), np.bool_)
+    for row in range(len(rows) - 1):
+        other = other_rows[row]
+        for i in range(rows[row], rows[row + 1]):
+            while other < other_rows[row + 1] and other_stop[other] <= start[i]:
+                other += 1
+            found[i] = other < other_rows[row + 1] and other_start[other] < stop[i]
+    return found

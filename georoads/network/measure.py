@@ -1,12 +1,13 @@
-"""What is measured in the road mask: how far the background is, and how wide the road."""
+"""What is measured in masks: how far away their pixels are, and how wide the road is."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
+from georoads.grid import Points, Window
 from georoads.network.compiled import compiled
+from georoads.network.runs import Pixels, RowRuns, RunMask, by_block, first_run
 
 MAX_RADIUS_PX = 100
 """Roads are not wider than twice this; in larger areas the search stops there."""
@@ -17,50 +18,57 @@ TANGENT_POINTS = 4
 CHORD_STEP_PX = 0.125
 
 
-@compiled
-def radii(
-    mask: NDArray[np.bool_], pixels: NDArray[np.int64], limit: int = MAX_RADIUS_PX
-) -> NDArray[np.float64]:
-    """Euclidean distance, in pixels, from road pixels to the centre of the nearest background pixel.
+def radii(mask: RunMask, pixels: Pixels, limit: int = MAX_RADIUS_PX) -> NDArray[np.float64]:
+    """Euclidean distance, in pixels, from pixels of a mask to the centre of the nearest one outside it.
 
-    Equals a distance transform at these pixels, without one for the whole raster: squares around the
-    pixel are searched until none can hold a nearer one. What lies outside the raster is unknown and
-    not background.
+    Equals a distance transform at these pixels, without one for the whole raster. What lies outside the
+    raster is unknown and not outside the mask.
 
     Args:
-        mask: (H, W) bool.
-        pixels: (K,) int64 ids (row * W + col) of road pixels.
+        mask: the road mask.
+        pixels: (K,) int64 ids (row * W + col) of its pixels, in any order.
         limit: pixels at which the search stops.
 
     Returns:
         (K,) float64, at most ``limit``.
     """
-    height, width = mask.shape
+    return distances(mask.complement(), pixels, limit)
+
+
+def distances(mask: RunMask, pixels: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
+    """(K,) float64: distance from pixels to the nearest one of a mask, between centres, at most ``limit``."""
+    return _distances(mask.runs, mask.shape, pixels, limit)
+
+
+@compiled
+def _distances(
+    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
+) -> NDArray[np.float64]:
+    """Of every row that can still hold a nearer pixel, the runs on both sides of the column are asked."""
+    height, width = shape
+    rows, start, stop = runs
     found = np.empty(len(pixels))
     for i in range(len(pixels)):
         row, col = pixels[i] // width, pixels[i] % width
         best = limit * limit
-        ring = 1
-        while ring * ring < best:
-            for k in range(-ring, ring + 1):
-                distance = ring * ring + k * k
-                if distance >= best:
+        away = 0
+        while away * away < best:
+            for r in (row - away, row + away):
+                if not 0 <= r < height:
                     continue
-                for r, c in (
-                    (row - ring, col + k),
-                    (row + ring, col + k),
-                    (row + k, col - ring),
-                    (row + k, col + ring),
-                ):
-                    if 0 <= r < height and 0 <= c < width and not mask[r, c]:
-                        best = distance
-            ring += 1
+                j = first_run(runs, r, col)
+                if j < rows[r + 1]:
+                    across = max(start[j] - col, 0)
+                    best = min(best, away * away + across * across)
+                if j > rows[r]:
+                    across = col - stop[j - 1] + 1
+                    best = min(best, away * away + across * across)
+            away += 1
         found[i] = np.sqrt(best)
     return found
 
 
-@compiled
-def chord_widths(mask: NDArray[np.bool_], xy: Points, offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int) -> NDArray[np.float64]:
     """Width of the road, in pixels, at every point of pixel paths.
 
     The width is the length of the chord through the mask, at right angles to the path. Its mean along
@@ -69,42 +77,92 @@ def chord_widths(mask: NDArray[np.bool_], xy: Points, offsets: NDArray[np.int64]
     of the chords at the point and half-way to the next: on a diagonal path the two meet different pixels.
 
     Args:
-        mask: (H, W) bool.
+        mask: the road mask.
         xy: (P, 2) float64, pixel coordinates.
         offsets: (E + 1,) int64; path i is xy[offsets[i]:offsets[i + 1]].
+        block_px: the mask is painted in blocks of this side and ``MAX_RADIUS_PX`` around; the result
+            does not depend on it.
 
     Returns:
         (P,) float64.
     """
-    widths = np.empty(len(xy))
-    for path in range(len(offsets) - 1):
-        first, last = offsets[path], offsets[path + 1] - 1
-        for i in range(first, last + 1):
-            a, b = max(first, i - TANGENT_POINTS), min(last, i + TANGENT_POINTS)
-            dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
-            length = np.hypot(dx, dy)
-            if length == 0:
-                dx, dy, length = 1.0, 0.0, 1.0
-            # At right angles to the path, by one step.
-            sx, sy = -dy / length * CHORD_STEP_PX, dx / length * CHORD_STEP_PX
-            x, y = xy[i]
-            other = min(i + 1, last)
-            mx, my = (x + xy[other, 0]) / 2, (y + xy[other, 1]) / 2
-            widths[i] = (_chord(mask, x, y, sx, sy) + _chord(mask, mx, my, sx, sy)) / 2
+    widths = np.zeros(len(xy))
+    height, width = mask.shape
+    n_cols = -(-width // block_px)
+    for half_way in (0, 1):
+        for block, points in by_block(_blocks_of(xy, offsets, half_way, (block_px, n_cols))):
+            row, col = block // n_cols * block_px, block % n_cols * block_px
+            block_shape = min(block_px, height - row), min(block_px, width - col)
+            window = Window(row, col, *block_shape).pad(MAX_RADIUS_PX + 1)
+            corner = window.row, window.col
+            _add_chords(mask.paint(window), corner, (xy, offsets), points, half_way, widths)
+    widths /= 2
     return widths
 
 
 @compiled
-def _chord(mask: NDArray[np.bool_], x: float, y: float, sx: float, sy: float) -> float:
-    """Length of the stretch of road through (x, y) in both directions of the step (sx, sy)."""
-    height, width = mask.shape
+def _blocks_of(
+    xy: Points, offsets: NDArray[np.int64], half_way: int, lattice: tuple[int, int]
+) -> NDArray[np.int64]:
+    """(P,) int64: number of the block in which each point lies, or the one half-way to the next."""
+    block_px, n_cols = lattice
+    block = np.empty(len(xy), np.int64)
+    for path in range(len(offsets) - 1):
+        for i in range(offsets[path], offsets[path + 1]):
+            x, y = _place(xy, i, min(i + half_way, offsets[path + 1] - 1))
+            block[i] = int(y) // block_px * n_cols + int(x) // block_px
+    return block
+
+
+@compiled
+def _place(xy: Points, i: int, j: int) -> tuple[float, float]:
+    """Half-way between two points."""
+    return (xy[i, 0] + xy[j, 0]) / 2, (xy[i, 1] + xy[j, 1]) / 2
+
+
+@compiled
+def _add_chords(
+    image: NDArray[np.bool_],
+    corner: tuple[int, int],
+    paths: tuple[Points, NDArray[np.int64]],
+    points: NDArray[np.int64],
+    half_way: int,
+    widths: NDArray[np.float64],
+) -> None:
+    """Add the chords through these points, or half-way to the next, to their widths."""
+    xy, offsets = paths
+    for i in points:
+        path = np.searchsorted(offsets, i, side="right") - 1
+        first, last = offsets[path], offsets[path + 1] - 1
+        a, b = max(first, i - TANGENT_POINTS), min(last, i + TANGENT_POINTS)
+        dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+        length = np.hypot(dx, dy)
+        if length == 0:
+            dx, dy, length = 1.0, 0.0, 1.0
+        # At right angles to the path, by one step.
+        step = -dy / length * CHORD_STEP_PX, dx / length * CHORD_STEP_PX
+        widths[i] += _chord(image, corner, _place(xy, i, min(i + half_way, last)), step)
+
+
+@compiled
+def _chord(
+    image: NDArray[np.bool_], corner: tuple[int, int], place: tuple[float, float], step: tuple[float, float]
+) -> float:
+    """Length of the stretch of road through a place in both directions of the step.
+
+    Coordinates are those of the whole raster, so that they are rounded alike in every image. The image
+    reaches farther than a chord, so no pixel is looked for outside of it.
+    """
+    x, y = place
+    flat, across = image.reshape(-1), image.shape[1]
     count = 0
-    for sign in (-1, 1):
+    for sign in (-1.0, 1.0):
+        sx, sy = sign * step[0], sign * step[1]
         k = 0
-        while k * CHORD_STEP_PX < MAX_RADIUS_PX:
-            row = int(np.floor(y + sign * (k + 0.5) * sy))
-            col = int(np.floor(x + sign * (k + 0.5) * sx))
-            if not (0 <= row < height and 0 <= col < width and mask[row, col]):
+        while k < MAX_RADIUS_PX / CHORD_STEP_PX:
+            row = int(np.floor(y + (k + 0.5) * sy)) - corner[0]
+            col = int(np.floor(x + (k + 0.5) * sx)) - corner[1]
+            if not flat[np.uintp(row * across + col)]:
                 break
             k += 1
         count += k

@@ -28,15 +28,20 @@ def steps(width: int) -> NDArray[np.int64]:
 @compiled
 def code_at(image: NDArray[np.uint8], pixel: int, width: int) -> int:
     """The neighbour code of a pixel in a flat image of zeros and ones."""
+    # Unsigned places need no test for those that count from the end.
+    above = np.uintp(pixel - width - 1)
+    beside = np.uintp(pixel - 1)
+    below = np.uintp(pixel + width - 1)
+    one, two = np.uintp(1), np.uintp(2)
     code: int = (
-        image[pixel - width]
-        | image[pixel - width + 1] << 1
-        | image[pixel + 1] << 2
-        | image[pixel + width + 1] << 3
-        | image[pixel + width] << 4
-        | image[pixel + width - 1] << 5
-        | image[pixel - 1] << 6
-        | image[pixel - width - 1] << 7
+        image[above + one]
+        | image[above + two] << 1
+        | image[beside + two] << 2
+        | image[below + two] << 3
+        | image[below + one] << 4
+        | image[below] << 5
+        | image[beside] << 6
+        | image[above] << 7
     )
     return code
 

@@ -8,25 +8,31 @@ pixel joins them around that corner; so a T or an L has one junction or none, no
 - The pixels with two links between two nodes are an edge's path. Parallel edges and self-loops are kept.
 - A ring without any node gets one: its first pixel in reading order; its edge is a self-loop.
 - A pixel without links is dropped: it has a place but no length.
+
+Pixels are named by their place in the skeleton's list, so nothing here depends on the raster's size.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.network.anchors import near_edge
 from georoads.network.compiled import compiled
 from georoads.network.graph import Graph
 from georoads.network.measure import chord_widths, radii
-from georoads.network.neighbours import BLOCK, COUNT, LINKS, code_at, framed, steps
-from georoads.network.thin import Pixels
+from georoads.network.neighbours import BLOCK, COUNT, LINKS, Table, steps
+from georoads.network.runs import Pixels, RunMask
+from georoads.network.skeleton import Skeleton, place_of
 from georoads.network.types import FULL, NODATA
 from georoads.network.union import join, numbered
 
-EDGE_PX = 3
-"""An end this near to the raster's edge or to nodata is a road that leaves the scene."""
-
 PATH, NODE, SEEN = 1, 2, 3
+
+Places = NDArray[np.int64]
+"""(K,) int64 places in a skeleton's list of pixels."""
 
 
 def trace(
@@ -35,45 +41,69 @@ def trace(
     probability: NDArray[np.uint8] | None = None,
     anchors: Pixels | None = None,
 ) -> Graph:
-    """The graph of a skeleton.
+    """The graph of a skeleton whose raster is held whole.
 
     Args:
         skeleton: (H, W) bool, one pixel wide, as ``thin`` makes it.
         mask: (H, W) bool, the road mask that was thinned; for widths.
         probability: (H, W) uint8, round(254 p), 255 = nodata; None means p = 1 on the whole skeleton.
         anchors: ids of the skeleton's pixels that ``edge_anchors`` chose.
+    """
+    thinned = Skeleton.of(RunMask.of(skeleton))
+    if probability is None:
+        probability = np.full(mask.shape, FULL, np.uint8)
+    levels = probability.reshape(-1)[thinned.pixels]
+    masks = RunMask.of(mask), RunMask.of(probability == NODATA)
+    return traced(thinned, masks, levels, anchors, max(mask.shape))
+
+
+def traced(
+    skeleton: Skeleton,
+    masks: tuple[RunMask, RunMask],
+    levels: NDArray[np.uint8],
+    anchors: Pixels | None,
+    block_px: int,
+) -> Graph:
+    """The graph of a skeleton.
+
+    Args:
+        skeleton: one pixel wide.
+        masks: the road mask that was thinned, for widths; and nodata.
+        levels: (S,) uint8, round(254 p) at the skeleton's pixels.
+        anchors: ids of the skeleton's pixels that ``edge_anchors`` chose.
+        block_px: widths are measured in blocks of this side; the result does not depend on it.
 
     Returns:
         Nodes in reading order of their first pixel; edges in the order in which their nodes are left.
     """
+    mask, nodata = masks
     width = skeleton.shape[1]
-    nodes, node_of, edge_nodes, offsets, pixels = _walk(skeleton)
-    xy = _centres(pixels, width)
-    counts = np.bincount(node_of)
+    walk = _walk(skeleton)
+    nodes = skeleton.pixels[walk.nodes]
+    n_nodes = int(walk.node_of.max(initial=-1)) + 1
+    counts = np.bincount(walk.node_of, minlength=n_nodes)
     node_xy = _centres(nodes, width)
-    node_xy = np.column_stack([np.bincount(node_of, node_xy[:, k]) / counts for k in (0, 1)]).reshape(-1, 2)
-    xy[offsets[:-1]] = node_xy[edge_nodes[:, 0]]
-    xy[offsets[1:] - 1] = node_xy[edge_nodes[:, 1]]
-    node_radius = np.zeros(len(node_xy))
-    np.maximum.at(node_radius, node_of, radii(mask, nodes))
-    anchored, at_edge = np.zeros((2, len(node_xy)), np.bool_)
+    node_xy = np.column_stack([np.bincount(walk.node_of, node_xy[:, k]) / counts for k in (0, 1)])
+    xy = _centres(skeleton.pixels[walk.path], width)
+    xy[walk.offsets[:-1]] = node_xy[walk.edge_nodes[:, 0]]
+    xy[walk.offsets[1:] - 1] = node_xy[walk.edge_nodes[:, 1]]
+    node_radius = np.zeros(n_nodes)
+    np.maximum.at(node_radius, walk.node_of, radii(mask, nodes))
+    anchored, at_edge = np.zeros((2, n_nodes), np.bool_)
     if anchors is not None:
-        anchored[node_of[np.isin(nodes, anchors)]] = True
-    empty = np.zeros((0, 0), np.uint8)
-    at_edge[node_of[_near_edge(nodes, skeleton.shape, empty if probability is None else probability)]] = True
+        anchored[walk.node_of[np.isin(nodes, anchors)]] = True
+    at_edge[walk.node_of[near_edge(nodes, skeleton.shape, nodata.runs)]] = True
     return Graph(
         node_xy=node_xy,
         node_radius=node_radius,
         anchored=anchored,
         at_edge=at_edge,
-        edge_nodes=edge_nodes,
-        offsets=offsets,
+        edge_nodes=walk.edge_nodes,
+        offsets=walk.offsets,
         xy=xy,
-        width=chord_widths(mask, xy, offsets),
-        level=np.full(len(pixels), FULL, np.uint8)
-        if probability is None
-        else probability.reshape(-1)[pixels],
-        bridged_px=np.zeros(len(edge_nodes)),
+        width=chord_widths(mask, xy, walk.offsets, block_px),
+        level=levels[walk.path],
+        bridged_px=np.zeros(len(walk.edge_nodes)),
     )
 
 
@@ -82,87 +112,70 @@ def _centres(pixels: Pixels, width: int) -> NDArray[np.float64]:
     return np.column_stack((cols + 0.5, rows + 0.5))
 
 
-def _walk(
-    skeleton: NDArray[np.bool_],
-) -> tuple[Pixels, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Pixels]:
+@dataclass(frozen=True)
+class _Walk:
     """Node pixels, their node's number, (E, 2) edge nodes, offsets and the paths' pixels."""
-    image = framed(skeleton)
-    width = image.shape[1]
-    flat = image.reshape(-1)
-    pixels = np.flatnonzero(flat)
-    links, is_node = _classify(flat, width, pixels, (LINKS, BLOCK, COUNT))
-    flat[pixels] = np.where(is_node, NODE, np.where(links > 0, PATH, 0))
-    all_nodes = pixels[is_node]
-    node_of = _node_numbers(all_nodes, links[is_node], steps(width), COUNT)
-    ends, offsets, path, rings = _paths(
-        flat, (pixels, links), (all_nodes, node_of), (steps(width), int(COUNT[links[is_node]].sum()))
+
+    nodes: Places
+    node_of: NDArray[np.int64]
+    edge_nodes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    path: Places
+
+
+def _walk(skeleton: Skeleton) -> _Walk:
+    """All paths between nodes, and the rings."""
+    links = LINKS[skeleton.codes]
+    degree = COUNT[links]
+    is_node = (degree > 0) & ((degree != 2) | (BLOCK[skeleton.codes] > 0))
+    state = np.where(is_node, NODE, np.where(degree > 0, PATH, 0)).astype(np.uint8)
+    nodes = np.flatnonzero(is_node)
+    image = skeleton.pixels, links, steps(skeleton.shape[1])
+    node_of = _node_numbers(image, nodes, COUNT)
+    most = int(degree[nodes].sum()) + len(links) // 4 + 1  # a ring has four pixels at least
+    edge_nodes, offsets, path, rings = _paths(image, state, nodes, node_of, most)
+    ring_of = int(node_of.max(initial=-1)) + 1 + np.arange(len(rings))
+    return _Walk(
+        np.concatenate((nodes, rings)), np.concatenate((node_of, ring_of)), edge_nodes, offsets, path
     )
-    all_nodes = np.concatenate((all_nodes, rings))
-    n_nodes = int(node_of.max(initial=-1)) + 1
-    node_of = np.concatenate((node_of, n_nodes + np.arange(len(rings))))
-
-    def unframed(framed_pixels: Pixels) -> Pixels:
-        rows, cols = np.divmod(framed_pixels, width)
-        return np.asarray((rows - 1) * (width - 2) + cols - 1)
-
-    return unframed(all_nodes), node_of, ends, offsets, unframed(path)
-
-
-@compiled
-def _classify(
-    image: NDArray[np.uint8],
-    width: int,
-    pixels: Pixels,
-    tables: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]],
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Links of every skeleton pixel, and whether it belongs to a node."""
-    links_of, block, count = tables
-    links = np.empty(len(pixels), np.uint8)
-    is_node = np.empty(len(pixels), np.bool_)
-    for i in range(len(pixels)):
-        code = code_at(image, pixels[i], width)
-        links[i] = links_of[code]
-        degree = count[links[i]]
-        is_node[i] = degree > 0 and (degree != 2 or block[code])
-    return links, is_node
 
 
 @compiled
 def _node_numbers(
-    pixels: Pixels, links: NDArray[np.uint8], offsets: NDArray[np.int64], count: NDArray[np.uint8]
+    image: tuple[Pixels, Table, NDArray[np.int64]], nodes: Places, count: Table
 ) -> NDArray[np.int64]:
     """(K,) int64: linked junction pixels share a number; numbers follow the first pixel's order."""
-    parent = np.arange(len(pixels))
-    for i in range(len(pixels)):
-        if count[links[i]] < 2:
+    pixels, links, offsets = image
+    parent = np.arange(len(nodes))
+    for i in range(len(nodes)):
+        here = nodes[i]
+        if count[links[here]] < 2:
             continue
         for k in (6, 7, 0, 1):
-            if not links[i] >> k & 1:
+            if not links[here] >> k & 1:
                 continue
-            j = np.searchsorted(pixels, pixels[i] + offsets[k])
-            if j >= i or pixels[j] != pixels[i] + offsets[k] or count[links[j]] < 2:
-                continue
-            join(parent, i, j)
+            there = place_of(pixels, pixels[here] + offsets[k], here)
+            j = int(np.searchsorted(nodes, there))
+            if j < i and nodes[j] == there and count[links[there]] >= 2:
+                join(parent, i, j)
     return numbered(parent)
 
 
 @compiled
 def _follow(
-    image: NDArray[np.uint8],
-    skeleton: tuple[Pixels, NDArray[np.uint8]],
-    offsets: NDArray[np.int64],
-    path: Pixels,
+    image: tuple[Pixels, Table, NDArray[np.int64]],
+    state: NDArray[np.uint8],
+    path: Places,
     count: int,
 ) -> int:
     """Extend the path, whose last two pixels are given, to the next node pixel; the new length."""
-    pixels, links = skeleton
-    while image[path[count - 1]] == PATH:
+    pixels, links, offsets = image
+    while state[path[count - 1]] == PATH:
         here, before = path[count - 1], path[count - 2]
-        image[here] = SEEN
-        joined = links[np.searchsorted(pixels, here)]
+        state[here] = SEEN
         for k in range(8):
-            if joined >> k & 1 and here + offsets[k] != before:
-                path[count] = here + offsets[k]
+            if links[here] >> k & 1 and pixels[here] + offsets[k] != pixels[before]:
+                path[count] = place_of(pixels, pixels[here] + offsets[k], here)
                 count += 1
                 break
     return count
@@ -170,69 +183,55 @@ def _follow(
 
 @compiled
 def _paths(
-    image: NDArray[np.uint8],
-    skeleton: tuple[Pixels, NDArray[np.uint8]],
-    nodes: tuple[Pixels, NDArray[np.int64]],
-    sizes: tuple[NDArray[np.int64], int],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Pixels, Pixels]:
-    """(E, 2) node numbers, (E + 1,) offsets, the paths' pixels, and the first pixel of each ring."""
-    pixels, links = skeleton
-    node_pixels, node_of = nodes
-    steps_to, ends = sizes
-    most = ends + len(pixels) // 4 + 1  # a ring has four pixels at least
+    image: tuple[Pixels, Table, NDArray[np.int64]],
+    state: NDArray[np.uint8],
+    nodes: Places,
+    node_of: NDArray[np.int64],
+    most: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Places, Places]:
+    """(E, 2) node numbers, (E + 1,) offsets, the paths' pixels, and the first pixel of each ring.
+
+    There are ``most`` edges at most.
+    """
+    pixels, links, steps_to = image
     path = np.empty(len(pixels) + 2 * most, np.int64)
     edge_nodes = np.empty((most, 2), np.int64)
     offsets = np.zeros(most + 1, np.int64)
     rings = np.empty(most, np.int64)
     edges, count, n_rings = 0, 0, 0
     n_nodes = node_of.max() + 1 if len(node_of) else 0
-    for i in range(len(node_pixels)):
-        start = node_pixels[i]
-        joined = links[np.searchsorted(pixels, start)]
+    for i in range(len(nodes)):
+        start = nodes[i]
         for k in range(8):
-            second = start + steps_to[k]
-            if not joined >> k & 1 or image[second] == SEEN:
+            if not links[start] >> k & 1:
                 continue
-            if image[second] == NODE and (
-                second < start or node_of[np.searchsorted(node_pixels, second)] == node_of[i]
+            second = place_of(pixels, pixels[start] + steps_to[k], start)
+            if state[second] == SEEN:
+                continue
+            if state[second] == NODE and (
+                second < start or node_of[np.searchsorted(nodes, second)] == node_of[i]
             ):
                 continue
             path[count] = start
             path[count + 1] = second
-            count = _follow(image, skeleton, steps_to, path, count + 2)
+            count = _follow(image, state, path, count + 2)
             edge_nodes[edges, 0] = node_of[i]
-            edge_nodes[edges, 1] = node_of[np.searchsorted(node_pixels, path[count - 1])]
+            edge_nodes[edges, 1] = node_of[np.searchsorted(nodes, path[count - 1])]
             edges += 1
             offsets[edges] = count
     for i in range(len(pixels)):
-        if image[pixels[i]] != PATH:
+        if state[i] != PATH:
             continue
-        image[pixels[i]] = NODE
-        path[count] = pixels[i]
+        state[i] = NODE
+        path[count] = i
         for k in range(8):
             if links[i] >> k & 1:
-                path[count + 1] = pixels[i] + steps_to[k]
+                path[count + 1] = place_of(pixels, pixels[i] + steps_to[k], i)
                 break
-        count = _follow(image, skeleton, steps_to, path, count + 2)
-        rings[n_rings] = pixels[i]
+        count = _follow(image, state, path, count + 2)
+        rings[n_rings] = i
         edge_nodes[edges] = n_nodes + n_rings
         n_rings += 1
         edges += 1
         offsets[edges] = count
     return edge_nodes[:edges].copy(), offsets[: edges + 1].copy(), path[:count].copy(), rings[:n_rings].copy()
-
-
-@compiled
-def _near_edge(pixels: Pixels, shape: tuple[int, int], probability: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(K,) bool: pixels within EDGE_PX of the raster's edge or of nodata."""
-    height, width = shape
-    near = np.zeros(len(pixels), np.bool_)
-    for i in range(len(pixels)):
-        row, col = pixels[i] // width, pixels[i] % width
-        near[i] = min(row, col, height - 1 - row, width - 1 - col) < EDGE_PX
-        if not probability.size:
-            continue
-        for r in range(max(0, row - EDGE_PX), min(height, row + EDGE_PX + 1)):
-            for c in range(max(0, col - EDGE_PX), min(width, col + EDGE_PX + 1)):
-                near[i] = near[i] or probability[r, c] == NODATA
-    return near

@@ -12,10 +12,21 @@ from georoads.network.compiled import compiled
 def join(parent: NDArray[np.int64], a: int, b: int) -> None:
     """Put rows a and b into one cluster; its root is its smallest row. ``parent`` is changed in place."""
     while parent[a] != a:
+        parent[a] = parent[parent[a]]
         a = parent[a]
     while parent[b] != b:
+        parent[b] = parent[parent[b]]
         b = parent[b]
     parent[max(a, b)] = min(a, b)
+
+
+@compiled
+def rooted(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same array, changed in place: every row's parent is its cluster's root."""
+    for i in range(len(parent)):
+        # A parent always has the smaller number, so one pass in order reaches the root.
+        parent[i] = parent[parent[i]]
+    return parent
 
 
 @compiled

@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.errors import GeoroadsError
 from georoads.grid import Grid, Points
+from georoads.network.anchors import edge_anchors
 from georoads.network.attributes import confidences, geodesic_lengths_m, widths
 from georoads.network.border import drop_along_nodata
 from georoads.network.clean import clean
 from georoads.network.graph import Graph
-from georoads.network.mask import road_mask
+from georoads.network.mask import read_runs, without_holes, without_specks
 from georoads.network.params import VectorizeParams
+from georoads.network.runs import RunMask
 from georoads.network.settle import settle
+from georoads.network.skeleton import read_levels
 from georoads.network.smooth import smooth_lines
-from georoads.network.thin import edge_anchors, thin
-from georoads.network.trace import trace
-from georoads.network.types import NODATA, NodeKind, ReadProbability, RoadNetwork
+from georoads.network.thin import skeleton_of
+from georoads.network.trace import traced
+from georoads.network.types import NodeKind, ReadProbability, RoadNetwork
 
 BLOCK_PX = 1024
-MAX_PIXELS = 10**9
 
 
 def trace_network(
@@ -28,49 +29,25 @@ def trace_network(
 ) -> RoadNetwork:
     """Trace the roads of a probability raster.
 
-    The result depends on the raster and the parameters only, not on ``block_px``.
+    The result depends on the raster and the parameters only, not on ``block_px``. Memory
+    grows with the length of the roads and with the block, not with the raster, which is read twice.
 
     Args:
         read: gives (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata.
         grid: the working grid.
         params: thresholds and lengths.
-        block_px: side of the windows that are read.
+        block_px: side of the windows that are read and thinned.
 
     Returns:
         Nodes numbered from 1 in reading order; edges in reading order of their first point, each from the
         node that comes first. An empty mask gives a network without nodes and edges.
-
-    Raises:
-        GeoroadsError: the grid has more than 10^9 pixels.
     """
-    refuse_too_large(grid)
-    probability = np.empty((grid.height, grid.width), np.uint8)
-    for window in grid.blocks(block_px):
-        probability[window.slices] = read(window)
-    graph = _graph(probability, grid, params)
-    return _network(graph, grid, params)
+    return _network(_graph(read, grid, params, block_px), grid, params)
 
 
-def refuse_too_large(grid: Grid) -> None:
-    """Lines are traced on a mask that is held whole, until they can be traced in blocks.
-
-    Raises:
-        GeoroadsError: the grid has more than 10^9 pixels.
-    """
-    if grid.window.size > MAX_PIXELS:
-        raise GeoroadsError(
-            f"the working grid has {grid.width} x {grid.height} pixels; at most 10^9 can be vectorized",
-            "cut the scene into parts: gdal_translate -srcwin",
-        )
-
-
-def _graph(probability: NDArray[np.uint8], grid: Grid, params: VectorizeParams) -> Graph:
+def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, block_px: int) -> Graph:
     """The cleaned graph, its paths still made of pixels."""
-    pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
-    mask = road_mask(probability, params.threshold, params.speck_m2 / pixel_m2, params.hole_m2 / pixel_m2)
-    nodata = probability == NODATA
-    anchors = edge_anchors(mask, nodata if nodata.any() else None)
-    graph = trace(thin(mask, anchors), mask, probability, anchors)
+    graph, nodata = _traced(read, grid, params, block_px)
     if params.rim_m:
         graph = drop_along_nodata(graph, nodata, params.rim_m / grid.gsd_m)
     graph = clean(
@@ -81,6 +58,21 @@ def _graph(probability: NDArray[np.uint8], grid: Grid, params: VectorizeParams) 
         min_length_m=params.min_length_m,
     )
     return settle(graph)
+
+
+def _traced(
+    read: ReadProbability, grid: Grid, params: VectorizeParams, block_px: int
+) -> tuple[Graph, RunMask]:
+    """The graph as traced, and nodata. The raster is read twice: for the mask, and for p on the skeleton."""
+    shape = grid.height, grid.width
+    pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
+    road, nodata = read_runs(read, shape, block_px, params.threshold)
+    road = without_specks(road, params.speck_m2 / pixel_m2)
+    road = without_holes(road, nodata, params.hole_m2 / pixel_m2)
+    anchors = edge_anchors(road, nodata)
+    skeleton = skeleton_of(road, anchors, block_px)
+    levels = read_levels(read, skeleton, block_px)
+    return traced(skeleton, (road, nodata), levels, anchors, block_px), nodata
 
 
 def _network(graph: Graph, grid: Grid, params: VectorizeParams) -> RoadNetwork:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Grid
+from georoads.network.anchors import edge_anchors
 from georoads.network.params import VectorizeParams
+from georoads.network.runs import Pixels, RunMask
 from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
 
@@ -43,6 +45,12 @@ def euler_number(mask: NDArray[np.bool_]) -> int:
     components = ndimage.label(mask, np.ones((3, 3)))[1]
     holes = ndimage.label(~np.pad(mask, 1))[1] - 1
     return int(components - holes)
+
+
+def anchors_of(mask: NDArray[np.bool_], nodata: NDArray[np.bool_] | None = None) -> Pixels:
+    """``edge_anchors`` of masks that are held whole."""
+    unseen = np.zeros(mask.shape, bool) if nodata is None else nodata
+    return edge_anchors(RunMask.of(mask), RunMask.of(unseen))
 
 
 def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:

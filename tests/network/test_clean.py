@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from network_drawings import bar, drawn, network_of
+from network_drawings import anchors_of, bar, drawn, network_of
 
 from georoads.network.bridge import bridge_gaps
 from georoads.network.clean import clean, drop_islands, merge_junctions, prune_spurs
 from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges
 from georoads.network.params import VectorizeParams
 from georoads.network.settle import settle
-from georoads.network.thin import edge_anchors, thin
+from georoads.network.thin import thin
 from georoads.network.trace import trace
 from georoads.network.types import NodeKind
 
@@ -64,7 +64,7 @@ def test_of_a_fork_the_longer_branch_stays() -> None:
 
 def test_a_short_road_to_the_scenes_edge_is_no_spur() -> None:
     mask = bar((60, 80), (2, 8.5), (78, 8.5), 5) | bar((60, 80), (40.5, -5), (40.5, 9), 3)
-    anchors = edge_anchors(mask)
+    anchors = anchors_of(mask)
     graph = trace(thin(mask, anchors), mask, anchors=anchors)
     graph = drop_lone_nodes(prune_spurs(dissolve(graph), ONE_METRE, 20))
     assert graph.anchored.sum() == 1
@@ -73,7 +73,7 @@ def test_a_short_road_to_the_scenes_edge_is_no_spur() -> None:
 
 def test_a_road_along_the_scenes_edge_gets_no_stub() -> None:
     mask = bar((60, 80), (8, 4), (72, 4), 8)
-    anchors = edge_anchors(mask)
+    anchors = anchors_of(mask)
     assert len(anchors) == 1
     graph = trace(thin(mask, anchors), mask, anchors=anchors)
     graph = drop_lone_nodes(prune_spurs(dissolve(graph), ONE_METRE, 5))

@@ -11,7 +11,7 @@ from network_drawings import drawn, picture
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network.mask import road_mask
+from georoads.network.mask import read_runs, road_mask
 
 
 def levels(text: str) -> NDArray[np.uint8]:
@@ -86,6 +86,32 @@ def test_holes_equal_those_of_scipy(mask: NDArray[np.bool_], size: int) -> None:
     small[[0, label[0, 0]]] = False
     expected = mask | small[label][1:-1, 1:-1]
     assert np.array_equal(road_mask(np.where(mask, 254, 0).astype(np.uint8), 0.5, 0, size), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 14), st.integers(1, 14)), elements=st.integers(0, 9)))
+def test_below_the_threshold_a_road_goes_on_where_it_has_begun(values: NDArray[np.uint8]) -> None:
+    raster = (values * 28).astype(np.uint8)
+    low = raster >= 127
+    label, count = ndimage.label(low, np.ones((3, 3)))
+    begun = np.isin(np.arange(count + 1), label[raster >= 203])
+    begun[0] = False
+    assert np.array_equal(road_mask(raster, 0.8, 0, 0, low=0.5), begun[label])
+    assert np.array_equal(road_mask(raster, 0.5, 0, 0, low=0.5), low)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(np.uint8, st.tuples(st.integers(1, 14), st.integers(1, 30)), elements=st.integers(0, 5)),
+    st.integers(1, 16),
+)
+def test_blocks_give_the_same_runs(values: NDArray[np.uint8], block_px: int) -> None:
+    raster = (values * 51).astype(np.uint8)
+    whole = read_runs(lambda window: raster[window.slices], values.shape, 50, 0.8, low=0.5)
+    parts = read_runs(lambda window: raster[window.slices], values.shape, block_px, 0.8, low=0.5)
+    assert np.array_equal(whole[1].dense(), raster == 255)
+    for a, b in zip(whole, parts, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.runs, b.runs, strict=True))
 
 
 def test_drawn_is_what_it_looks_like() -> None:

@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import bar, drawn, euler_number, picture
+from network_drawings import anchors_of, bar, drawn, euler_number, picture
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network.thin import edge_anchors, thin
+from georoads.network import thin as thinning
+from georoads.network.anchors import EDGE_PX, near_edge
+from georoads.network.neighbours import ERODE_FIRST, ERODE_SECOND, SIMPLE
+from georoads.network.runs import RunMask
+from georoads.network.skeleton import Skeleton
+from georoads.network.thin import skeleton_of, thin
 
 DRAWN = [
     ("point", "... .#. ...", "... .#. ..."),
-    ("2 x 2", ".... .##. .##. ....", ".... .... .##. ...."),
+    ("2 x 2", ".... .##. .##. ....", ".... .... .#.. ...."),
     ("line", "..... ##### .....", "..... ##### ....."),
     ("3-px bar", ".......... .########. .########. .########. ..........", None),
     (
@@ -86,7 +91,7 @@ def test_topology_is_kept_and_nothing_more_can_go(mask: NDArray[np.bool_], thick
 
 def test_anchors_hold_the_line_at_the_scenes_edge() -> None:
     mask = bar((40, 60), (-9, 20.5), (40, 20.5), 9)
-    anchors = edge_anchors(mask)
+    anchors = anchors_of(mask)
     assert anchors.tolist() == [20 * 60]
     skeleton = thin(mask, anchors)
     assert skeleton[20, :30].all()
@@ -103,13 +108,13 @@ def test_one_anchor_per_contact_corners_and_nodata_included() -> None:
         """
     )
     nodata = np.zeros(mask.shape, bool)
-    assert edge_anchors(mask, nodata).tolist() == [0, 6, 26]
+    assert anchors_of(mask, nodata).tolist() == [0, 6, 26]
     inner = np.zeros((9, 9), bool)
     inner[3:6, 2:7] = True
     nodata = np.zeros((9, 9), bool)
     nodata[:, 7:] = True
-    assert edge_anchors(inner).tolist() == []
-    assert edge_anchors(inner, nodata).tolist() == [4 * 9 + 6]
+    assert anchors_of(inner).tolist() == []
+    assert anchors_of(inner, nodata).tolist() == [4 * 9 + 6]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -117,7 +122,7 @@ def test_topology_on_random_blobs(seed: int) -> None:
     random = np.random.default_rng(seed)
     noise = ndimage.gaussian_filter(random.normal(size=(60, 70)), 0.3 + seed / 20)
     mask = np.asarray(noise > np.quantile(noise, random.uniform(0.2, 0.9)))
-    anchors = edge_anchors(mask)
+    anchors = anchors_of(mask)
     skeleton = thin(mask, anchors)
     assert skeleton.ravel()[anchors].all()
     for result in (skeleton, thin(mask)):
@@ -125,3 +130,124 @@ def test_topology_on_random_blobs(seed: int) -> None:
         assert euler_number(result) == euler_number(mask)
     if seed < 8:
         assert removable(thin(mask)) == []
+
+
+AROUND = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]
+
+
+def codes(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The neighbour code of every pixel, from eight shifted copies."""
+    framed = np.pad(mask, 1).astype(np.intp)
+    height, width = mask.shape
+    return sum(framed[1 + r : 1 + r + height, 1 + c : 1 + c + width] << k for k, (r, c) in enumerate(AROUND))
+
+
+def eroded(mask: NDArray[np.bool_], anchors: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Guo and Hall on the whole array at once: the oracle."""
+    mask = mask.copy()
+    fixed = np.zeros(mask.shape, bool)
+    fixed.reshape(-1)[anchors] = True
+    idle = 0
+    while idle < 2:
+        for rule in (ERODE_FIRST, ERODE_SECOND):
+            marked = mask & ~fixed & (rule[codes(mask)] > 0)
+            mask &= ~marked
+            idle = 0 if marked.any() else idle + 1
+    return mask
+
+
+def blobs(seed: int, shape: tuple[int, int] = (90, 110)) -> NDArray[np.bool_]:
+    """Roads, a ring, a wide area and blots, of which many lie on any seam."""
+    random = np.random.default_rng(seed)
+    mask = np.zeros(shape, bool)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    for _ in range(4):
+        a, b = random.uniform(-20, 120, (2, 2))
+        mask |= bar(shape, tuple(a), tuple(b), random.uniform(2, 14))
+    mask |= np.abs(np.hypot(x - random.uniform(20, 90), y - random.uniform(20, 70)) - 22) < 4
+    mask |= np.hypot(x - random.uniform(0, 110), y - random.uniform(0, 90)) < random.uniform(5, 30)
+    noise = ndimage.gaussian_filter(random.normal(size=shape), 1.5)
+    return np.asarray((mask & (noise < 0.25)) | (noise > 0.3))
+
+
+@pytest.mark.parametrize("half_steps", [2, 4, 32])
+@pytest.mark.parametrize("block_px", [5, 16, 31, 64])
+def test_blocks_thin_as_the_whole_does(
+    monkeypatch: pytest.MonkeyPatch, half_steps: int, block_px: int
+) -> None:
+    """Fewer half-steps per round mean a narrower margin and more rounds: both must be exact."""
+    for seed in range(3):
+        mask = blobs(seed)
+        runs, anchors = RunMask.of(mask), anchors_of(mask)
+        whole = skeleton_of(runs, anchors, 1000)
+        monkeypatch.setattr(thinning, "HALF_STEPS", half_steps)
+        assert np.array_equal(thinning._eroded(runs, anchors, block_px).dense(), eroded(mask, anchors))
+        assert np.array_equal(skeleton_of(runs, anchors, block_px).pixels, whole.pixels)
+        monkeypatch.undo()
+
+
+def test_an_area_far_wider_than_a_blocks_margin_is_thinned_in_rounds() -> None:
+    mask = np.zeros((260, 330), bool)
+    mask[20:240, 20:310] = True
+    mask[100:140, 120:180] = False
+    whole = thin(mask)
+    assert euler_number(whole) == 0
+    assert whole.sum() > 300
+    for block_px in (23, 64, 200):
+        assert np.array_equal(skeleton_of(RunMask.of(mask), None, block_px).dense(), whole)
+
+
+def test_marked_pixels_may_go_at_once() -> None:
+    """Ronse's conditions: of two marked side neighbours the second is simple without the first, and no
+    component of at most 2 x 2 pixels is marked as a whole."""
+    for rule in (ERODE_FIRST, ERODE_SECOND):
+        pairs = 0
+        for bits in range(1 << 10):
+            cells = np.insert(np.array([bits >> k & 1 for k in range(10)]), [5, 5], 1)
+            for mask, second in ((cells.reshape(3, 4), (1, 2)), (cells.reshape(3, 4).T, (2, 1))):
+                mask = mask.astype(bool)
+                if rule[codes(mask)[1, 1]] and rule[codes(mask)[second]]:
+                    pairs += 1
+                    mask[1, 1] = False
+                    assert SIMPLE[codes(mask)[second]]
+        assert pairs > 20
+        for bits in range(1, 16):
+            mask = np.pad(np.array([bits >> k & 1 for k in range(4)], dtype=bool).reshape(2, 2), 1)
+            if ndimage.label(mask, np.ones((3, 3)))[1] == 1:
+                assert not (rule[codes(mask)][mask] > 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks)
+def test_a_skeletons_codes_are_those_of_its_pixels(mask: NDArray[np.bool_]) -> None:
+    skeleton = Skeleton.of(RunMask.of(mask))
+    assert np.array_equal(skeleton.pixels, np.flatnonzero(mask))
+    assert np.array_equal(skeleton.codes, codes(mask)[mask])
+    thinned = skeleton_of(RunMask.of(mask), None, 7)
+    assert np.array_equal(thinned.codes, codes(thinned.dense())[thinned.dense()])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_anchors_and_nearness_equal_those_of_arrays(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask, nodata = blobs(seed), np.zeros((90, 110), bool)
+    if seed:
+        nodata = ndimage.gaussian_filter(random.normal(size=mask.shape), 4) > 0.08
+        mask &= ~nodata
+    unseen = np.pad(nodata, 1, constant_values=True)
+    contact = mask & ndimage.binary_dilation(unseen, np.ones((3, 3)))[1:-1, 1:-1]
+    parts, count = ndimage.label(contact, np.ones((3, 3)))
+    expected = []
+    for part in range(1, count + 1):
+        rows, cols = np.nonzero(parts == part)
+        away = (rows - rows.mean()) ** 2 + (cols - cols.mean()) ** 2
+        near = np.flatnonzero(np.abs(away - away.min()) < 1e-9)
+        expected.append({int(r) * 110 + int(c) for r, c in zip(rows[near], cols[near], strict=True)})
+    found = anchors_of(mask, nodata).tolist()
+    assert len(found) == count
+    assert all(any(pixel in choice for choice in expected) for pixel in found)
+    reach = 2 * EDGE_PX + 1
+    near = ndimage.binary_dilation(np.pad(nodata, EDGE_PX, constant_values=True), np.ones((reach, reach)))
+    pixels = np.flatnonzero(mask)
+    expected_near = near[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX].reshape(-1)[pixels]
+    assert np.array_equal(near_edge(pixels, mask.shape, RunMask.of(nodata).runs), expected_near)

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.network.graph import Graph
-from georoads.network.measure import chord_widths, radii
-from georoads.network.thin import thin
-from georoads.network.trace import trace
+from georoads.network.measure import chord_widths, distances, radii
+from georoads.network.runs import RunMask
+from georoads.network.thin import skeleton_of, thin
+from georoads.network.trace import trace, traced
 
 ROOT2 = float(np.sqrt(2))
 
 
-def traced(text: str) -> Graph:
+def graph_of(text: str) -> Graph:
     return trace(drawn(text), drawn(text))
 
 
@@ -30,16 +31,16 @@ def check(graph: Graph, nodes: list[tuple[float, float]], edges: list[tuple[int,
 
 
 def test_line() -> None:
-    check(traced("..... ##### ....."), [(0.5, 1.5), (4.5, 1.5)], [(0, 1, 4)])
+    check(graph_of("..... ##### ....."), [(0.5, 1.5), (4.5, 1.5)], [(0, 1, 4)])
 
 
 def test_two_pixels() -> None:
-    check(traced("#. .#"), [(0.5, 0.5), (1.5, 1.5)], [(0, 1, ROOT2)])
+    check(graph_of("#. .#"), [(0.5, 0.5), (1.5, 1.5)], [(0, 1, ROOT2)])
 
 
 def test_t() -> None:
     check(
-        traced("##### ..#.. ..#.."),
+        graph_of("##### ..#.. ..#.."),
         [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5), (2.5, 2.5)],
         [(0, 1, 2), (1, 2, 2), (1, 3, 2)],
     )
@@ -47,29 +48,29 @@ def test_t() -> None:
 
 def test_cross_and_diagonal_cross() -> None:
     check(
-        traced("..#.. ..#.. ##### ..#.. ..#.."),
+        graph_of("..#.. ..#.. ##### ..#.. ..#.."),
         [(2.5, 0.5), (0.5, 2.5), (2.5, 2.5), (4.5, 2.5), (2.5, 4.5)],
         [(0, 2, 2), (1, 2, 2), (2, 3, 2), (2, 4, 2)],
     )
     check(
-        traced("#.# .#. #.#"),
+        graph_of("#.# .#. #.#"),
         [(0.5, 0.5), (2.5, 0.5), (1.5, 1.5), (0.5, 2.5), (2.5, 2.5)],
         [(0, 2, ROOT2), (1, 2, ROOT2), (2, 4, ROOT2), (2, 3, ROOT2)],
     )
 
 
 def test_the_pixels_of_a_wide_junction_are_one_node() -> None:
-    graph = traced("#..# .##. .##. #..#")
+    graph = graph_of("#..# .##. .##. #..#")
     assert graph.node_xy.tolist() == [[0.5, 0.5], [3.5, 0.5], [2.0, 2.0], [0.5, 3.5], [3.5, 3.5]]
     assert graph.degree().tolist() == [1, 1, 4, 1, 1]
 
 
 def test_ring_has_one_node_at_its_first_pixel() -> None:
-    check(traced(".##. #..# #..# .##."), [(1.5, 0.5)], [(0, 0, 4 + 4 * ROOT2)])
+    check(graph_of(".##. #..# #..# .##."), [(1.5, 0.5)], [(0, 0, 4 + 4 * ROOT2)])
 
 
 def test_two_rings_that_touch_share_a_node() -> None:
-    graph = traced(
+    graph = graph_of(
         """
         .#...#.
         #.#.#.#
@@ -82,7 +83,7 @@ def test_two_rings_that_touch_share_a_node() -> None:
 
 
 def test_figure_eight_with_a_bar_keeps_parallel_edges() -> None:
-    graph = traced(
+    graph = graph_of(
         """
         .###.
         #...#
@@ -97,14 +98,14 @@ def test_figure_eight_with_a_bar_keeps_parallel_edges() -> None:
 
 
 def test_loop_on_a_stem() -> None:
-    graph = traced(".#. #.# .#. .#. .#.")
+    graph = graph_of(".#. #.# .#. .#. .#.")
     assert graph.degree().tolist() == [3, 1]
     assert sorted(graph.is_loop.tolist()) == [False, True]
 
 
 def test_point_and_empty_give_nothing() -> None:
     for text in ("... .#. ...", "... ..."):
-        graph = traced(text)
+        graph = graph_of(text)
         assert (graph.n_nodes, graph.n_edges, graph.offsets.tolist()) == (0, 0, [0])
 
 
@@ -148,7 +149,7 @@ def test_radii_equal_a_distance_transform() -> None:
     pixels = np.flatnonzero(mask)
     padded = np.pad(mask, 1, constant_values=True)
     expected = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].ravel()[pixels]
-    assert radii(mask, pixels) == pytest.approx(expected)
+    assert radii(RunMask.of(mask), pixels) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("width", [1, 4, 7, 8, 15])
@@ -170,6 +171,42 @@ def test_width_of_a_slanted_bar(degrees: float, width: int) -> None:
     assert np.median(graph.width) == pytest.approx(mask.sum() / 140, abs=0.4)
 
 
+@pytest.mark.parametrize("block_px", [7, 33, 100])
+def test_widths_do_not_depend_on_the_block_size(block_px: int) -> None:
+    mask = bar((150, 150), (-5, 20), (155, 120), 11) | bar((150, 150), (75, -5), (60, 155), 38)
+    graph = trace(thin(mask), mask)
+    in_blocks = chord_widths(RunMask.of(mask), graph.xy, graph.offsets, block_px)
+    assert np.array_equal(in_blocks, graph.width)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(1, 9))
+def test_distances_equal_a_distance_transform(mask: NDArray[np.bool_], limit: int) -> None:
+    away = distances(RunMask.of(mask), np.arange(mask.size), limit)
+    expected = ndimage.distance_transform_edt(~mask).ravel() if mask.any() else np.full(mask.size, np.inf)
+    assert away == pytest.approx(np.minimum(expected, limit))
+
+
+def test_pixel_numbers_may_exceed_32_bits() -> None:
+    """A raster of 14 gigapixels, of which only the runs of one crossing in its far corner exist."""
+    small = np.pad(bar((200, 200), (10, 50), (190, 130), 9) | bar((200, 200), (90, 10), (100, 190), 13), 100)
+    height, width = 100_000, 140_000
+    runs, none = RunMask.of(small), np.zeros(0, np.int32)
+    down, right = height - 500, width - 500
+    rows = np.concatenate((np.zeros(down, np.int64), runs.rows, np.full(100, len(runs))))
+    mask = RunMask((height, width), rows, runs.start + np.int32(right), runs.stop + np.int32(right))
+    nodata = RunMask((height, width), np.zeros(height + 1, np.int64), none, none)
+    skeleton = skeleton_of(mask, None, 8192)
+    assert skeleton.pixels.min() > 2**33
+    levels = np.full(len(skeleton.pixels), 254, np.uint8)
+    far = traced(skeleton, (mask, nodata), levels, None, 8192)
+    near = trace(thin(small), small)
+    assert far.n_edges == near.n_edges > 4
+    assert np.array_equal(far.xy, near.xy + np.array([right, down]))
+    for name in ("edge_nodes", "offsets", "width", "node_radius", "at_edge", "level"):
+        assert np.array_equal(getattr(far, name), getattr(near, name)), name
+
+
 def test_chord_outside_the_road_is_zero() -> None:
     xy = np.array([[2.5, 2.5], [3.5, 2.5]])
-    assert chord_widths(np.zeros((5, 5), bool), xy, np.array([0, 2])).tolist() == [0.0, 0.0]
+    assert chord_widths(RunMask.of(np.zeros((5, 5), bool)), xy, np.array([0, 2]), 4).tolist() == [0.0, 0.0]

@@ -1,0 +1,329 @@
+"""Masks as runs: stretches of True pixels in a row. Memory follows the runs, not the pixels.
+
+A mask is put together from blocks, in any block size to the same runs, and painted window by window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Window
+from georoads.network.compiled import compiled
+
+Columns = NDArray[np.int32]
+"""(R,) int32, one column per run."""
+
+Pixels = NDArray[np.int64]
+"""(K,) int64 pixel ids, row * width + col, ascending."""
+
+RowRuns = tuple[NDArray[np.int64], Columns, Columns]
+"""Where the runs of each row begin, (H + 1,); first column and column after the last of each run, (R,)."""
+
+WORD = 8
+"""Bytes that are looked at together: mostly all of them are equal."""
+
+
+@dataclass(frozen=True)
+class RunMask:
+    """A mask of any size as its runs, in reading order. Runs of a row do not touch.
+
+    Attributes:
+        shape: (height, width).
+        rows: (height + 1,) int64; runs of row r are [rows[r], rows[r + 1]).
+        start: (R,) int32, first column of each run.
+        stop: (R,) int32, column after its last.
+    """
+
+    shape: tuple[int, int]
+    rows: NDArray[np.int64]
+    start: Columns
+    stop: Columns
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> RunMask:
+        """The runs of an (H, W) bool array."""
+        return cls((mask.shape[0], mask.shape[1]), *_scan(mask))
+
+    @property
+    def runs(self) -> RowRuns:
+        """What compiled code takes."""
+        return self.rows, self.start, self.stop
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def sizes(self) -> NDArray[np.int64]:
+        """(R,) int64: pixels of each run."""
+        return self.stop.astype(np.int64) - self.start
+
+    def paint(self, window: Window) -> NDArray[np.bool_]:
+        """(height, width) bool of a window, which may reach beyond the mask: False there."""
+        return _painted(self.runs, (window.row, window.col, window.height, window.width))
+
+    def dense(self) -> NDArray[np.bool_]:
+        """The whole mask, (H, W) bool."""
+        return self.paint(Window(0, 0, *self.shape))
+
+    def cut(self, window: Window) -> RowRuns:
+        """The runs inside a window; columns are counted in the whole mask."""
+        return _cut(self.runs, (window.row, window.col, window.height, window.width))
+
+    def keep(self, which: NDArray[np.bool_]) -> RunMask:
+        """The mask of those runs only where ``which``, (R,), is True."""
+        before = np.concatenate(([0], np.cumsum(which)))
+        return RunMask(self.shape, before[self.rows], self.start[which], self.stop[which])
+
+    def complement(self) -> RunMask:
+        """True where this mask is False."""
+        return RunMask(self.shape, *_complement(self.runs, self.shape[1]))
+
+    def union(self, other: RunMask) -> RunMask:
+        """True where either is; the two have no pixel in common."""
+        return RunMask(self.shape, *_union(self.runs, other.runs))
+
+    def pixels(self) -> Pixels:
+        """Ids of the True pixels."""
+        return _pixels(self.runs, self.shape[1])
+
+
+class RunCollector:
+    """Puts a mask together from blocks in reading order; runs that meet at a seam become one."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._shape = shape
+        self._band: list[RowRuns] = []
+        self._bands: list[RowRuns] = []
+
+    def add(self, window: Window, runs: RowRuns) -> None:
+        """Take a block's runs, one row of ``runs`` for each of the window's; columns of the whole mask."""
+        self._band.append(runs)
+        if window.col + window.width == self._shape[1]:
+            self._bands.append(_side_by_side(self._band))
+            self._band = []
+
+    def mask(self) -> RunMask:
+        """The mask, when all blocks have been added."""
+        counts = np.concatenate([np.diff(band[0]) for band in self._bands])
+        rows = np.concatenate(([0], np.cumsum(counts)))
+        start = np.concatenate([band[1] for band in self._bands])
+        stop = np.concatenate([band[2] for band in self._bands])
+        self._bands = []
+        return RunMask(self._shape, rows, start, stop)
+
+
+def blocks(shape: tuple[int, int], size: int) -> Iterator[Window]:
+    """Windows of at most size x size that cover a raster once, in reading order."""
+    height, width = shape
+    for row in range(0, height, size):
+        for col in range(0, width, size):
+            yield Window(row, col, min(size, height - row), min(size, width - col))
+
+
+def by_block(block: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each block's number, in ascending order, and the ascending places in ``block``, (K,), that hold it."""
+    order = np.argsort(block, kind="stable")
+    number = block[order]
+    bounds = np.append(np.flatnonzero(np.diff(number, prepend=-1)), len(number))
+    for first, last in pairwise(bounds.tolist()):
+        yield int(number[first]), order[first:last]
+
+
+def shifted(mask: NDArray[np.bool_], col: int) -> RowRuns:
+    """Runs of a block whose first column is ``col`` in the whole mask."""
+    rows, start, stop = _scan(mask)
+    return rows, start + np.int32(col), stop + np.int32(col)
+
+
+def _side_by_side(band: list[RowRuns]) -> RowRuns:
+    if len(band) == 1:
+        return band[0]
+    counts = np.stack([np.diff(rows) for rows, _, _ in band])
+    start = np.concatenate([start for _, start, _ in band])
+    stop = np.concatenate([stop for _, _, stop in band])
+    return _in_a_row(counts, start, stop)
+
+
+def _scan(mask: NDArray[np.bool_]) -> RowRuns:
+    """Runs of an (H, W) bool array, which is padded to whole words unless it has them."""
+    height, width = mask.shape
+    padded = -(-width // WORD) * WORD
+    if padded != width or not mask.flags.c_contiguous:
+        whole = np.zeros((height, padded), np.bool_)
+        whole[:, :width] = mask
+        mask = whole
+    return _scan_words(mask.view(np.uint8), mask.view(np.uint64))
+
+
+@compiled
+def _scan_words(flags: NDArray[np.uint8], words: NDArray[np.uint64]) -> RowRuns:
+    """Runs of ones; a word whose bytes all go on as the last one is passed over."""
+    height, width = flags.shape
+    rows = np.zeros(height + 1, np.int64)
+    start = np.empty(1024, np.int32)
+    stop = np.empty(1024, np.int32)
+    nothing, full = np.uint64(0), np.uint64(0x0101010101010101)
+    count = 0
+    for row in range(height):
+        if count + width > len(start):
+            more = np.empty(len(start) + width, np.int32)
+            start, stop = np.concatenate((start, more)), np.concatenate((stop, more))
+        inside = False
+        for word in range(width // WORD):
+            if words[row, word] == (full if inside else nothing):
+                continue
+            for col in range(word * WORD, word * WORD + WORD):
+                if (flags[row, col] != 0) == inside:
+                    continue
+                if inside:
+                    stop[count] = col
+                    count += 1
+                else:
+                    start[count] = col
+                inside = not inside
+        if inside:
+            stop[count] = width
+            count += 1
+        rows[row + 1] = count
+    return rows, start[:count].copy(), stop[:count].copy()
+
+
+@compiled
+def first_run(runs: RowRuns, row: int, col: int) -> int:
+    """The first run of the row that ends beyond ``col``; rows[row + 1] where none does."""
+    rows, _, stop = runs
+    low: int = rows[row]
+    high: int = rows[row + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if stop[middle] > col:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@compiled
+def _painted(runs: RowRuns, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    rows, start, stop = runs
+    top, left, height, width = box
+    image = np.zeros((height, width), np.bool_)
+    for row in range(max(top, 0), min(top + height, len(rows) - 1)):
+        for i in range(first_run(runs, row, left), rows[row + 1]):
+            if start[i] >= left + width:
+                break
+            image[row - top, max(start[i] - left, 0) : min(stop[i] - left, width)] = True
+    return image
+
+
+@compiled
+def _cut(runs: RowRuns, box: tuple[int, int, int, int]) -> RowRuns:
+    rows, start, stop = runs
+    top, left, height, width = box
+    most = rows[top + height] - rows[top]
+    cut_rows = np.zeros(height + 1, np.int64)
+    cut_start, cut_stop = np.empty(most, np.int32), np.empty(most, np.int32)
+    count = 0
+    for row in range(height):
+        for i in range(first_run(runs, top + row, left), rows[top + row + 1]):
+            if start[i] >= left + width:
+                break
+            cut_start[count] = max(start[i], left)
+            cut_stop[count] = min(stop[i], left + width)
+            count += 1
+        cut_rows[row + 1] = count
+    return cut_rows, cut_start[:count].copy(), cut_stop[:count].copy()
+
+
+@compiled
+def _in_a_row(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRuns:
+    """Runs of blocks side by side, which lie block after block, row by row; those that touch become one.
+
+    ``counts`` is (blocks, height): how many runs of each block lie in each row.
+    """
+    n, height = counts.shape
+    place = np.zeros(n, np.int64)
+    for block in range(1, n):
+        place[block] = place[block - 1] + counts[block - 1].sum()
+    rows = np.zeros(height + 1, np.int64)
+    out_start, out_stop = np.empty(len(start), np.int32), np.empty(len(start), np.int32)
+    count = 0
+    for row in range(height):
+        for block in range(n):
+            for i in range(place[block], place[block] + counts[block, row]):
+                if count > rows[row] and out_stop[count - 1] == start[i]:
+                    out_stop[count - 1] = stop[i]
+                    continue
+                out_start[count], out_stop[count] = start[i], stop[i]
+                count += 1
+            place[block] += counts[block, row]
+        rows[row + 1] = count
+    return rows, out_start[:count].copy(), out_stop[:count].copy()
+
+
+@compiled
+def _union(first: RowRuns, second: RowRuns) -> RowRuns:
+    rows_a, start_a, stop_a = first
+    rows_b, start_b, stop_b = second
+    rows = np.zeros(len(rows_a), np.int64)
+    start = np.empty(len(start_a) + len(start_b), np.int32)
+    stop = np.empty(len(start), np.int32)
+    count = 0
+    for row in range(len(rows) - 1):
+        a, b = rows_a[row], rows_b[row]
+        while a < rows_a[row + 1] or b < rows_b[row + 1]:
+            if b == rows_b[row + 1] or (a < rows_a[row + 1] and start_a[a] < start_b[b]):
+                left, right = start_a[a], stop_a[a]
+                a += 1
+            else:
+                left, right = start_b[b], stop_b[b]
+                b += 1
+            if count > rows[row] and stop[count - 1] == left:
+                stop[count - 1] = right
+                continue
+            start[count], stop[count] = left, right
+            count += 1
+        rows[row + 1] = count
+    return rows, start[:count].copy(), stop[:count].copy()
+
+
+@compiled
+def _complement(runs: RowRuns, width: int) -> RowRuns:
+    rows, start, stop = runs
+    height = len(rows) - 1
+    out_rows = np.zeros(height + 1, np.int64)
+    out_start = np.empty(len(start) + height, np.int32)
+    out_stop = np.empty(len(start) + height, np.int32)
+    count = 0
+    for row in range(height):
+        col = 0
+        for i in range(rows[row], rows[row + 1]):
+            if start[i] > col:
+                out_start[count], out_stop[count] = col, start[i]
+                count += 1
+            col = stop[i]
+        if col < width:
+            out_start[count], out_stop[count] = col, width
+            count += 1
+        out_rows[row + 1] = count
+    return out_rows, out_start[:count].copy(), out_stop[:count].copy()
+
+
+@compiled
+def _pixels(runs: RowRuns, width: int) -> Pixels:
+    rows, start, stop = runs
+    total = 0
+    for i in range(len(start)):
+        total += stop[i] - start[i]
+    pixels = np.empty(total, np.int64)
+    count = 0
+    for row in range(len(rows) - 1):
+        for i in range(rows[row], rows[row + 1]):
+            for col in range(start[i], stop[i]):
+                pixels[count] = row * width + col
+                count += 1
+    return pixels
