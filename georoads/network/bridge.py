@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -24,6 +25,9 @@ LEAD_PX = 12.0
 
 SIDE_COS = float(np.cos(np.radians(40.0)))
 """A dead end must point at the side that it is joined to within this angle."""
+
+WIDEST = 1.5
+"""A road is nowhere wider than this many times its median width."""
 
 Steps = tuple[float, float]
 """Metres of one column and one row."""
@@ -73,9 +77,32 @@ def join_sides(graph: Graph, steps: Steps, bridge_m: float) -> Graph:
     tips, targets = _aimed(graph, steps, bridge_m)
     if not len(tips):
         return graph
-    graph, node_of = _divided(graph, np.unique(targets))
-    pairs = np.column_stack((tips, [node_of[int(t)] for t in targets]))
-    return dissolve(_add_bridges(graph, pairs[pairs[:, 0] != pairs[:, 1]]))
+    free = _uncrossed(graph, tips, targets)
+    tips, targets = tips[free], targets[free]
+    graph, node_of = divided(graph, np.unique(targets))
+    pairs = np.column_stack((tips, np.array([node_of[int(t)] for t in targets], dtype=np.int64)))
+    # Two dead ends may have chosen each other.
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    return dissolve(_add_bridges(graph, pairs))
+
+
+def _uncrossed(graph: Graph, tips: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(K,) bool: the straight way from node to point crosses neither a line nor a shorter such way."""
+    if not len(tips):
+        return np.zeros(0, np.bool_)
+    start, end = graph.node_xy[tips], graph.xy[targets]
+    # The lines at both ends are touched there; only what lies between counts.
+    inner = shapely.linestrings(np.stack((start + 0.1 * (end - start), start + 0.9 * (end - start)), axis=1))
+    lines = shapely.linestrings(graph.xy, indices=np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets)))
+    free = np.ones(len(tips), np.bool_)
+    free[shapely.STRtree(lines).query(inner, predicate="intersects")[0]] = False
+    length = np.hypot(*(end - start).T)
+    one, other = shapely.STRtree(inner).query(inner, predicate="crosses")
+    for k in np.argsort(length[one], kind="stable").tolist():
+        a, b = one[k], other[k]
+        if (length[a], a) < (length[b], b) and free[a]:
+            free[b] = False
+    return free
 
 
 def _aimed(graph: Graph, steps: Steps, bridge_m: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -86,7 +113,9 @@ def _aimed(graph: Graph, steps: Steps, bridge_m: float) -> tuple[NDArray[np.int6
     sides = np.argwhere((degree[graph.edge_nodes] == 1) & ~graph.at_edge[graph.edge_nodes])
     own = np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets))
     points = graph.xy * scale
-    half_m = np.nan_to_num(graph.width) / 2 * float(np.sqrt(steps[0] * steps[1]))
+    # Beside a junction the width at a point may be that of the side road, seen lengthwise.
+    typical = WIDEST * widths(graph.width, graph.offsets)[0]
+    half_m = np.minimum(np.nan_to_num(graph.width), typical[own]) / 2 * float(np.sqrt(steps[0] * steps[1]))
     tree = cKDTree(points)
     tips, targets = [], []
     for edge, side in sides.tolist():
@@ -104,7 +133,7 @@ def _aimed(graph: Graph, steps: Steps, bridge_m: float) -> tuple[NDArray[np.int6
     return np.array(tips, dtype=np.int64), np.array(targets, dtype=np.int64)
 
 
-def _divided(graph: Graph, cuts: NDArray[np.int64]) -> tuple[Graph, dict[int, int]]:
+def divided(graph: Graph, cuts: NDArray[np.int64]) -> tuple[Graph, dict[int, int]]:
     """The graph with edges divided at these points (ascending rows of ``xy``), and the node at each point.
 
     A point within half the road's width of its edge's end is not cut: its node is that end.

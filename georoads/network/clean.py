@@ -5,7 +5,7 @@ The steps, in the order in which ``clean`` takes them:
 1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
 2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
 3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
-   road that it points at.
+   road that it points at; then those over which a faint road leads.
 4. Drop networks that are too short in total.
 
 After each step, nodes where only two edges meet are dissolved.
@@ -13,6 +13,7 @@ After each step, nodes where only two edges meet are dissolved.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from scipy.sparse.csgraph import connected_components
 
 from georoads.network.bridge import Steps, bridge_gaps, disjoint, join_sides
 from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.params import VectorizeParams
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
@@ -30,25 +32,27 @@ STUB_RADII = 1.5
 """A line from a road's middle to the scene's edge alongside is no longer than this many half widths."""
 
 
-def clean(graph: Graph, steps: Steps, *, spur_m: float, bridge_m: float, min_length_m: float) -> Graph:
+def clean(
+    graph: Graph, steps: Steps, params: VectorizeParams, join_faint: Callable[[Graph], Graph] = lambda g: g
+) -> Graph:
     """All cleaning steps; see the module.
 
     Args:
         graph: as traced.
         steps: metres of one column and one row.
-        spur_m: dead ends shorter than this are pruned.
-        bridge_m: gaps shorter than this are bridged.
-        min_length_m: connected networks of less total length are dropped.
+        params: the lengths.
+        join_faint: joins dead ends over faint road; it needs the raster.
 
     Returns:
         A graph without nodes of degree 2, but for those that carry a ring, and without lone nodes.
     """
     graph = dissolve(graph)
-    graph = prune_spurs(graph, steps, spur_m)
+    graph = prune_spurs(graph, steps, params.spur_m)
     graph = merge_junctions(graph)
-    graph = bridge_gaps(graph, steps, bridge_m)
-    graph = join_sides(graph, steps, bridge_m)
-    graph = drop_islands(graph, steps, min_length_m)
+    graph = bridge_gaps(graph, steps, params.bridge_m)
+    graph = join_sides(graph, steps, params.bridge_m)
+    graph = join_faint(graph)
+    graph = drop_islands(graph, steps, params.min_length_m)
     return drop_lone_nodes(graph)
 
 

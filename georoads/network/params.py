@@ -11,12 +11,17 @@ class VectorizeParams:
 
     Attributes:
         threshold: p at and above which a pixel is road, 0..1 (rounded to k/254).
+        low_share: hysteresis: pixels of p at and above this share of the threshold are road too where they
+            are connected to road; 1: none.
         speck_m2: connected road areas smaller than this are dropped.
         hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
         spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
             pruned when it is shorter than the road it leaves is wide.
         bridge_m: gaps up to this length are closed between two dead ends that face each other, and between a
-            dead end and the side of the road that it points at; 0 closes none.
+            dead end and the side of the road that it points at, whatever lies there; 0 closes none.
+        reach_m: gaps up to this length are closed along a faint road (see ``faint_p``), straight or bent;
+            0 closes none.
+        faint_p: mean of p along such a gap (where it is below the threshold), at least.
         simplify_m: tolerance of the line simplification.
         smooth_m: length scale over which stair-steps are smoothed.
         rim_m: a line whose road's side is within this of nodata for half of its length is the rim of what was
@@ -25,18 +30,23 @@ class VectorizeParams:
     """
 
     threshold: float = 0.5
-    speck_m2: float = 60.0
-    hole_m2: float = 60.0
+    low_share: float = 0.8
+    speck_m2: float = 40.0
+    hole_m2: float = 15.0
     spur_m: float = 10.0
-    bridge_m: float = 12.0
-    simplify_m: float = 0.6
+    bridge_m: float = 10.0
+    reach_m: float = 60.0
+    faint_p: float = 0.12
+    simplify_m: float = 0.4
     smooth_m: float = 5.0
     rim_m: float = 0.5
-    min_length_m: float = 20.0
+    min_length_m: float = 15.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
+        if not 0.0 < self.low_share <= 1.0:
+            raise ValueError(f"low_share must lie in (0, 1], not {self.low_share}")
         for field in fields(self):
             if getattr(self, field.name) < 0:
                 raise ValueError(f"{field.name} must not be negative, not {getattr(self, field.name)}")

@@ -10,6 +10,7 @@ from georoads.network.anchors import edge_anchors
 from georoads.network.attributes import confidences, geodesic_lengths_m, widths
 from georoads.network.border import drop_along_nodata
 from georoads.network.clean import clean
+from georoads.network.faint import join_over_faint_road
 from georoads.network.graph import Graph
 from georoads.network.mask import read_runs, without_holes, without_specks
 from georoads.network.params import VectorizeParams
@@ -19,7 +20,7 @@ from georoads.network.skeleton import read_levels
 from georoads.network.smooth import smooth_lines
 from georoads.network.thin import skeleton_of
 from georoads.network.trace import traced
-from georoads.network.types import NodeKind, ReadProbability, RoadNetwork
+from georoads.network.types import FULL, NodeKind, ReadProbability, RoadNetwork
 
 BLOCK_PX = 1024
 
@@ -50,14 +51,13 @@ def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, block_px:
     graph, nodata = _traced(read, grid, params, block_px)
     if params.rim_m:
         graph = drop_along_nodata(graph, nodata, params.rim_m / grid.gsd_m)
-    graph = clean(
-        graph,
-        grid.steps_m,
-        spur_m=params.spur_m,
-        bridge_m=params.bridge_m,
-        min_length_m=params.min_length_m,
-    )
-    return settle(graph)
+    shape, reach_px = (grid.height, grid.width), params.reach_m / grid.gsd_m
+    levels = round(FULL * params.threshold * params.low_share), round(FULL * params.faint_p)
+
+    def join_faint(graph: Graph) -> Graph:
+        return join_over_faint_road(graph, read, shape, reach_px, levels)
+
+    return settle(clean(graph, grid.steps_m, params, join_faint))
 
 
 def _traced(
@@ -66,7 +66,8 @@ def _traced(
     """The graph as traced, and nodata. The raster is read twice: for the mask, and for p on the skeleton."""
     shape = grid.height, grid.width
     pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
-    road, nodata = read_runs(read, shape, block_px, params.threshold)
+    low = params.threshold * params.low_share
+    road, nodata = read_runs(read, shape, block_px, params.threshold, low=low)
     road = without_specks(road, params.speck_m2 / pixel_m2)
     road = without_holes(road, nodata, params.hole_m2 / pixel_m2)
     anchors = edge_anchors(road, nodata)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from network_drawings import anchors_of, bar, drawn, network_of
+from network_drawings import RAW, anchors_of, bar, drawn, network_of
 
 from georoads.network.bridge import bridge_gaps
 from georoads.network.clean import clean, drop_islands, merge_junctions, prune_spurs
@@ -94,7 +96,7 @@ def test_a_wide_crossing_is_one_junction() -> None:
 
 def test_a_t_junction_lies_on_the_straight_road() -> None:
     mask = bar((100, 160), (5, 30.5), (155, 30.5), 11) | bar((100, 160), (80.5, 30), (80.5, 95), 11)
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, spur_m=10, bridge_m=0, min_length_m=0))
+    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)))
     node = graph.node_xy[graph.degree() == 3]
     assert node.tolist() == [pytest.approx([80.5, 30.5], abs=1.0)]
 
@@ -104,7 +106,7 @@ def test_a_dead_end_has_no_hook() -> None:
     mask = bar((80, 160), (20.5, 40.5), (140.5, 40.5), 11)
     x, y = np.meshgrid(np.arange(160), np.arange(80))
     mask &= x + y < 170
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, spur_m=10, bridge_m=0, min_length_m=0))
+    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)))
     assert graph.n_edges == 1
     assert np.abs(graph.node_xy[:, 1] - 40.5).max() <= 1.0
 

@@ -1,0 +1,133 @@
+"""Gaps over faint road: what is joined, along which way, and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from network_drawings import RAW, bar, network_of
+from numpy.typing import NDArray
+
+from georoads.network.params import VectorizeParams
+from georoads.network.types import NodeKind
+
+JOIN = replace(RAW, reach_m=40.0, faint_p=0.1, spur_m=5.0)
+FAINT, ROAD = 60, 254
+"""p = 0.24 and 1."""
+
+
+def levels_of(shape: tuple[int, int], road: NDArray[np.bool_], faint: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.where(road, ROAD, np.where(faint, FAINT, 0)).astype(np.uint8)
+
+
+def straight_with_gap(gap_px: int, faint: int = FAINT) -> NDArray[np.uint8]:
+    """A road of 8 px from west to east, broken in the middle where only p = faint / 254 is left."""
+    levels = np.zeros((80, 300), np.uint8)
+    levels[36:44] = ROAD
+    levels[36:44, 150 - gap_px // 2 : 150 + gap_px // 2] = faint
+    return levels
+
+
+def test_a_straight_gap_is_joined_and_its_length_recorded() -> None:
+    network = network_of(straight_with_gap(40), JOIN)
+    assert network.n_edges == 1
+    line = network.line(0)
+    assert np.abs(line[:, 1] - 40).max() < 1.0
+    # From end to end of the lines, which stop half a road's width before the gap.
+    assert network.bridged_m[0] == pytest.approx(0.5 * (40 + 8), abs=2.5)
+
+
+@pytest.mark.parametrize(
+    ("levels", "params"),
+    [
+        (straight_with_gap(40, faint=20), JOIN),  # p = 0.08 is too little
+        (straight_with_gap(40, faint=255), JOIN),  # nodata
+        (straight_with_gap(40), replace(JOIN, reach_m=15.0)),
+        (straight_with_gap(40), replace(JOIN, reach_m=0.0)),
+    ],
+)
+def test_what_is_too_faint_unknown_or_too_far_stays_open(
+    levels: NDArray[np.uint8], params: VectorizeParams
+) -> None:
+    assert network_of(levels, params).n_edges == 2
+
+
+def test_the_way_follows_the_faint_road_around_a_bend() -> None:
+    # A road comes from the west, bends by 45 degrees unseen, and goes on to the south-east.
+    shape = (220, 300)
+    road = bar(shape, (0, 60.5), (120, 60.5), 8) | bar(shape, (196, 116.5), (290, 210.5), 8)
+    faint = bar(shape, (118, 60.5), (142, 60.5), 8) | bar(shape, (138, 58.5), (200, 120.5), 8)
+    network = network_of(levels_of(shape, road, faint), replace(JOIN, reach_m=60.0))
+    assert network.n_edges == 1
+    line = network.line(0)
+    inside = line[(line[:, 0] > 125) & (line[:, 0] < 190)]
+    true_y = np.where(inside[:, 0] < 140, 60.5, 60.5 + inside[:, 0] - 140)
+    assert np.abs(inside[:, 1] - true_y).max() < 4.0
+
+
+def test_a_side_road_is_joined_to_the_road_that_it_leads_to() -> None:
+    """
+    ==================      the road
+             :              faint
+             |              a side road
+    """
+    shape = (200, 200)
+    road = bar(shape, (0, 40.5), (200, 40.5), 10) | bar(shape, (100.5, 90), (100.5, 200), 8)
+    faint = bar(shape, (100.5, 40), (100.5, 92), 8)
+    network = network_of(levels_of(shape, road, faint), JOIN)
+    assert network.n_edges == 3
+    junction = network.node_xy[network.node_kind == NodeKind.JUNCTION]
+    assert junction.shape == (1, 2)
+    assert np.hypot(*(junction[0] - (100.5, 40.5))) < 2.5
+
+
+def test_two_ends_that_see_each_other_and_a_third_are_one_junction_without_doubles() -> None:
+    # Three arms of a Y end before their junction; what is left there is faint.
+    shape = (240, 240)
+    arms = [(120 + 110 * np.cos(a), 120 + 110 * np.sin(a)) for a in np.radians((90, 210, 330))]
+    inner = [(120 + 30 * np.cos(a), 120 + 30 * np.sin(a)) for a in np.radians((90, 210, 330))]
+    road, faint = np.zeros(shape, bool), np.zeros(shape, bool)
+    for outer, near in zip(arms, inner, strict=True):
+        road |= bar(shape, outer, near, 8)
+        faint |= bar(shape, near, (120, 120), 8)
+    network = network_of(levels_of(shape, road, faint), JOIN)
+    assert sorted(network.degree().tolist()) == [1, 1, 1, 3]
+    assert network.n_edges == 3
+    # Together as long as the three arms: nothing runs beside anything.
+    assert network.length_m.sum() == pytest.approx(0.5 * 3 * 110, rel=0.08)
+
+
+def test_an_end_does_not_turn_back_into_its_own_road() -> None:
+    # A hook: its end points at its own stem, over faint ground.
+    shape = (160, 160)
+    road = (
+        bar(shape, (30.5, 20), (30.5, 140), 8)
+        | bar(shape, (26, 20.5), (104, 20.5), 8)
+        | bar(shape, (100.5, 20), (100.5, 84), 8)
+        | bar(shape, (70, 80.5), (104, 80.5), 8)
+    )
+    faint = bar(shape, (30, 80.5), (74, 80.5), 8)
+    network = network_of(levels_of(shape, road, faint), JOIN)
+    assert network.n_edges == 1
+    assert network.bridged_m[0] == 0
+
+
+@pytest.mark.parametrize("block_px", [64, 100])
+def test_blocks_do_not_matter(block_px: int) -> None:
+    rng = np.random.default_rng(3)
+    shape = (300, 300)
+    road, faint = np.zeros(shape, bool), np.zeros(shape, bool)
+    for _ in range(14):
+        a, b = rng.uniform(0, 300, (2, 2))
+        faint |= bar(shape, tuple(a), tuple(b), 6)
+        road |= bar(shape, tuple(a), tuple(a + 0.4 * (b - a)), 6) | bar(
+            shape, tuple(a + 0.6 * (b - a)), tuple(b), 6
+        )
+    levels = levels_of(shape, road, faint)
+    whole, tiled = (
+        network_of(levels, replace(VectorizeParams(), rim_m=0), block_px=n) for n in (1024, block_px)
+    )
+    assert whole.bridged_m.sum() > 0
+    for name in ("points", "offsets", "edge_nodes", "node_xy", "bridged_m", "confidence", "width_m"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(tiled, name))
