@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
     from georoads.model.card import ModelCard
+    from georoads.output.area import Area
     from georoads.scene.scene import SceneParams
     from georoads.walk import Walk
 
@@ -31,6 +32,13 @@ threshold = click.option(
 tta = click.option("--tta", is_flag=True, help="Average eight orientations of each tile: 8 times the work.")
 resume = click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+layer = click.option("--layer", metavar="NAME", help="Name of the roads in a GeoPackage; nodes: NAME_nodes.")
+append = click.option("--append", is_flag=True, help="Add the layers to an existing GeoPackage.")
+aoi = click.option(
+    "--aoi",
+    metavar="AREA",
+    help="Only roads inside: a file of polygons, or west,south,east,north in degrees.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 json_file = click.option(
     "--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="Write the figures as JSON."
@@ -94,6 +102,28 @@ def rooms(texts: tuple[str, ...], **known: Any) -> dict[str, dict[str, Any]]:
     if strange:
         raise GeoroadsError(f"--set knows no room {strange[0]!r} here", f"known: {', '.join(known)}")
     return {room: parsed.get(room, {}) for room in known}
+
+
+def area_of(text: str | None) -> tuple[Area | None, tuple[Path, ...]]:
+    """The area of ``--aoi``, and the file that it was read from, which must not be the output.
+
+    Raises:
+        LayerError: it is no area.
+    """
+    from georoads.output.area import read_area
+
+    if text is None:
+        return None, ()
+    return read_area(text), ((Path(text),) if Path(text).is_file() else ())
+
+
+def as_written(done: Walk, layer_name: str | None) -> Walk:
+    """What a walk did, with the roads counted in the file: of those traced, an area keeps only a part."""
+    from georoads.output.door import LINES, read_features
+
+    found = read_features(done.output, layer_name, LINES, lambda fields: {"length_m"}.intersection(fields))
+    km = float(found.columns["length_m"].sum()) / 1000 if len(found.geometry) else 0.0
+    return dataclasses.replace(done, roads=len(found.geometry), length_km=km)
 
 
 def write_json(target: Path | None, content: Any) -> None:

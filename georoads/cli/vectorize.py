@@ -11,9 +11,12 @@ from georoads.cli import options
 
 @click.command()
 @click.argument("raster", type=options.PATH)
-@options.output("Road layer (.gpkg, .geojson, .fgb)")
+@options.output("Road layer (.gpkg, .geojson, .fgb, .parquet)")
 @click.option("--threshold", type=float, help="p from which a pixel is road; default: the raster's, or 0.5.")
 @options.settings
+@options.layer
+@options.aoi
+@options.append
 @options.overwrite
 @options.json_file
 @options.quiet
@@ -22,6 +25,9 @@ def vectorize(
     output: Path,
     threshold: float | None,
     settings: tuple[str, ...],
+    layer: str | None,
+    aoi: str | None,
+    append: bool,
     overwrite: bool,
     json_file: Path | None,
     quiet: bool,
@@ -31,17 +37,24 @@ def vectorize(
     from georoads.inference.raster import ProbabilityRaster
     from georoads.jobs.settings import with_values
     from georoads.network.params import VectorizeParams
-    from georoads.output.write import WriteOptions
+    from georoads.output.write import WriteOptions, check_road_output
 
     values = options.rooms(settings, network=VectorizeParams())["network"]
-    if threshold is None:
-        with ProbabilityRaster(raster) as opened:
+    area, area_file = options.area_of(aoi)
+    with ProbabilityRaster(raster) as opened:
+        if area is not None:
+            area.on(opened.grid)  # refuses what misses the raster, before the work
+        if threshold is None:
             threshold = float(opened.tags.get("GEOROADS_THRESHOLD", 0.5))
     params = with_values(VectorizeParams(), {"threshold": threshold} | values, "network")
     provenance = walk.provenance_of(raster, params)
-    done = walk.vectorize(
-        raster, output, params, WriteOptions(provenance, sources=(raster.name,), overwrite=overwrite)
+    writing = WriteOptions(
+        provenance, layer=layer, sources=(raster.name,), overwrite=overwrite, append=append, area=area
     )
+    check_road_output(output, writing, inputs=(raster, *area_file))
+    done = walk.vectorize(raster, output, params, writing)
+    if area is not None:
+        done = options.as_written(done, layer)
     options.write_json(json_file, done)
     if not quiet:
         click.echo(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)

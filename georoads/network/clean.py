@@ -28,6 +28,9 @@ from georoads.network.params import VectorizeParams
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
 
+CORNER_RADII = 4.0
+"""A branch into the corner between a road and the scene's edge is no longer than this many half widths."""
+
 STUB_RADII = 1.5
 """A line from a road's middle to the scene's edge alongside is no longer than this many half widths."""
 
@@ -72,7 +75,9 @@ def prune_spurs(graph: Graph, steps: Steps, spur_m: float) -> Graph:
         tip = np.where(dead[:, 0], graph.edge_nodes[:, 0], graph.edge_nodes[:, 1])
         hangs = dead.any(axis=1) & (degree[root] >= 3)
         radius_m = graph.node_radius[root] * gsd
-        spur = hangs & ~graph.anchored[tip] & (length < np.maximum(spur_m, 2 * radius_m))
+        # Where a road leaves aslant, its skeleton forks into the corner that it makes with the edge.
+        widths = np.where(graph.at_edge[tip], CORNER_RADII, 2.0)
+        spur = hangs & ~graph.anchored[tip] & (length < np.maximum(spur_m, widths * radius_m))
         if not spur.any():
             # Only now: a fork in a corner beside the edge must lose its other branches first.
             spur = hangs & graph.anchored[tip] & (length < STUB_RADII * radius_m)

@@ -39,8 +39,8 @@ BASE_COST = 0.02
 """Added to p: what a pixel without any road costs is 1 / BASE_COST."""
 
 BLUR_PX = 2.5
-"""p is blurred by this before it is walked on: a path keeps to the middle of a faint road instead of cutting its
-bends along the inner side."""
+"""p is blurred by this before it is walked on: so a path keeps to the middle of a faint road, instead of
+cutting its bends along the inner side."""
 
 NEAR_PX = 2.0
 """Lines reach at least this far to their sides."""

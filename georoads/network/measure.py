@@ -69,7 +69,14 @@ def _distances(
 
 
 def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int) -> NDArray[np.float64]:
-    """Width of the road, in pixels, at every point of pixel paths.
+    """(P,) float64: the widths of ``chords`` alone."""
+    return chords(mask, xy, offsets, block_px)[0]
+
+
+def chords(
+    mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int
+) -> tuple[NDArray[np.float64], Points]:
+    """Width of the road, in pixels, at every point of pixel paths; and the way from there to its middle.
 
     The width is the length of the chord through the mask, at right angles to the path. Its mean along
     the path is the road's area over its length in any direction, where twice the distance transform is
@@ -84,9 +91,9 @@ def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px
             does not depend on it.
 
     Returns:
-        (P,) float64.
+        (P,) float64 widths, and (P, 2) float64 vectors to the middle of the chord.
     """
-    widths = np.zeros(len(xy))
+    widths, leans = np.zeros(len(xy)), np.zeros((len(xy), 2))
     height, width = mask.shape
     n_cols = -(-width // block_px)
     for half_way in (0, 1):
@@ -95,9 +102,10 @@ def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px
             block_shape = min(block_px, height - row), min(block_px, width - col)
             window = Window(row, col, *block_shape).pad(MAX_RADIUS_PX + 1)
             corner = window.row, window.col
-            _add_chords(mask.paint(window), corner, (xy, offsets), points, half_way, widths)
+            _add_chords(mask.paint(window), corner, (xy, offsets), points, half_way, (widths, leans))
     widths /= 2
-    return widths
+    leans /= 2
+    return widths, leans
 
 
 @compiled
@@ -127,10 +135,11 @@ def _add_chords(
     paths: tuple[Points, NDArray[np.int64]],
     points: NDArray[np.int64],
     half_way: int,
-    widths: NDArray[np.float64],
+    sums: tuple[NDArray[np.float64], Points],
 ) -> None:
-    """Add the chords through these points, or half-way to the next, to their widths."""
+    """Add the chords through these points, or half-way to the next, to their widths and leans."""
     xy, offsets = paths
+    widths, leans = sums
     for i in points:
         path = np.searchsorted(offsets, i, side="right") - 1
         first, last = offsets[path], offsets[path + 1] - 1
@@ -141,21 +150,24 @@ def _add_chords(
             dx, dy, length = 1.0, 0.0, 1.0
         # At right angles to the path, by one step.
         step = -dy / length * CHORD_STEP_PX, dx / length * CHORD_STEP_PX
-        widths[i] += _chord(image, corner, _place(xy, i, min(i + half_way, last)), step)
+        before, behind = _chord(image, corner, _place(xy, i, min(i + half_way, last)), step)
+        widths[i] += (before + behind) * CHORD_STEP_PX
+        leans[i, 0] += (before - behind) / 2 * step[0]
+        leans[i, 1] += (before - behind) / 2 * step[1]
 
 
 @compiled
 def _chord(
     image: NDArray[np.bool_], corner: tuple[int, int], place: tuple[float, float], step: tuple[float, float]
-) -> float:
-    """Length of the stretch of road through a place in both directions of the step.
+) -> tuple[int, int]:
+    """Steps that the road reaches from a place in the direction of the step, and against it.
 
     Coordinates are those of the whole raster, so that they are rounded alike in every image. The image
     reaches farther than a chord, so no pixel is looked for outside of it.
     """
     x, y = place
     flat, across = image.reshape(-1), image.shape[1]
-    count = 0
+    behind, before = 0, 0
     for sign in (-1.0, 1.0):
         sx, sy = sign * step[0], sign * step[1]
         k = 0
@@ -165,5 +177,8 @@ def _chord(
             if not flat[np.uintp(row * across + col)]:
                 break
             k += 1
-        count += k
-    return count * CHORD_STEP_PX
+        if sign < 0:
+            behind = k
+        else:
+            before = k
+    return before, behind

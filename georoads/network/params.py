@@ -37,7 +37,7 @@ class VectorizeParams:
     bridge_m: float = 10.0
     reach_m: float = 60.0
     faint_p: float = 0.12
-    simplify_m: float = 0.4
+    simplify_m: float = 0.25
     smooth_m: float = 5.0
     rim_m: float = 0.5
     min_length_m: float = 15.0

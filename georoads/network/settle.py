@@ -2,7 +2,8 @@
 
 A skeleton bends towards a side road at every junction, by up to half the road's width. Away from the
 junction, further than the road is wide, it lies true. So a junction is moved onto the line between
-two opposite arms, or to where two such lines cross, and the bent stretch of each arm is cut out.
+two opposite arms, or to where two such lines cross; where no arms are opposite, to the point that is nearest
+to the axes of all. Then the bent stretch of each arm is cut out.
 
 At a dead end the skeleton runs into one of the road's corners: the end is moved back onto the road's axis.
 """
@@ -23,16 +24,18 @@ from georoads.network.graph import Graph, lead_points
 ARM_RADII = 2.0
 """Arms are taken to lie true at this many half widths from the junction."""
 
-STRAIGHT_COS = -0.8
-"""Two arms are one road where the cosine of the angle between them is below this (143 degrees)."""
-
+STRAIGHT_COS = -0.85
+"""Two arms are one road where the cosine of the angle between them is below this (148 degrees)."""
 
 END_RADII = 2.5
 """Before a dead end the skeleton may be bent over this many half widths."""
 
 
-def settle(graph: Graph) -> Graph:
+def settle(graph: Graph, shape: tuple[int, int]) -> Graph:
     """Move junctions and dead ends, and cut the skeleton's bends beside them.
+
+    Args:
+        shape: (height, width) of the raster, which no end leaves.
 
     Returns:
         The same nodes and edges; points within about a half width of a junction or an end are gone.
@@ -41,12 +44,15 @@ def settle(graph: Graph) -> Graph:
         return graph
     degree = graph.degree()
     half_width = widths(graph.width, graph.offsets)[0] / 2
-    node_xy = _settled_ends(graph, degree, half_width)
-    leads = lead_points(graph, ARM_RADII * graph.node_radius)
+    node_xy = _settled_ends(graph, degree, half_width, shape)
     ends = graph.edge_nodes.ravel()
     order = np.argsort(ends, kind="stable")
     starts = np.searchsorted(ends[order], np.arange(graph.n_nodes + 1))
-    node_xy = _settled(node_xy, graph.node_radius, degree >= 3, leads.reshape(-1, 2)[order], starts)
+    near, far = (
+        lead_points(graph, radii * graph.node_radius).reshape(-1, 2)[order]
+        for radii in (ARM_RADII, 2 * ARM_RADII)
+    )
+    node_xy = _settled(node_xy, graph.node_radius, degree >= 3, (near, far), starts)
     radius = np.where(degree >= 3, graph.node_radius, 0.0)[graph.edge_nodes].reshape(-1, 2)
     reach = np.where(degree[graph.edge_nodes] == 1, END_RADII * half_width[:, None], radius)
     return _cut(pin_ends(replace(graph, node_xy=node_xy)), reach)
@@ -65,7 +71,9 @@ def _cut(graph: Graph, reach: NDArray[np.float64]) -> Graph:
     )
 
 
-def _settled_ends(graph: Graph, degree: NDArray[np.int64], half_width: NDArray[np.float64]) -> Points:
+def _settled_ends(
+    graph: Graph, degree: NDArray[np.int64], half_width: NDArray[np.float64], shape: tuple[int, int]
+) -> Points:
     """Node positions with the dead ends projected onto the axis of their road; anchors stay."""
     node_xy = graph.node_xy.copy()
     bent = np.zeros(graph.n_nodes)
@@ -77,11 +85,19 @@ def _settled_ends(graph: Graph, degree: NDArray[np.int64], half_width: NDArray[n
     start, axis = near[rows, ends], near[rows, ends] - far[rows, ends]
     size = (axis**2).sum(axis=1)
     along = ((node_xy[node] - start) * axis).sum(axis=1) / np.maximum(size, 1e-9)
-    target = start + along[:, None] * axis
+    target = start + np.minimum(along, _inside(start, axis, shape))[:, None] * axis
     moved = np.hypot(*(target - node_xy[node]).T)
     good = (size > 1.0) & (along > 0) & (moved <= half_width[rows])
     node_xy[node[good]] = target[good]
     return node_xy
+
+
+def _inside(start: Points, axis: Points, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """(K,) float64: how many times the axis can be walked from the start without leaving the raster."""
+    room = np.where(axis > 0, np.array(shape[::-1]) - start, start)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = np.where(axis == 0, np.inf, room / np.abs(axis))
+    return np.asarray(times.min(axis=1), dtype=np.float64)
 
 
 @compiled
@@ -89,17 +105,25 @@ def _settled(
     node_xy: Points,
     radius: NDArray[np.float64],
     junction: NDArray[np.bool_],
-    leads: Points,
+    leads: tuple[Points, Points],
     starts: NDArray[np.int64],
 ) -> Points:
-    """New node positions: on the line between the two straightest arms, or where two such lines cross."""
+    """New node positions: on the line between the two straightest arms, or where two such lines cross.
+
+    Args:
+        leads: points on the arms, nearer to their node and farther away; those of a node follow each other.
+    """
     settled = node_xy.copy()
     for node in range(len(node_xy)):
         if not junction[node]:
             continue
-        arms = leads[starts[node] : starts[node + 1]]
+        arms = leads[0][starts[node] : starts[node + 1]]
         a, b = _straightest(node_xy[node], arms, -1, -1)
         if a < 0:
+            target = _nearest_to_axes(arms, leads[1][starts[node] : starts[node + 1]], node_xy[node])
+            shift = target - node_xy[node]
+            if (shift * shift).sum() <= radius[node] * radius[node]:
+                settled[node] = target
             continue
         p, d = arms[a], arms[b] - arms[a]
         along = ((node_xy[node] - p) * d).sum() / (d * d).sum()
@@ -115,6 +139,28 @@ def _settled(
         if (shift * shift).sum() <= radius[node] * radius[node]:
             settled[node] = target
     return settled
+
+
+@compiled
+def _nearest_to_axes(near: Points, far: Points, node: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point with the least sum of squared distances from the lines through near and far points."""
+    xx, xy, yy, x, y = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(near)):
+        d = near[i] - far[i]
+        size = np.hypot(d[0], d[1])
+        if size < 1.0:
+            continue
+        u, v = -d[1] / size, d[0] / size
+        off = u * near[i, 0] + v * near[i, 1]
+        xx += u * u
+        xy += u * v
+        yy += v * v
+        x += u * off
+        y += v * off
+    determinant = xx * yy - xy * xy
+    if determinant < 0.1:  # all arms are nearly parallel
+        return node
+    return np.array([(yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant])
 
 
 @compiled

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.grid import Points
 from georoads.network.anchors import near_edge
 from georoads.network.compiled import compiled
 from georoads.network.graph import Graph
-from georoads.network.measure import chord_widths, radii
+from georoads.network.measure import chords, radii
 from georoads.network.neighbours import BLOCK, COUNT, LINKS, Table, steps
 from georoads.network.runs import Pixels, RunMask
 from georoads.network.skeleton import Skeleton, place_of
@@ -30,6 +31,9 @@ from georoads.network.types import FULL, NODATA
 from georoads.network.union import join, numbered
 
 PATH, NODE, SEEN = 1, 2, 3
+
+MAX_LEAN_PX = 1.0
+"""A skeleton lies no farther from its road's middle than this; chords that say more run into side roads."""
 
 Places = NDArray[np.int64]
 """(K,) int64 places in a skeleton's list of pixels."""
@@ -54,7 +58,7 @@ def trace(
         probability = np.full(mask.shape, FULL, np.uint8)
     levels = probability.reshape(-1)[thinned.pixels]
     masks = RunMask.of(mask), RunMask.of(probability == NODATA)
-    return traced(thinned, masks, levels, anchors, max(mask.shape))
+    return traced(thinned, masks, levels, anchors, max(mask.shape), centre=False)
 
 
 def traced(
@@ -63,6 +67,8 @@ def traced(
     levels: NDArray[np.uint8],
     anchors: Pixels | None,
     block_px: int,
+    *,
+    centre: bool = True,
 ) -> Graph:
     """The graph of a skeleton.
 
@@ -72,6 +78,7 @@ def traced(
         levels: (S,) uint8, round(254 p) at the skeleton's pixels.
         anchors: ids of the skeleton's pixels that ``edge_anchors`` chose.
         block_px: widths are measured in blocks of this side; the result does not depend on it.
+        centre: move the points from their pixels' centres to the middle of the road.
 
     Returns:
         Nodes in reading order of their first pixel; edges in the order in which their nodes are left.
@@ -93,6 +100,9 @@ def traced(
     if anchors is not None:
         anchored[walk.node_of[np.isin(nodes, anchors)]] = True
     at_edge[walk.node_of[near_edge(nodes, skeleton.shape, nodata.runs)]] = True
+    widths, leans = chords(mask, xy, walk.offsets, block_px)
+    if centre:
+        xy, node_xy = _centred(xy, node_xy, leans, walk)
     return Graph(
         node_xy=node_xy,
         node_radius=node_radius,
@@ -101,10 +111,29 @@ def traced(
         edge_nodes=walk.edge_nodes,
         offsets=walk.offsets,
         xy=xy,
-        width=chord_widths(mask, xy, walk.offsets, block_px),
+        width=widths,
         level=levels[walk.path],
         bridged_px=np.zeros(len(walk.edge_nodes)),
     )
+
+
+def _centred(xy: Points, node_xy: Points, leans: Points, walk: _Walk) -> tuple[Points, Points]:
+    """Points and nodes moved to the middle of the road.
+
+    The skeleton of a road of even width lies half a pixel off its middle. Where a side road makes the chord
+    lean to one side, and at nodes where roads meet, points stay.
+    """
+    moved = np.where(np.hypot(*leans.T)[:, None] <= MAX_LEAN_PX, leans, 0.0)
+    first, last = walk.offsets[:-1], walk.offsets[1:] - 1
+    single = np.bincount(walk.edge_nodes.ravel(), minlength=len(node_xy)) == 1
+    node_xy = node_xy.copy()
+    for side, ends in ((0, first), (1, last)):
+        node = walk.edge_nodes[:, side]
+        alone = single[node]
+        node_xy[node[alone]] += moved[ends[alone]]
+    xy = xy + moved
+    xy[first], xy[last] = node_xy[walk.edge_nodes[:, 0]], node_xy[walk.edge_nodes[:, 1]]
+    return xy, node_xy
 
 
 def _centres(pixels: Pixels, width: int) -> NDArray[np.float64]:

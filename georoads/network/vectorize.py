@@ -57,7 +57,7 @@ def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, block_px:
     def join_faint(graph: Graph) -> Graph:
         return join_over_faint_road(graph, read, shape, reach_px, levels)
 
-    return settle(clean(graph, grid.steps_m, params, join_faint))
+    return settle(clean(graph, grid.steps_m, params, join_faint), shape)
 
 
 def _traced(

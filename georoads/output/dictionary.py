@@ -133,13 +133,35 @@ LAYERS = (ROADS, NODES)
 
 _INTRODUCTION = """# Data dictionary
 
-The layers that georoads writes. A GeoPackage holds both, with this dictionary inside
-(`gpkg_data_columns`), a default style (`layer_styles`) and the layer's provenance (`gpkg_metadata`).
-FlatGeobuf, GeoJSON and GeoParquet hold one layer: `roads`, or `nodes` with `--layer nodes`.
-Names and types are the same when a layer is empty (GeoJSON cannot say types).
+The layers that georoads writes; the suffix of the output chooses the format.
 
-Coordinates are in the scene's CRS or that of `--crs`; GeoJSON is always WGS 84 longitude and latitude with
-7 decimals (RFC 7946). The end points of a line equal the positions of its two nodes.
+| suffix | format | holds |
+|---|---|---|
+| `.gpkg` | GeoPackage 1.3 | `roads` and `nodes` |
+| `.geojson`, `.json` | GeoJSON (RFC 7946) | the roads |
+| `.fgb` | FlatGeobuf with spatial index | the roads |
+| `.parquet`, `.geoparquet` | GeoParquet 1.1; needs `pip install "georoads[parquet]"` | the roads |
+
+A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style (`layer_styles`) and the
+provenance (`gpkg_metadata`). GeoJSON and FlatGeobuf keep the provenance as `DESCRIPTION` of the layer,
+GeoParquet as `georoads` in the metadata of the file.
+
+Rows, their order and values are the same in all of them; only FlatGeobuf stores them in the order of its
+index, where `road_id` tells the order. Names and types are the same when a layer is empty (GeoJSON cannot say
+types).
+
+Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latitude with 7 decimals
+(RFC 7946). The end points of a line equal the positions of its two nodes.
+
+- `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
+  named layers and refuse it.
+- An output that exists is refused. `--overwrite` replaces the file as a whole. `--append` adds the layers to
+  a GeoPackage, on a copy that takes its place when it is complete; other layers stay as they are, and a name
+  that is taken is refused.
+- `--aoi AREA` keeps what lies inside: the polygons of a file in any CRS (GeoPackage, GeoJSON, FlatGeobuf,
+  Shapefile, GeoParquet), or `west,south,east,north` in degrees. Lines are cut at the border, where they get
+  nodes of kind `scene_edge`. `length_m` of a part is measured anew, `bridged_m` is shared by length; width
+  and confidence stay those of the whole road. The name of the area stands in the provenance.
 """
 
 

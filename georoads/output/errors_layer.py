@@ -5,8 +5,6 @@ It is written as the road layer is: whole or not at all, with style, data dictio
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,9 +15,12 @@ from numpy.typing import NDArray
 
 from georoads.errors import LayerError
 from georoads.jobs.atomic import check_output, printable, replace_when_complete
-from georoads.output import geopackage, style, write
 from georoads.output.dictionary import Field, Layer
+from georoads.output.drivers import gdal_errors, write_with_gdal
+from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
 from georoads.output.provenance import Provenance
+from georoads.output.style import add_options, add_symbol, add_symbol_layer, qml_root, qml_text
+from georoads.output.table import Table
 
 _KIND_CONSTRAINT = "georoads_error_kind"
 
@@ -96,7 +97,7 @@ def check_errors_output(path: str | Path, *, overwrite: bool, inputs: tuple[Path
     if target.suffix.lower() != ".gpkg":
         raise LayerError(f"{printable(path)}: the errors are written as GeoPackage", "as in errors.gpkg")
     check_output(target, overwrite=overwrite, inputs=inputs)
-    geopackage.check_not_open(target)
+    check_not_open(target)
 
 
 def write_errors(
@@ -113,18 +114,20 @@ def write_errors(
         np.array([kind.value for kind in errors.kinds], dtype=np.object_),
         np.round(errors.length_m, ERRORS.fields[1].decimals),
     )
-    table = write._Table(ERRORS, errors.lines, columns, errors.crs)
+    table = Table(ERRORS, errors.lines, columns, errors.crs)
+    meanings = {kind.value: meaning for kind, meaning in KINDS.items()}
+    styled = StyledLayer(ERRORS, errors_qml(), {_KIND_CONSTRAINT: meanings})
     with replace_when_complete(
         target, overwrite=overwrite, verify=lambda part: _verify(part, len(errors.lines))
     ) as part:
-        with write._gdal_errors(target):
-            write._write_with_gdal(part, "GPKG", table, provenance, append=False)
-        _finish(part, provenance)
+        with gdal_errors(target):
+            write_with_gdal(part, "GPKG", table, provenance, append=False)
+        finish_geopackage(part, [styled], provenance)
 
 
 def errors_qml() -> str:
     """QML of the layer: colour by kind over a dark casing, the same width at every scale."""
-    root = style._root()
+    root = qml_root()
     renderer = SubElement(
         root,
         "renderer-v2",
@@ -151,70 +154,17 @@ def errors_qml() -> str:
                 "render": "true",
             },
         )
-        symbol = style._symbol(symbols, str(number), "line")
+        symbol = add_symbol(symbols, str(number), "line")
         # Two levels: all casings first, so that none covers a neighbour.
         for level, paint, mm, dash in (
             ("0", _CASING, f"{float(width) + _CASING_MM:.1f}", "solid"),
             ("1", colour, width, pattern),
         ):
             options = {"capstyle": "flat", "joinstyle": "round", "line_color": paint, "line_style": dash}
-            layer = style._layer(symbol, "SimpleLine", level)
-            style._options(layer, {**options, "line_width": mm, "line_width_unit": "MM"})
-    return style._text(root)
-
-
-def _finish(path: Path, provenance: Provenance) -> None:
-    """Add style, data dictionary and provenance, as ``geopackage.finish_geopackage`` does for roads."""
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.execute("BEGIN")
-            for statement in geopackage._TABLES.split(";"):
-                db.execute(statement)
-            db.execute(geopackage._EXTENSIONS_TABLE)
-            db.executemany(
-                "INSERT INTO gpkg_extensions VALUES (?, NULL, ?, ?, 'read-write')", geopackage._EXTENSIONS
-            )
-            db.executemany(
-                "INSERT INTO gpkg_data_column_constraints VALUES (?, 'enum', ?, NULL, NULL, NULL, NULL, ?)",
-                [(_KIND_CONSTRAINT, kind.value, meaning) for kind, meaning in KINDS.items()],
-            )
-            db.executemany(
-                "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, ?)",
-                [
-                    (ERRORS.name, f.name, f.title, f.title, f.description, f.constraint or None)
-                    for f in ERRORS.fields
-                ],
-            )
-            geopackage._add_provenance(db, provenance)
-            db.execute(
-                "INSERT INTO layer_styles VALUES (1, '', '', ?, ?, ?, ?, '', 1, ?, '', NULL, ?)",
-                (
-                    ERRORS.name,
-                    geopackage.GEOMETRY_COLUMN,
-                    f"georoads {ERRORS.name}",
-                    errors_qml(),
-                    ERRORS.title,
-                    provenance.timestamp,
-                ),
-            )
-            db.execute(
-                "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change) "
-                "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
-                (provenance.timestamp,),
-            )
-            db.execute("COMMIT")
-    except sqlite3.Error as e:
-        raise LayerError(f"{printable(path)} cannot be written: {e}", "is the disk full?") from e
+            layer = add_symbol_layer(symbol, "SimpleLine", level)
+            add_options(layer, {**options, "line_width": mm, "line_width_unit": "MM"})
+    return qml_text(root)
 
 
 def _verify(path: Path, expected: int) -> None:
-    try:
-        with closing(sqlite3.connect(path)) as db:
-            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            (found,) = db.execute("SELECT count(*) FROM errors").fetchone()
-    except sqlite3.Error as e:
-        raise LayerError(f"{printable(path)} is damaged: {e}", "is the disk full or failing?") from e
-    if verdict != "ok" or found != expected:
-        raise LayerError(
-            f"{printable(path)} is damaged: {verdict}, {found} of {expected} rows", "write it anew"
-        )
+    verify_geopackage(path, [(ERRORS.name, expected)])

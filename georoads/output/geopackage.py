@@ -6,56 +6,50 @@ those of the standard (OGC 12-128r17, GeoPackage 1.3: F.8 metadata, F.9 schema) 
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from georoads.errors import LayerError
 from georoads.jobs.atomic import printable
-from georoads.output.dictionary import (
-    CONFIDENCE_CONSTRAINT,
-    KIND_CONSTRAINT,
-    KINDS,
-    LAYERS,
-)
+from georoads.output.dictionary import CONFIDENCE_CONSTRAINT, Layer
 from georoads.output.provenance import Provenance
-from georoads.output.style import nodes_qml, roads_qml
 
 GEOMETRY_COLUMN = "geom"
 
 _TABLES = """
-CREATE TABLE gpkg_data_columns (
+CREATE TABLE IF NOT EXISTS gpkg_data_columns (
   table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT,
   mime_type TEXT, constraint_name TEXT,
   CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
   CONSTRAINT gdc_tn UNIQUE (table_name, name));
-CREATE TABLE gpkg_data_column_constraints (
+CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (
   constraint_name TEXT NOT NULL, constraint_type TEXT NOT NULL, value TEXT,
   min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, max_is_inclusive BOOLEAN, description TEXT,
   CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value));
-CREATE TABLE gpkg_metadata (
+CREATE TABLE IF NOT EXISTS gpkg_metadata (
   id INTEGER CONSTRAINT m_pk PRIMARY KEY ASC NOT NULL, md_scope TEXT NOT NULL DEFAULT 'dataset',
   md_standard_uri TEXT NOT NULL, mime_type TEXT NOT NULL DEFAULT 'text/xml',
   metadata TEXT NOT NULL DEFAULT '');
-CREATE TABLE gpkg_metadata_reference (
+CREATE TABLE IF NOT EXISTS gpkg_metadata_reference (
   reference_scope TEXT NOT NULL, table_name TEXT, column_name TEXT, row_id_value INTEGER,
   timestamp DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
   md_file_id INTEGER NOT NULL, md_parent_id INTEGER,
   CONSTRAINT crmr_mfi_fk FOREIGN KEY (md_file_id) REFERENCES gpkg_metadata(id),
   CONSTRAINT crmr_mpi_fk FOREIGN KEY (md_parent_id) REFERENCES gpkg_metadata(id));
-CREATE TABLE layer_styles (
+CREATE TABLE IF NOT EXISTS layer_styles (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
   f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
   useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
   update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')));
-"""
-
-_EXTENSIONS_TABLE = """
 CREATE TABLE IF NOT EXISTS gpkg_extensions (
   table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL,
-  scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name))
+  scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
 """
+
 _SPEC = "http://www.geopackage.org/spec130/#extension_"
 _EXTENSIONS = (
     ("gpkg_data_columns", "gpkg_schema", f"{_SPEC}schema"),
@@ -63,11 +57,30 @@ _EXTENSIONS = (
     ("gpkg_metadata", "gpkg_metadata", f"{_SPEC}metadata"),
     ("gpkg_metadata_reference", "gpkg_metadata", f"{_SPEC}metadata"),
 )
+_RESERVED = {"layer_styles", "qgis_projects", "spatial_ref_sys", "geometry_columns"}
+_RESERVED_BEGINNINGS = ("gpkg", "rtree", "sqlite", "ogr")
 _PROVENANCE_URI = "urn:georoads:provenance:1"
 
 
-def finish_geopackage(path: Path, provenance: Provenance) -> None:
-    """Add style, data dictionary and provenance to a GeoPackage with the layers ``roads`` and ``nodes``.
+@dataclass(frozen=True)
+class StyledLayer:
+    """What a GeoPackage says of one of its layers.
+
+    Attributes:
+        layer: its name and fields.
+        qml: its default style in QGIS.
+        values: the values that a field may have and what each means, by name of the field's constraint.
+    """
+
+    layer: Layer
+    qml: str
+    values: Mapping[str, Mapping[str, str]]
+
+
+def finish_geopackage(path: Path, layers: Sequence[StyledLayer], provenance: Provenance) -> None:
+    """Add style, data dictionary and provenance of ``layers`` to a GeoPackage that GDAL has written them to.
+
+    What the file says of other layers stays as it is.
 
     Raises:
         LayerError: SQLite cannot write the file.
@@ -77,30 +90,86 @@ def finish_geopackage(path: Path, provenance: Provenance) -> None:
             db.execute("BEGIN")
             for statement in _TABLES.split(";"):
                 db.execute(statement)
-            db.execute(_EXTENSIONS_TABLE)
-            db.executemany("INSERT INTO gpkg_extensions VALUES (?, NULL, ?, ?, 'read-write')", _EXTENSIONS)
-            _add_dictionary(db)
-            _add_provenance(db, provenance)
-            _add_styles(db, provenance.timestamp)
+            _add_extensions(db)
+            _add_dictionary(db, layers)
+            _add_provenance(db, layers, provenance)
+            _add_styles(db, layers, provenance.timestamp)
             db.execute("COMMIT")
     except sqlite3.Error as e:
         raise LayerError(f"{printable(path)} cannot be written: {e}", "is the disk full?") from e
 
 
-def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
-    """Check that a closed GeoPackage is sound and that its layers have the given numbers of rows.
+def check_layer_name(name: str) -> None:
+    """Refuse a name of a layer that SQL or other programs would stumble over.
 
     Raises:
-        LayerError: naming what is wrong.
+        LayerError: it is no plain word of letters, digits and _, or is reserved.
+    """
+    hint = "use up to 50 letters (a to z), digits and _, beginning with a letter, as in --layer roads_2020"
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
+        raise LayerError(f"{name!r} cannot be the name of a layer", hint)
+    if name.casefold() in _RESERVED or name.casefold().startswith(_RESERVED_BEGINNINGS):
+        raise LayerError(f"{name!r} is reserved by GeoPackage or QGIS", hint)
+    try:
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.execute(f"CREATE TABLE {name} (a)")  # SQLite knows its own words best
+    except sqlite3.Error as e:
+        raise LayerError(f"{name!r} is a word of SQL", hint) from e
+
+
+def check_takes_layers(path: Path, names: Sequence[str]) -> None:
+    """Refuse to add layers to a file that is no GeoPackage or has one of these names.
+
+    Raises:
+        LayerError: it is one of these.
+    """
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            raise LayerError(f"{printable(path)} is no GeoPackage", "choose another output")
+    present = tables_of(path)
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            taken = {str(name).casefold() for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as e:
+        raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
+    for name in names:
+        if name.casefold() in taken:
+            raise LayerError(
+                f"{printable(path)} has a layer {name!r} already",
+                f"give another --layer; layers: {', '.join(map(printable, present))}",
+            )
+
+
+def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
+    """Check a GeoPackage: SQLite finds no damage, and the layers have these numbers of rows.
+
+    Raises:
+        LayerError: it is damaged or incomplete.
     """
     try:
         with closing(sqlite3.connect(path)) as db:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            found = [(name, db.execute(_COUNT[name]).fetchone()[0]) for name, _ in counts]
+            found = [(name, _count(db, name)) for name, _ in counts]
     except sqlite3.Error as e:
         raise LayerError(f"{printable(path)} is damaged: {e}", "is the disk full or failing?") from e
     if verdict != "ok" or found != list(counts):
         raise LayerError(f"{printable(path)} is damaged: {verdict}, rows {found}", "is the disk failing?")
+
+
+def tables_of(path: Path) -> dict[str, int]:
+    """The tables that a GeoPackage lists, and the number of rows of each.
+
+    Raises:
+        LayerError: the file is no GeoPackage, or is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            names = [
+                str(name) for (name,) in db.execute("SELECT table_name FROM gpkg_contents ORDER BY rowid")
+            ]
+            return {name: _count(db, name) for name in names if _is_table(db, name)}
+    except sqlite3.Error as e:
+        raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
 
 
 def check_not_open(path: Path) -> None:
@@ -129,48 +198,86 @@ def check_not_open(path: Path) -> None:
         return  # no SQLite at all: nobody holds it as one
 
 
-_COUNT = {layer.name: f'SELECT count(*) FROM "{layer.name}"' for layer in LAYERS}
+def _count(db: sqlite3.Connection, table: str) -> int:
+    quoted = table.replace('"', '""')
+    (rows,) = db.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()
+    return int(rows)
 
 
-def _add_dictionary(db: sqlite3.Connection) -> None:
+def _is_table(db: sqlite3.Connection, name: str) -> bool:
+    # A view may call functions that only its program knows.
+    found = db.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", (name,)
+    )
+    return found.fetchone() is not None
+
+
+def _add_extensions(db: sqlite3.Connection) -> None:
+    # The table's own constraint does not help: its NULLs differ from each other.
+    db.executemany(
+        "INSERT INTO gpkg_extensions SELECT ?1, NULL, ?2, ?3, 'read-write' WHERE NOT EXISTS "
+        "(SELECT 1 FROM gpkg_extensions WHERE table_name = ?1 AND extension_name = ?2)",
+        _EXTENSIONS,
+    )
+
+
+def _add_dictionary(db: sqlite3.Connection, layers: Sequence[StyledLayer]) -> None:
     # The constraints come first: GDAL looks them up by name.
     db.executemany(
-        "INSERT INTO gpkg_data_column_constraints VALUES (?, 'enum', ?, NULL, NULL, NULL, NULL, ?)",
-        [(KIND_CONSTRAINT, kind, meaning) for kind, meaning in KINDS.items()],
+        "INSERT OR IGNORE INTO gpkg_data_column_constraints VALUES (?, 'enum', ?, NULL, NULL, NULL, NULL, ?)",
+        [
+            (constraint, value, meaning)
+            for styled in layers
+            for constraint, meanings in styled.values.items()
+            for value, meaning in meanings.items()
+        ],
     )
-    db.execute(
-        "INSERT INTO gpkg_data_column_constraints VALUES (?, 'range', NULL, 0, 1, 1, 1, ?)",
-        (CONFIDENCE_CONSTRAINT, "probability, 0 to 1"),
-    )
+    fields = [(styled.layer, field) for styled in layers for field in styled.layer.fields]
+    if any(field.constraint == CONFIDENCE_CONSTRAINT for _, field in fields):
+        db.execute(
+            "INSERT INTO gpkg_data_column_constraints SELECT ?1, 'range', NULL, 0, 1, 1, 1, ?2 "
+            "WHERE NOT EXISTS (SELECT 1 FROM gpkg_data_column_constraints WHERE constraint_name = ?1)",
+            (CONFIDENCE_CONSTRAINT, "probability, 0 to 1"),
+        )
     db.executemany(
-        "INSERT INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, ?)",
+        "INSERT OR REPLACE INTO gpkg_data_columns VALUES (?, ?, ?, ?, ?, NULL, ?)",
         [
             (layer.name, field.name, field.title, field.title, field.description, field.constraint or None)
-            for layer in LAYERS
-            for field in layer.fields
+            for layer, field in fields
         ],
     )
 
 
-def _add_provenance(db: sqlite3.Connection, provenance: Provenance) -> None:
+def _add_provenance(db: sqlite3.Connection, layers: Sequence[StyledLayer], provenance: Provenance) -> None:
+    """The provenance of the whole file where it holds nothing else, else of each layer."""
+    (number,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM gpkg_metadata").fetchone()
     db.execute(
-        "INSERT INTO gpkg_metadata VALUES (1, 'dataset', ?, 'application/json', ?)",
-        (_PROVENANCE_URI, provenance.as_json()),
+        "INSERT INTO gpkg_metadata VALUES (?, 'dataset', ?, 'application/json', ?)",
+        (number, _PROVENANCE_URI, provenance.as_json()),
     )
-    db.execute(
-        "INSERT INTO gpkg_metadata_reference VALUES ('geopackage', NULL, NULL, NULL, ?, 1, NULL)",
-        (provenance.timestamp,),
+    names = {styled.layer.name for styled in layers}
+    others = {str(name) for (name,) in db.execute("SELECT table_name FROM gpkg_contents")} - names
+    scopes: list[tuple[str, str | None]] = [("geopackage", None)]
+    if others:
+        scopes = [("table", styled.layer.name) for styled in layers]
+    db.executemany(
+        "INSERT INTO gpkg_metadata_reference VALUES (?, ?, NULL, NULL, ?, ?, NULL)",
+        [(scope, table, provenance.timestamp, number) for scope, table in scopes],
     )
 
 
-def _add_styles(db: sqlite3.Connection, timestamp: str) -> None:
-    for number, (layer, qml) in enumerate(zip(LAYERS, (roads_qml(), nodes_qml()), strict=True), start=1):
-        db.execute(
-            "INSERT INTO layer_styles VALUES (?, '', '', ?, ?, ?, ?, '', 1, ?, '', NULL, ?)",
-            (number, layer.name, GEOMETRY_COLUMN, f"georoads {layer.name}", qml, layer.title, timestamp),
-        )
+def _add_styles(db: sqlite3.Connection, layers: Sequence[StyledLayer], timestamp: str) -> None:
+    db.executemany(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+        "styleName, styleQML, styleSLD, useAsDefault, description, owner, update_time) "
+        "VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', ?)",
+        [
+            (s.layer.name, GEOMETRY_COLUMN, f"georoads {s.layer.name}", s.qml, s.layer.title, timestamp)
+            for s in layers
+        ],
+    )
     db.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change) "
+        "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, description, last_change) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
         (timestamp,),
     )

@@ -26,6 +26,7 @@ class Provenance:
         scene: name of the scene or scenes.
         version: of georoads.
         date: with a time zone; equal runs need an equal date, so it is that of the scene.
+        area: name of the area of interest, "" for all of the scene.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Provenance:
     scene: str
     version: str
     date: datetime
+    area: str = ""
 
     def __post_init__(self) -> None:
         if self.date.tzinfo is None:
@@ -60,6 +62,8 @@ class Provenance:
             "date": self.timestamp,
             "parameters": parameters,
         }
+        if self.area:
+            record["area"] = self.area
         return json.dumps(record, ensure_ascii=False, indent=1)
 
 

@@ -55,7 +55,7 @@ class _Stroke:
 
 def roads_qml() -> str:
     """QML of the ``roads`` layer: classes of confidence, widths in metres on the ground."""
-    root = _root()
+    root = qml_root()
     renderer = SubElement(
         root,
         "renderer-v2",
@@ -75,18 +75,18 @@ def roads_qml() -> str:
     for number, (low, high, colour) in enumerate(CLASSES):
         limits = {"lower": f"{low:.6f}", "upper": f"{high:.6f}", "label": f"{low:.2f} – {high:.2f}"}
         SubElement(ranges, "range", {**limits, "symbol": str(number), "render": "true"})
-        symbol = _symbol(symbols, str(number), "line")
+        symbol = add_symbol(symbols, str(number), "line")
         width = f'coalesce("width_m", {_FALLBACK_WIDTH_M})'
         # Two levels: all casings first, so that no casing cuts the road that it joins.
         _line(symbol, _Stroke(_CASING, f"{width} + 1", 1.0, "0"))
         _line(symbol, _Stroke(colour, width, 0.6, "1"))
     SubElement(root, "layerOpacity").text = "0.85"
-    return _text(root)
+    return qml_text(root)
 
 
 def nodes_qml() -> str:
     """QML of the ``nodes`` layer: a small marker by kind, only at large scales."""
-    root = _root()
+    root = qml_root()
     root.set("hasScaleBasedVisibilityFlag", "1")
     root.set("minScale", _NODES_FROM_SCALE)
     root.set("maxScale", "0")
@@ -111,18 +111,20 @@ def nodes_qml() -> str:
             "category",
             {"value": kind.label, "type": "string", "label": label, "symbol": number, "render": "true"},
         )
-        symbol = _symbol(symbols, number, "marker")
-        layer = _layer(symbol, "SimpleMarker", "0")
+        symbol = add_symbol(symbols, number, "marker")
+        layer = add_symbol_layer(symbol, "SimpleMarker", "0")
         options = {"name": marker, "color": colour, "size": size, "size_unit": "MM"}
-        _options(layer, {**options, "outline_color": _CASING, "outline_width": "0.3"})
-    return _text(root)
+        add_options(layer, {**options, "outline_color": _CASING, "outline_width": "0.3"})
+    return qml_text(root)
 
 
-def _root() -> Element:
+def qml_root() -> Element:
+    """The root of a QML document, to which a renderer is added."""
     return Element("qgis", {"version": _VERSION, "styleCategories": "LayerConfiguration|Symbology|Rendering"})
 
 
-def _symbol(symbols: Element, name: str, kind: str) -> Element:
+def add_symbol(symbols: Element, name: str, kind: str) -> Element:
+    """Add an opaque symbol, ``kind`` line or marker, that categories and ranges refer to by ``name``."""
     return SubElement(
         symbols,
         "symbol",
@@ -130,19 +132,21 @@ def _symbol(symbols: Element, name: str, kind: str) -> Element:
     )
 
 
-def _layer(symbol: Element, kind: str, level: str) -> Element:
+def add_symbol_layer(symbol: Element, kind: str, level: str) -> Element:
+    """Add one stroke or marker (``kind``: SimpleLine, SimpleMarker); lower levels are drawn first."""
     return SubElement(symbol, "layer", {"class": kind, "enabled": "1", "locked": "0", "pass": level})
 
 
-def _options(layer: Element, options: Mapping[str, str]) -> None:
+def add_options(layer: Element, options: Mapping[str, str]) -> None:
+    """Add the properties of a symbol layer, as QGIS names them."""
     box = SubElement(layer, "Option", {"type": "Map"})
     for name, value in options.items():
         SubElement(box, "Option", {"name": name, "type": "QString", "value": value})
 
 
 def _line(symbol: Element, stroke: _Stroke) -> None:
-    layer = _layer(symbol, "SimpleLine", stroke.level)
-    _options(
+    layer = add_symbol_layer(symbol, "SimpleLine", stroke.level)
+    add_options(
         layer,
         {
             "capstyle": "round",
@@ -165,6 +169,7 @@ def _line(symbol: Element, stroke: _Stroke) -> None:
     SubElement(defined, "Option", {"name": "type", "type": "QString", "value": "collection"})
 
 
-def _text(root: Element) -> str:
+def qml_text(root: Element) -> str:
+    """The document as text, the same for equal elements."""
     indent(root, " ")
     return _DOCTYPE + tostring(root, encoding="unicode") + "\n"

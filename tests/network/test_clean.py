@@ -90,13 +90,13 @@ def test_a_wide_crossing_is_one_junction() -> None:
     graph = prune_spurs(graph, ONE_METRE, 10)
     merged = drop_lone_nodes(merge_junctions(graph))
     assert sorted(merged.degree().tolist()) == [1, 1, 1, 1, 4]
-    centre = settle(merged).node_xy[merged.degree() == 4][0]
+    centre = settle(merged, shape).node_xy[merged.degree() == 4][0]
     assert centre.tolist() == pytest.approx([60, 60], abs=1.0)
 
 
 def test_a_t_junction_lies_on_the_straight_road() -> None:
     mask = bar((100, 160), (5, 30.5), (155, 30.5), 11) | bar((100, 160), (80.5, 30), (80.5, 95), 11)
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)))
+    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)), mask.shape)
     node = graph.node_xy[graph.degree() == 3]
     assert node.tolist() == [pytest.approx([80.5, 30.5], abs=1.0)]
 
@@ -106,7 +106,7 @@ def test_a_dead_end_has_no_hook() -> None:
     mask = bar((80, 160), (20.5, 40.5), (140.5, 40.5), 11)
     x, y = np.meshgrid(np.arange(160), np.arange(80))
     mask &= x + y < 170
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)))
+    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)), mask.shape)
     assert graph.n_edges == 1
     assert np.abs(graph.node_xy[:, 1] - 40.5).max() <= 1.0
 

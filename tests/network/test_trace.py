@@ -199,7 +199,7 @@ def test_pixel_numbers_may_exceed_32_bits() -> None:
     skeleton = skeleton_of(mask, None, 8192)
     assert skeleton.pixels.min() > 2**33
     levels = np.full(len(skeleton.pixels), 254, np.uint8)
-    far = traced(skeleton, (mask, nodata), levels, None, 8192)
+    far = traced(skeleton, (mask, nodata), levels, None, 8192, centre=False)
     near = trace(thin(small), small)
     assert far.n_edges == near.n_edges > 4
     assert np.array_equal(far.xy, near.xy + np.array([right, down]))

@@ -12,7 +12,8 @@ import pytest
 import shapely
 
 from georoads.errors import LayerError
-from georoads.output import read as reading
+from georoads.grid import parse_crs
+from georoads.output import door
 from georoads.output.read import RoadLines, read_roads
 
 UTM = "EPSG:32632"
@@ -40,7 +41,7 @@ def wkts(path: Path, layer: str | None = None) -> list[str]:
 def test_formats(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path / f"a{suffix}", [LINE], kind="LineString")
     assert wkts(path) == [LINE]
-    assert reading.parse_crs(read_roads(path).crs).to_epsg() == 32632
+    assert parse_crs(read_roads(path).crs).to_epsg() == 32632
 
 
 def test_multi_lines_are_exploded_and_z_is_dropped(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_truncated(tmp_path: Path, suffix: str, keep: float) -> None:
 
 def test_huge_geojson_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.geojson", ["LINESTRING (9 45, 9 46)"], kind="LineString", crs="EPSG:4326")
-    monkeypatch.setattr(reading, "MAX_GEOJSON_BYTES", 50)
+    monkeypatch.setattr(door, "MAX_GEOJSON_BYTES", 50)
     with pytest.raises(LayerError, match="GeoJSON is read up to") as e:
         read_roads(path)
     assert "ogr2ogr" in e.value.hint

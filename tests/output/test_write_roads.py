@@ -105,7 +105,7 @@ def test_roads_are_numbered_in_reading_order(tmp_path: Path) -> None:
 def test_schema_is_the_same_when_empty(tmp_path: Path, suffix: str, drawn: RoadNetwork) -> None:
     for layer, fields in (("roads", ROAD_FIELDS), ("nodes", NODE_FIELDS)):
         path = tmp_path / f"{layer}{suffix}"
-        write_roads(drawn, path, replace(OPTIONS, layer=layer))
+        write_roads(drawn, path, replace(OPTIONS, holds=layer))
         info = pyogrio.read_info(path, layer=layer, force_feature_count=True)
         assert dict(zip(info["fields"], info["ogr_types"], strict=True)) == fields
         assert info["geometry_type"] == ("LineString" if layer == "roads" else "Point")
@@ -151,7 +151,7 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
 
 def test_one_layer_formats_hold_the_layer_that_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "nodes.geojson"
-    write_roads(network(), path, replace(OPTIONS, layer="nodes"))
+    write_roads(network(), path, replace(OPTIONS, holds="nodes"))
     document = json.loads(path.read_text(encoding="utf-8"))
     assert [f["geometry"]["type"] for f in document["features"]] == ["Point"] * 5
 
@@ -236,7 +236,7 @@ def test_suffix_is_checked_before_work(tmp_path: Path) -> None:
     for name in ("roads.kml", "roads"):
         with pytest.raises(LayerError, match="cannot be written as") as e:
             check_road_output(tmp_path / name, OPTIONS)
-        assert ".gpkg, .geojson, .fgb" in e.value.hint
+        assert ".gpkg, .geojson, .json, .fgb, .parquet, .geoparquet" in e.value.hint
 
 
 @pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is here")

@@ -1,0 +1,146 @@
+"""The area of interest: polygons of a file, or bounds in longitude and latitude, brought to a grid."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.errors import LayerError
+from georoads.grid import Grid, Points, parse_crs
+from georoads.jobs.atomic import printable
+from georoads.output.door import POLYGONS, read_features
+
+_BOUNDS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
+_STEPS = 64
+"""A straight border in one CRS is bent in another: it is followed in so many steps across the scene."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Where roads are wanted.
+
+    Attributes:
+        polygon: a valid polygon or multipolygon that is not empty.
+        crs: of its coordinates, x then y; any string that pyproj reads.
+        name: what to call it in messages and in the provenance.
+    """
+
+    polygon: shapely.Geometry
+    crs: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.polygon.is_empty or not self.polygon.is_valid:
+            raise ValueError(f"{self.name}: an area needs a valid polygon")
+
+    def on(self, grid: Grid) -> shapely.Geometry:
+        """The part inside a grid, in its pixel coordinates (x = col, y = row).
+
+        Raises:
+            LayerError: no part of the area lies inside the grid, or it cannot be brought to its CRS.
+        """
+        from pyproj import Transformer
+
+        scene = shapely.box(0, 0, grid.width, grid.height)
+        ours, theirs = parse_crs(grid.crs), parse_crs(self.crs)
+        polygon: shapely.Geometry = self.polygon
+        if not ours.equals(theirs, ignore_axis_order=True):
+            # Only what is near the scene is transformed: a CRS need not reach farther.
+            outline = shapely.segmentize(scene, max(grid.width, grid.height) / _STEPS)
+            around = grid.to_crs(shapely.get_coordinates(outline))
+            back = Transformer.from_crs(ours, theirs, always_xy=True)
+            polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
+            polygon = shapely.segmentize(polygon, _step(polygon))
+            there = Transformer.from_crs(theirs, ours, always_xy=True)
+            polygon = shapely.transform(polygon, lambda xy: np.column_stack(there.transform(*xy.T)))
+        self._check_finite(shapely.get_coordinates(polygon))
+        polygon = shapely.transform(polygon, grid.to_px)
+        inside = _polygons_of(shapely.intersection(shapely.make_valid(polygon), scene))
+        if inside.is_empty:
+            raise LayerError(
+                f"the area {self.name} does not meet the scene",
+                f"the scene spans {_spans(grid)} (west,south,east,north); is the area's CRS right?",
+            )
+        return inside
+
+    def _near(self, outline: Points) -> shapely.Polygon:
+        self._check_finite(outline)
+        (west, south), (east, north) = outline.min(axis=0), outline.max(axis=0)
+        margin = 0.1 * max(east - west, north - south)
+        return shapely.box(west - margin, south - margin, east + margin, north + margin)
+
+    def _check_finite(self, points: NDArray[np.float64]) -> None:
+        if not np.isfinite(points).all():
+            raise LayerError(
+                f"the area {self.name} cannot be transformed to the CRS of the scene",
+                "give it in the CRS of the scene",
+            )
+
+
+def read_area(source: str) -> Area:
+    """An area of interest: bounds ``west,south,east,north`` in degrees, or the polygons of a file.
+
+    Args:
+        source: four numbers (WGS 84), or the path of a file that ``door.read_features`` reads, with one layer
+            of polygons in any CRS; several polygons count together.
+
+    Raises:
+        LayerError: the bounds are none on the globe; the file cannot be read, holds no polygons, or an
+            invalid one.
+
+    Example:
+        >>> read_area("9.0,45.1,9.2,45.3").polygon.bounds
+        (9.0, 45.1, 9.2, 45.3)
+    """
+    if _BOUNDS.fullmatch(source):
+        return Area(shapely.box(*_bounds(source)), "EPSG:4326", source.replace(" ", ""))
+    found = read_features(source, None, POLYGONS)
+    if not len(found.geometry):
+        raise LayerError(f"{found.where} holds no polygon", "draw the area in it")
+    if not np.isfinite(shapely.get_coordinates(found.geometry)).all():
+        raise LayerError(f"{found.where} has coordinates that are no numbers", "redraw its polygons")
+    wrong = ~shapely.is_valid(found.geometry)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise LayerError(
+            f"{found.where}: polygon {row + 1} is invalid: {shapely.is_valid_reason(found.geometry[row])}",
+            "repair it with QGIS, Vector geometry, Fix geometries",
+        )
+    return Area(shapely.union_all(found.geometry), found.crs, found.where)
+
+
+def _bounds(text: str) -> tuple[float, float, float, float]:
+    hint = "as in --aoi 9.0,45.1,9.2,45.3: degrees; across the date line, give a file of polygons"
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as e:
+        raise LayerError(f"bounds are four numbers west,south,east,north, not {printable(text)}", hint) from e
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise LayerError(f"{printable(text)} are no bounds west,south,east,north in degrees", hint)
+    return west, south, east, north
+
+
+def _step(polygon: shapely.Geometry) -> float:
+    """Longest step along the border; any for an area that is empty here."""
+    if polygon.is_empty:
+        return math.inf
+    west, south, east, north = polygon.bounds
+    return float(max(east - west, north - south, 1e-9)) / _STEPS
+
+
+def _polygons_of(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Its polygons, without the lines and points where areas only touch."""
+    parts = shapely.get_parts(geometry)
+    kept = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+    return kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+
+
+def _spans(grid: Grid) -> str:
+    corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], np.float64)
+    lonlat = grid.to_lonlat(corners)
+    return ",".join(f"{value:.5f}" for value in (*lonlat.min(axis=0), *lonlat.max(axis=0)))

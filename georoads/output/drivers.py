@@ -1,0 +1,156 @@
+"""Tables to files, through GDAL or pyarrow, and the proof that the file holds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import shapely
+
+from georoads.errors import LayerError
+from georoads.grid import parse_crs
+from georoads.jobs.atomic import printable
+from georoads.output.geopackage import GEOMETRY_COLUMN
+from georoads.output.provenance import Provenance
+from georoads.output.table import Table
+
+
+def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenance, *, append: bool) -> None:
+    """Write a table as a layer of a file, in the order of its rows (FlatGeobuf: of its spatial index).
+
+    Args:
+        path: the file.
+        driver: GPKG, GeoJSON or FlatGeobuf.
+        table: the layer.
+        provenance: the text that GeoJSON and FlatGeobuf carry; its date is the file's.
+        append: True when the file exists and takes one more layer (GPKG).
+
+    Raises:
+        pyogrio.errors.DataSourceError, DataLayerError: see ``gdal_errors``.
+    """
+    from pyogrio import raw
+
+    dataset_options: dict[str, str] = {}
+    layer_options: dict[str, str] = {}
+    if driver == "GPKG":
+        # Newer versions of the format make QGIS 3.22 and GDAL 3.6 warn.
+        dataset_options = {} if append else {"VERSION": "1.3"}
+        layer_options = {"GEOMETRY_NAME": GEOMETRY_COLUMN, "DESCRIPTION": table.layer.title}
+    elif driver == "GeoJSON":
+        layer_options = {"RFC7946": "YES", "DESCRIPTION": provenance.as_json()}
+    elif driver == "FlatGeobuf":
+        layer_options = {
+            "SPATIAL_INDEX": "YES",
+            "TITLE": table.layer.title,
+            "DESCRIPTION": provenance.as_json(),
+        }
+    with _gdal_date(provenance.timestamp):
+        raw.write(
+            path,
+            shapely.to_wkb(table.geometry),
+            list(table.columns),
+            [f.name for f in table.layer.fields],
+            layer=table.layer.name,
+            driver=driver,
+            geometry_type=table.layer.geometry,
+            crs=_crs_text(table.crs),
+            promote_to_multi=False,
+            # Appending to the file, not to the layer, which does not exist yet.
+            append=append,
+            dataset_options=dataset_options or None,
+            layer_options=layer_options or None,
+        )
+
+
+def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
+    """Write a table as GeoParquet 1.1: WKB, CRS as PROJJSON; the file's metadata carry the provenance."""
+    import pandas as pd
+    import pyarrow
+    from geopandas import GeoDataFrame
+    from pyarrow import parquet
+
+    # pandas' own types of text have changed with its versions, and an empty column of objects has none.
+    text = pd.ArrowDtype(pyarrow.string())
+    columns = {
+        field.name: pd.Series(column, dtype=text) if field.type == "text" else column
+        for field, column in zip(table.layer.fields, table.columns, strict=True)
+    }
+    frame = GeoDataFrame(columns, geometry=table.geometry, crs=_crs_text(table.crs))
+    frame.to_parquet(path, index=False, schema_version="1.1.0")
+    # geopandas takes no metadata of ours, so they are added to the file that it wrote.
+    written = parquet.read_table(path)
+    metadata = {**written.schema.metadata, b"georoads": provenance.as_json().encode()}
+    parquet.write_table(written.replace_schema_metadata(metadata), path)
+
+
+def verify_single_layer(path: Path, driver: str, table: Table) -> None:
+    """Reopen a file of one layer: it must hold as many rows, the same fields and a CRS.
+
+    Raises:
+        LayerError: it does not, or it cannot be read.
+    """
+    expected = len(table.geometry), [f.name for f in table.layer.fields]
+    if driver == "Parquet":
+        found, crs = _parquet_holds(path)
+    else:
+        import pyogrio
+
+        with gdal_errors(path):
+            info = pyogrio.read_info(path, layer=table.layer.name, force_feature_count=True)
+        found, crs = (int(info["features"]), [str(f) for f in info["fields"]]), info["crs"]
+    if driver == "GeoJSON" and not len(table.geometry):
+        expected = 0, []  # without features GeoJSON cannot name fields
+    if found != expected:
+        raise LayerError(
+            f"{printable(path)} holds {found[0]} of {expected[0]} features, fields {', '.join(found[1])}",
+            "is the disk failing?",
+        )
+    if not crs:  # formats spell one CRS differently, so equality would refuse good files
+        raise LayerError(f"{printable(path)} cannot hold the CRS {table.crs}", "write .gpkg")
+
+
+def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], object]:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        metadata = parquet.read_metadata(path)
+        schema = parquet.read_schema(path)
+        geo = json.loads(schema.metadata[b"geo"])
+    except (ArrowException, OSError, KeyError, ValueError) as e:
+        raise LayerError(f"{printable(path)} is damaged: {e}", "is the disk full or failing?") from e
+    geometry = geo["primary_column"]
+    names = [name for name in schema.names if name != geometry]
+    return (int(metadata.num_rows), names), geo["columns"][geometry]["crs"]
+
+
+def _crs_text(crs: str) -> str:
+    """EPSG code where the CRS has one, so that every format and program names it alike; else WKT."""
+    parsed = parse_crs(crs)
+    epsg = parsed.to_epsg(min_confidence=100)
+    return f"EPSG:{epsg}" if epsg else str(parsed.to_wkt())
+
+
+@contextmanager
+def gdal_errors(path: Path) -> Iterator[None]:
+    """What GDAL raises while it writes becomes a LayerError that names ``path``."""
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        yield
+    except (DataLayerError, DataSourceError) as e:
+        raise LayerError(f"{printable(path)} cannot be written: {e}", "is the disk full?") from e
+
+
+@contextmanager
+def _gdal_date(timestamp: str) -> Iterator[None]:
+    """GDAL writes this date instead of now, so that equal runs give equal files."""
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

@@ -1,0 +1,50 @@
+"""The formats of road layers: which suffix is which, and which are written."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from georoads.errors import LayerError
+from georoads.jobs.atomic import printable
+
+WRITTEN = {
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".parquet": "Parquet",
+    ".geoparquet": "Parquet",
+}
+"""The formats that are written, by suffix."""
+
+READ = {**WRITTEN, ".shp": "ESRI Shapefile"}
+"""The formats that are read, by suffix."""
+
+
+def driver_of_output(path: Path) -> str:
+    """The driver that writes a file, by its suffix.
+
+    Raises:
+        LayerError: no format that is written has this suffix.
+    """
+    driver = WRITTEN.get(path.suffix.lower())
+    if driver is None:
+        raise LayerError(
+            f"{printable(path)}: roads cannot be written as {path.suffix or 'a file without suffix'!r}",
+            f"known: {', '.join(WRITTEN)}",
+        )
+    return driver
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse a GeoParquet file where pyarrow is missing.
+
+    Raises:
+        LayerError: pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise LayerError(
+            f"{printable(path)}: GeoParquet needs pyarrow, which is not installed",
+            'pip install "georoads[parquet]"; or use .gpkg or .fgb',
+        )

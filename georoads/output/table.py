@@ -1,0 +1,99 @@
+"""A road network as the rows of its two layers, the same for every format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.errors import LayerError
+from georoads.grid import Points, parse_crs
+from georoads.network.types import NodeKind, RoadNetwork
+from georoads.output.dictionary import NODES, ROADS, Layer
+
+_NUMPY = {"int64": np.int64, "int32": np.int32, "float64": np.float64, "text": np.object_}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A layer ready to be written.
+
+    Attributes:
+        layer: its name, geometry type and fields.
+        geometry: (N,) shapely geometries.
+        columns: one array (N,) per field of the layer, in its order and of its type.
+        crs: of the coordinates, x then y.
+    """
+
+    layer: Layer
+    geometry: NDArray[np.object_]
+    columns: tuple[NDArray[Any], ...]
+    crs: str
+
+    def __post_init__(self) -> None:
+        if len(self.columns) != len(self.layer.fields):
+            raise ValueError(f"{self.layer.name}: {len(self.columns)} columns for its fields")
+        if any(len(column) != len(self.geometry) for column in self.columns):
+            raise ValueError(f"{self.layer.name}: columns and geometries differ in length")
+
+
+def road_table(network: RoadNetwork, crs: str, sources: tuple[str, ...]) -> Table:
+    """The lines, numbered in reading order of their first point (in the grid: by row, then by column).
+
+    Raises:
+        LayerError: they cannot be transformed to ``crs``.
+    """
+    first = network.points[network.offsets[:-1]]
+    order = np.lexsort((first[:, 0], first[:, 1]))
+    n = network.n_edges
+    values: dict[str, Any] = {
+        "road_id": np.arange(1, n + 1),
+        "from_node": network.edge_nodes[order, 0],
+        "to_node": network.edge_nodes[order, 1],
+        "source": np.full(n, "; ".join(sources), dtype=np.object_),
+    }
+    for field in ROADS.fields:
+        if field.type == "float64":
+            values[field.name] = np.round(getattr(network, field.name)[order], field.decimals)
+    points = _transformed(network, network.points, crs)
+    rows = np.repeat(np.arange(n), np.diff(network.offsets))
+    lines = np.asarray(shapely.linestrings(points, indices=rows) if n else (), dtype=np.object_)
+    return _table(ROADS, lines[order], values, crs)
+
+
+def node_table(network: RoadNetwork, crs: str) -> Table:
+    """The nodes, in the order of their ids.
+
+    Raises:
+        LayerError: they cannot be transformed to ``crs``.
+    """
+    labels = np.array([kind.label for kind in NodeKind], dtype=np.object_)
+    values = {
+        "node_id": network.node_id,
+        "degree": network.degree() if network.n_nodes else np.empty(0),
+        "kind": labels[network.node_kind],
+    }
+    points = np.asarray(shapely.points(_transformed(network, network.node_xy, crs)), dtype=np.object_)
+    return _table(NODES, points, values, crs)
+
+
+def _table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, Any], crs: str) -> Table:
+    columns = tuple(np.asarray(values[f.name]).astype(_NUMPY[f.type]) for f in layer.fields)
+    return Table(layer, geometry, columns, crs)
+
+
+def _transformed(network: RoadNetwork, points_px: Points, crs: str) -> Points:
+    """Pixel coordinates to coordinates of ``crs``, both (N, 2)."""
+    from pyproj import Transformer
+
+    xy = network.grid.to_crs(points_px)
+    source, target = parse_crs(network.grid.crs), parse_crs(crs)
+    if not source.equals(target, ignore_axis_order=True):
+        x, y = Transformer.from_crs(source, target, always_xy=True).transform(xy[:, 0], xy[:, 1])
+        xy = np.column_stack((x, y))
+    if not np.isfinite(xy).all():
+        raise LayerError(f"roads cannot be transformed to {target.name}", "choose a CRS that covers them")
+    return xy
