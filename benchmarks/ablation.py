@@ -72,6 +72,8 @@ def table(output: Path) -> str:
     """Markdown: the row, its road IoU, and what it is from the mean of the base's seeds."""
     reached = []
     for number, row in enumerate(ROWS):
+        if not (output / f"{number:02d}" / "history.csv").is_file():
+            continue
         with (output / f"{number:02d}" / "history.csv").open(newline="") as f:
             last = list(csv.DictReader(f))[-1]
         reached.append((row, float(last["val_iou"]), float(last["val_precision"]), float(last["val_recall"])))
