@@ -12,7 +12,7 @@ from pathlib import Path
 from georoads import __version__
 from georoads.errors import GeoroadsError
 from georoads.grid import Grid
-from georoads.inference.predict import predict_raster
+from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.runtime import Runtime
 from georoads.inference.select import PredictParams, open_runtime
@@ -39,7 +39,9 @@ class Walk:
         output: the file written.
         roads: number of lines.
         length_km: their length.
-        seconds: by stage.
+        seconds: by stage, one after another.
+        stages: seconds that predict's stages (read, network, write) were at work; they run side by side.
+        waited: share of predict's time in which the device had nothing to do.
         runtime, device, precision: of the network.
         gsd_m: of the working grid.
         peak_rss_mb: largest resident memory so far; None where the system does not tell.
@@ -56,6 +58,8 @@ class Walk:
     gsd_m: float = 0.0
     peak_rss_mb: float | None = None
     messages: tuple[str, ...] = ()
+    stages: dict[str, float] = dataclasses.field(default_factory=dict)
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ def predict(
     opened = time.monotonic()
     work = _work_folder(output, resume=resume)
     with replace_when_complete(output, overwrite=overwrite) as part:
-        _predict(ready, checkpoint, (part, work), params, watch)
+        times = _predict(ready, checkpoint, (part, work), params, watch)
     shutil.rmtree(work)
-    return _walk(ready, output, {"open": opened - started, "predict": time.monotonic() - opened})
+    return _walk(ready, output, {"open": opened - started, "predict": time.monotonic() - opened}, times)
 
 
 def _open(
@@ -112,9 +116,9 @@ def _work_folder(output: Path, *, resume: bool) -> Path:
 
 def _predict(
     ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], params: PredictParams, watch: Watch
-) -> None:
+) -> StageTimes:
     before = ready.scene.fingerprint
-    predict_raster(
+    times = predict_raster(
         ready.scene, ready.grid, checkpoint, ready.runtime, target,
         prefetch=params.prefetch, watch=watch,
     )  # fmt: skip
@@ -122,13 +126,15 @@ def _predict(
         raise GeoroadsError(
             f"{ready.scene.path} was changed while it was read", "run again when nothing writes to it"
         )
+    return times
 
 
-def _walk(ready: _Ready, output: Path, seconds: dict[str, float]) -> Walk:
+def _walk(ready: _Ready, output: Path, seconds: dict[str, float], times: StageTimes) -> Walk:
     runtime = ready.runtime
     return Walk(
         str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, ready.grid.gsd_m,
         peak_rss_mb(), ready.scene.messages,
+        {"read": times.read_s, "network": times.network_s, "write": times.write_s}, times.waited,
     )  # fmt: skip
 
 
@@ -178,14 +184,14 @@ def extract(
     opened = time.monotonic()
     work = _work_folder(output, resume=resume)
     raster = work / "probability.tif"
-    _predict(ready, checkpoint, (raster, work), params[0], watch)
+    times = _predict(ready, checkpoint, (raster, work), params[0], watch)
     predicted = time.monotonic()
     if ready.grid.crs != ready.scene.grid.crs and output.suffix.lower() not in GEOJSON:
         options = dataclasses.replace(options, crs=ready.scene.grid.crs)
     lines = vectorize(raster, output, params[1], options)
     shutil.rmtree(work)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
-    walk = _walk(ready, output, seconds)
+    walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
 
 

@@ -42,7 +42,7 @@ def cut_reflected(
     """
     rows = reflect_index(np.arange(window.row, window.row + window.height), valid.shape[0])
     cols = reflect_index(np.arange(window.col, window.col + window.width), valid.shape[1])
-    return rgb[:, rows[:, None], cols], valid[rows[:, None], cols]
+    return rgb.take(rows, axis=1).take(cols, axis=2), valid.take(rows, axis=0).take(cols, axis=1)
 
 
 def fill_invalid(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:

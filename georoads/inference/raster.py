@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.grid import Grid, Window
 from georoads.network.types import FULL, NODATA
+from georoads.scene.read import CACHE_BYTES
 
 BLOCK = 512
 
@@ -21,7 +24,6 @@ def write_raster(
 ) -> None:
     """Write blocks in the order given (reading order makes equal runs give equal bytes)."""
     import rasterio
-    from rasterio.windows import Window as RasterioWindow
 
     profile = {
         "driver": "GTiff", "dtype": "uint8", "count": 1, "width": grid.width, "height": grid.height,
@@ -34,8 +36,7 @@ def write_raster(
         out.set_band_description(1, "road_probability")
         out.update_tags(**tags)
         for window, levels in blocks:
-            area = RasterioWindow(window.col, window.row, window.width, window.height)
-            out.write(levels, 1, window=area)
+            out.write(levels, 1, window=_area(window))
 
 
 class ProbabilityRaster:
@@ -47,19 +48,24 @@ class ProbabilityRaster:
 
     def __init__(self, path: Path) -> None:
         import rasterio
+        from rasterio.enums import MaskFlags
         from rasterio.errors import RasterioError
 
-        try:
-            self._source = rasterio.open(path)
-        except RasterioError as e:
-            raise GeoroadsError(f"{path} cannot be read as a raster: {e}", "give a GeoTIFF") from e
-        s = self._source
-        if s.crs is None:
-            raise GeoroadsError(f"{path} has no CRS", "assign one: gdal_translate -a_srs")
-        self.grid = Grid(s.crs.to_wkt(), s.transform, s.width, s.height)
-        self.tags: dict[str, str] = s.tags()
-        self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
-        self._factor = self._full(path)
+        with ExitStack() as opened:
+            opened.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
+            try:
+                self._source = opened.enter_context(rasterio.open(path))
+            except RasterioError as e:
+                raise GeoroadsError(f"{path} cannot be read as a raster: {e}", "give a GeoTIFF") from e
+            s = self._source
+            if s.crs is None:
+                raise GeoroadsError(f"{path} has no CRS", "assign one: gdal_translate -a_srs")
+            self.grid = Grid(s.crs.to_wkt(), s.transform, s.width, s.height)
+            self.tags: dict[str, str] = s.tags()
+            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
+            self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
+            self._factor = self._full(path)
+            self._opened = opened.pop_all()
 
     def _full(self, path: Path) -> float:
         """What a stored value is multiplied by to be a level."""
@@ -76,9 +82,7 @@ class ProbabilityRaster:
         raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
 
     def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        from rasterio.windows import Window as RasterioWindow
-
-        area = RasterioWindow(window.col, window.row, window.width, window.height)
+        area = _area(window)
         values = self._source.read(1, window=area)
         valid = self._source.read_masks(1, window=area) > 0
         if values.dtype.kind == "f":
@@ -87,6 +91,8 @@ class ProbabilityRaster:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """(height, width) uint8 levels of a window inside the grid, 255 = nodata."""
+        if self._as_is:
+            return np.asarray(self._source.read(1, window=_area(window)), dtype=np.uint8)
         values, valid = self._values(window)
         levels = values if self._ours else np.rint(np.clip(values * self._factor, 0, FULL))
         return np.where(valid, levels, NODATA).astype(np.uint8)
@@ -97,4 +103,11 @@ class ProbabilityRaster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._source.close()
+        self._opened.close()
+
+
+def _area(window: Window) -> Any:
+    """A window as rasterio wants it."""
+    from rasterio.windows import Window as RasterioWindow
+
+    return RasterioWindow(window.col, window.row, window.width, window.height)

@@ -44,8 +44,13 @@ def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArr
 
 def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     """round(254 p) of p = 1 / (1 + exp(-logit)), uint8, same shape."""
-    p = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
-    return np.rint(p * np.float32(FULL)).astype(np.uint8)
+    p = np.clip(logits, -30.0, 30.0)
+    np.negative(p, out=p)
+    np.exp(p, out=p)
+    p += 1.0
+    np.divide(1.0, p, out=p)
+    p *= np.float32(FULL)
+    return np.rint(p, out=p).astype(np.uint8)
 
 
 def cpu_batch(tile_px: int) -> int:
@@ -53,16 +58,24 @@ def cpu_batch(tile_px: int) -> int:
     return max(1, 2**20 // tile_px**2)
 
 
-def normalize(rgb: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+def normalize(
+    rgb: NDArray[np.uint8],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """A tile as the network wants it: (value / 255 - mean) / std.
 
     Args:
         rgb: (bands, H, W) uint8.
+        out: (bands, H, W) float32 to write to; None: a new array.
 
     Returns:
         (bands, H, W) float32.
     """
     scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
     shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
-    out = rgb.astype(np.float32) * scale[:, None, None] - shift[:, None, None]
-    return np.asarray(out, dtype=np.float32)
+    out = np.empty(rgb.shape, dtype=np.float32) if out is None else out
+    np.multiply(rgb, scale[:, None, None], out=out)
+    np.subtract(out, shift[:, None, None], out=out)
+    return out

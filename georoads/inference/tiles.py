@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ def _count(size: int, tile: int, stride: int) -> int:
     return 1 if size <= tile else 1 + -(-(size - tile) // stride)
 
 
+@lru_cache(maxsize=16)
 def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uint32]:
     """Weights along one axis: nothing on the outer quarter of an overlap, everything on the inner quarter.
 
@@ -107,6 +109,7 @@ def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uin
             weights[:overlap] = ramp
         if after:
             weights[-overlap:] = WEIGHT - ramp
+    weights.flags.writeable = False
     return weights
 
 

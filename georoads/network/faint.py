@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from georoads.grid import Points, Window
 from georoads.network.attributes import widths
 from georoads.network.bridge import LEAD_PX, divided
+from georoads.network.compiled import compiled
 from georoads.network.graph import Graph, dissolve, lead_points
 from georoads.network.types import FULL, NODATA
 
@@ -201,14 +202,24 @@ def _targets(points: Points, reach: NDArray[np.float64], box: Window) -> NDArray
     """(h, w) bool: pixels within reach of the points of lines."""
     rows, cols = _pixels(points, box)
     found = np.zeros((box.height, box.width), np.bool_)
-    for row, col, radius in zip(
-        rows.tolist(), cols.tolist(), np.floor(reach).astype(int).tolist(), strict=True
-    ):
-        top, left = max(0, row - radius), max(0, col - radius)
-        y, x = np.ogrid[top : max(top, row + radius + 1), left : max(left, col + radius + 1)]
-        part = found[top : max(top, row + radius + 1), left : max(left, col + radius + 1)]
-        part |= ((y - row) ** 2 + (x - col) ** 2 <= radius * radius)[: part.shape[0], : part.shape[1]]
+    _mark(found, rows, cols, np.floor(reach).astype(np.int64))
     return found
+
+
+@compiled
+def _mark(
+    found: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    reach: NDArray[np.int64],
+) -> None:
+    """Set the pixels in a disc around each place; places may lie outside."""
+    height, width = found.shape
+    for i in range(len(rows)):
+        for row in range(max(0, rows[i] - reach[i]), min(height, rows[i] + reach[i] + 1)):
+            for col in range(max(0, cols[i] - reach[i]), min(width, cols[i] + reach[i] + 1)):
+                if (row - rows[i]) ** 2 + (col - cols[i]) ** 2 <= reach[i] * reach[i]:
+                    found[row, col] = True
 
 
 def _pixels(points: Points, box: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,11 @@ from georoads.scene.scene import GDAL_OPTIONS, HIGH, LOW, Scene
 
 NEAR = 1.25
 """Within this factor of the model's GSD the scene's own pixels are used."""
+
+KEEP_BYTES = 2**28
+"""Decoded pixels that a reader keeps at most: two rows of blocks of a scene 80,000 pixels wide."""
+CACHE_BYTES = 2**26
+"""GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
 
 
 def working_grid(scene: Scene, model_gsd_m: float, gsd: str | float = "auto") -> Grid:
@@ -64,14 +70,13 @@ def read_native(source: Any, scene: Scene, window: Window) -> tuple[NDArray[Any]
     area = RasterioWindow(window.col, window.row, window.width, window.height)
     try:
         values = source.read(list(scene.bands), window=area)
-        masks = source.read_masks(list(dict.fromkeys(scene.bands)), window=area)
+        valid = _stated_valid(source, scene, area)
         alpha = source.read(scene.alpha, window=area) if scene.alpha else None
     except RasterioError as e:
         raise SceneError(
             f"{scene.path} cannot be read at row {window.row}, column {window.col}: {e}",
             "the file is damaged there: copy it again",
         ) from e
-    valid = np.asarray(masks.any(axis=0))
     if scene.nodata is not None and not math.isnan(scene.nodata):
         valid &= ~(values == scene.nodata).all(axis=0)
     if alpha is not None:
@@ -81,13 +86,24 @@ def read_native(source: Any, scene: Scene, window: Window) -> tuple[NDArray[Any]
     return values, valid
 
 
+def _stated_valid(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:
+    """(H, W) True where the file's own mask says so for any of the bands."""
+    from rasterio.enums import MaskFlags
+
+    flags = source.mask_flag_enums
+    if all(MaskFlags.all_valid in flags[band - 1] for band in scene.bands):
+        return np.ones((area.height, area.width), dtype=bool)
+    masks = source.read_masks(list(dict.fromkeys(scene.bands)), window=area)
+    return np.asarray(masks.any(axis=0))
+
+
 def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
     """(3, H, W) values to uint8: by the palette, by the scene's stretch, or as they are."""
     if scene.palette:
         table = np.array(scene.palette, dtype=np.uint8)
         return np.ascontiguousarray(table[values[0].astype(np.uint8)].transpose(2, 0, 1))
     if not scene.stretch:
-        return values.astype(np.uint8)
+        return values.astype(np.uint8, copy=False)
     low = np.array([s[0] for s in scene.stretch], dtype=np.float32)[:, None, None]
     high = np.array([s[1] for s in scene.stretch], dtype=np.float32)[:, None, None]
     finite = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
@@ -95,17 +111,99 @@ def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
+class _Blocks:
+    """The scene's own pixels as RGB bytes, decoded in whole blocks of the file, each kept while it is of use.
+
+    Files in strips are read in bands as wide as the scene; small blocks are read several at once.
+    """
+
+    def __init__(self, source: Any, scene: Scene) -> None:
+        self._source = source
+        self._scene = scene
+        self._shape = _reading_unit(source.block_shapes[scene.bands[0] - 1], scene.grid)
+        self._kept: OrderedDict[Window, tuple[NDArray[np.uint8], NDArray[np.bool_] | None]] = OrderedDict()
+        self._bytes = 0
+
+    def read(self, area: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
+        rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
+        valid = np.ones((area.height, area.width), dtype=bool)
+        for block in self._touched(area):
+            part, seen = self._block(block)
+            common = block.intersect(area)
+            here, there = common.relative_to(area).slices, common.relative_to(block).slices
+            rgb[(slice(None), *here)] = part[(slice(None), *there)]
+            if seen is not None:
+                valid[here] = seen[there]
+        return rgb, valid
+
+    def forget_above(self, row: int) -> None:
+        """Let go of the blocks that end above a row."""
+        for block in [b for b in self._kept if b.row + b.height <= row]:
+            self._forget(block)
+
+    def _touched(self, area: Window) -> list[Window]:
+        height, width = self._shape
+        rows = range(area.row // height * height, area.row + area.height, height)
+        cols = range(area.col // width * width, area.col + area.width, width)
+        scene = self._scene.grid.window
+        return [Window(row, col, height, width).intersect(scene) for row in rows for col in cols]
+
+    def _block(self, block: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        if block in self._kept:
+            self._kept.move_to_end(block)
+            return self._kept[block]
+        values, valid = read_native(self._source, self._scene, block)
+        rgb = to_bytes(values, self._scene)
+        whole = bool(valid.all())
+        if not whole:
+            rgb *= valid
+        self._kept[block] = rgb, None if whole else valid
+        self._bytes += rgb.nbytes
+        while self._bytes > KEEP_BYTES and len(self._kept) > 1:
+            self._forget(next(iter(self._kept)))
+        return self._kept[block]
+
+    def _forget(self, block: Window) -> None:
+        rgb, _ = self._kept.pop(block)
+        self._bytes -= rgb.nbytes
+
+
+def _reading_unit(block: tuple[int, int], grid: Grid) -> tuple[int, int]:
+    """Rows and columns to decode at once, of a file with blocks of (rows, columns)."""
+    height, width = block
+    if width >= grid.width:
+        rows = height * max(1, 128 // height)
+        return (rows if rows <= 1024 else 512), grid.width
+    if max(block) > 2048:  # then GDAL's cache keeps the rest of the block
+        return 512, 512
+    return height * max(1, 512 // height), width * max(1, 512 // width)
+
+
+def _gdal_cache(source: Any) -> int:
+    """Bytes for GDAL's cache: room for a few blocks of this file, however large they are."""
+    height, width = max(source.block_shapes)
+    sizes = sum(np.dtype(d).itemsize for d in source.dtypes)
+    return int(max(CACHE_BYTES, 2 * height * width * sizes))
+
+
 class SceneReader:
-    """An open scene that reads windows of the working grid. One reader serves one thread."""
+    """An open scene that reads windows of the working grid. One reader serves one thread.
+
+    Where windows come in reading order, each block of the file is decoded once.
+    """
 
     def __init__(self, scene: Scene, grid: Grid) -> None:
         import rasterio
 
         self.scene = scene
         self.grid = grid
-        self._env = rasterio.Env(**GDAL_OPTIONS)
+        self._own = grid == scene.grid
+        with rasterio.Env(**GDAL_OPTIONS):
+            self._source = rasterio.open(scene.path)
+        self._env = rasterio.Env(**GDAL_OPTIONS, GDAL_CACHEMAX=_gdal_cache(self._source))
         self._env.__enter__()
-        self._source = rasterio.open(scene.path)
+        self._blocks = _Blocks(self._source, scene)
 
     def __enter__(self) -> SceneReader:
         return self
@@ -121,13 +219,11 @@ class SceneReader:
 
         RGB is 0 where a pixel is invalid.
         """
-        if self.grid == self.scene.grid:
-            values, valid = read_native(self._source, self.scene, window)
-            rgb = to_bytes(values, self.scene)
-        else:
-            rgb, valid = self._warp(window)
-        rgb *= valid
-        return rgb, valid
+        if not self._own:
+            return self._warp(window)
+        # Windows walk south: what lies above this one is not asked for again, or else decoded again.
+        self._blocks.forget_above(window.row)
+        return self._blocks.read(window)
 
     def _warp(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
@@ -139,13 +235,13 @@ class SceneReader:
         area = self._area(places)
         if area is None:
             return total.astype(np.uint8), weight > 0
-        values, valid = read_native(self._source, self.scene, area)
-        rgb = to_bytes(values, self.scene).astype(np.float32) * valid
+        pixels, valid = self._blocks.read(area)
+        rgb = pixels.astype(np.float32)
         for x, y in places:
             _add_bilinear(rgb, valid, x - area.col - 0.5, y - area.row - 0.5, total, weight)
         seen = weight > 0.5 * finer * finer
-        rgb = np.divide(total, weight, out=np.zeros_like(total), where=seen)
-        return np.rint(rgb).astype(np.uint8), seen
+        mean = np.divide(total, weight, out=np.zeros_like(total), where=seen)
+        return np.rint(mean).astype(np.uint8), seen
 
     def _source_px(self, window: Window, i: int, j: int, finer: int) -> tuple[Any, Any]:
         """Source pixel coordinates of sub-pixel (i, j) of every working pixel, each (H, W)."""

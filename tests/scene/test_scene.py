@@ -12,8 +12,9 @@ from affine import Affine
 
 from georoads.errors import SceneError
 from georoads.grid import Window
+from georoads.scene import read
 from georoads.scene.read import SceneReader, working_grid
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams, open_scene
 
 AWKWARD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "awkward"
 REFUSED = [
@@ -154,3 +155,53 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
         working_grid(scene, 0.5)
     assert "--gsd native" in refused.value.hint
     assert working_grid(scene, 0.5, "native") == scene.grid
+
+
+LAYOUTS = {
+    "blocks": {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"},
+    "large blocks": {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band"},
+    "strips": {"compress": "deflate", "blockysize": 16},
+    "one strip": {"blockysize": 1300},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+    values = picture(shape=(3, 1300, 1100))
+    scene = open_scene(write(tmp_path / "a.tif", values, **LAYOUTS[layout]))
+    decoded: list[Window] = []
+    native = read.read_native
+
+    def counted(source: object, scene: Scene, window: Window) -> object:
+        decoded.append(window)
+        return native(source, scene, window)
+
+    monkeypatch.setattr(read, "read_native", counted)
+    with SceneReader(scene, scene.grid) as reader:
+        for row in range(0, 1101, 110):
+            for col in range(0, 901, 150):
+                rgb, _ = reader.read(Window(row, col, 200, 200))
+                assert (rgb == values[:, row : row + 200, col : col + 200]).all()
+        kept = sum(rgb.nbytes for rgb, _ in reader._blocks._kept.values())
+    times = np.zeros((1300, 1100), dtype=int)
+    for window in decoded:
+        times[window.slices] += 1
+    assert (times == 1).all()
+    assert kept < values.nbytes / 2  # what lies behind was let go
+
+
+def test_pixels_do_not_depend_on_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = picture(shape=(3, 1300, 1100))
+    values[:, 400:900, 300:420] = 0
+    path = write(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    scene = open_scene(path)
+    monkeypatch.setattr(read, "KEEP_BYTES", 3 * 512 * 512)
+    rng = np.random.default_rng(3)
+    with SceneReader(scene, scene.grid) as reader:
+        for _ in range(30):
+            row, col = int(rng.integers(1300 - 300)), int(rng.integers(1100 - 600))
+            window = Window(row, col, 300, 600)
+            rgb, valid = reader.read(window)
+            assert (rgb == values[(slice(None), *window.slices)]).all()
+            assert (valid == (values[(slice(None), *window.slices)] > 0).any(axis=0)).all()
+            assert reader._blocks._bytes <= read.KEEP_BYTES

@@ -1,0 +1,163 @@
+"""Is predict as fast as its network? python benchmarks/predict_speed.py [--side 2048] [--rounds 3]
+
+A drawn scene of SIDE x SIDE pixels (the example scene, turned, mirrored and shaded anew from place to place)
+as a deflate GeoTIFF tiled by 512, through the shipped model and one compiled runtime, in turn:
+- bare: the network alone, on the same batches of tiles, held in memory;
+- predict: scene file to probability raster;
+- extract: scene file to road layer.
+Prints the ratios to the mean of the bare runs just before and after (medians of the rounds), the ratio of
+processor times, which a shared machine disturbs less, and the seconds by stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterioWindow
+
+from georoads import walk
+from georoads.inference.picture import cut_reflected, fill_invalid
+from georoads.inference.runtime import Runtime, normalize
+from georoads.inference.select import PredictParams, open_runtime
+from georoads.inference.tiles import TilePlan
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint, find_checkpoint
+from georoads.network.params import VectorizeParams
+from georoads.scene.scene import SceneParams
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "scene.tif"
+CHIP = 512
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What a run took: wall and processor time, and to open the scene, seconds; its stages in words."""
+
+    wall_s: float
+    processor_s: float
+    open_s: float = 0.0
+    stages: str = ""
+
+
+def timed(run: Callable[[], walk.Walk | None]) -> Timed:
+    """Run and measure."""
+    wall, processor = time.perf_counter(), time.process_time()
+    done = run()
+    times = time.perf_counter() - wall, time.process_time() - processor
+    return Timed(*times, done.seconds["open"], shown(done)) if done else Timed(*times)
+
+
+def draw_scene(path: Path, side: int, seed: int = 11) -> Path:
+    """A GeoTIFF of side x side pixels, from crops of the example scene."""
+    rng = np.random.default_rng(seed)
+    with rasterio.open(EXAMPLE) as example:
+        picture, crs = example.read([1, 2, 3]), example.crs
+    profile = {
+        "driver": "GTiff", "dtype": "uint8", "count": 3, "width": side, "height": side, "crs": crs,
+        "transform": Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000), "tiled": True, "blockxsize": CHIP,
+        "blockysize": CHIP, "compress": "deflate", "photometric": "RGB",
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as out:
+        for row in range(0, side, CHIP):
+            for col in range(0, side, CHIP):
+                y, x = (int(rng.integers(n - CHIP + 1)) for n in picture.shape[1:])
+                chip = np.rot90(picture[:, y : y + CHIP, x : x + CHIP], int(rng.integers(4)), (1, 2))
+                noise = rng.normal(rng.uniform(-12, 12), 3, chip.shape)
+                chip = np.clip(chip + noise, 1, 255).astype(np.uint8)
+                height, width = min(CHIP, side - row), min(CHIP, side - col)
+                out.write(chip[:, :height, :width], window=RasterioWindow(col, row, width, height))
+    return path
+
+
+def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[np.float32]]:
+    """All batches that predict gives to the network, normalised; the last is filled up with zeros."""
+    with rasterio.open(path) as source:
+        rgb = source.read()
+    valid = np.ones(rgb.shape[1:], dtype=bool)
+    plan = TilePlan(*valid.shape, card.tile_px, card.overlap_px)
+    batches = []
+    for first in range(0, len(plan), batch):
+        full = np.zeros((batch, 3, card.tile_px, card.tile_px), dtype=np.float32)
+        for i in range(first, min(first + batch, len(plan))):
+            cut, seen = cut_reflected(rgb, valid, plan.window(i))
+            full[i - first] = normalize(fill_invalid(cut, seen), card.mean, card.std)
+        batches.append(full)
+    return batches
+
+
+def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, rounds: int) -> None:
+    """Time the three in turn and print."""
+    scene = draw_scene(folder / "scene.tif", side)
+    batches = batches_in_memory(scene, checkpoint.card, runtime.batch)
+    params, lines = PredictParams(), VectorizeParams(threshold=checkpoint.card.threshold)
+    walk.open_runtime = lambda *_: runtime  # compiled once: start-up is another claim
+
+    def bare() -> None:
+        for batch in batches:
+            runtime.logits(batch)
+
+    def predict() -> walk.Walk:
+        return walk.predict(scene, folder / "p.tif", checkpoint, SceneParams(), params, overwrite=True)
+
+    def extract() -> walk.Walk:
+        return walk.extract(
+            scene, folder / "r.gpkg", checkpoint, SceneParams(), (params, lines), overwrite=True
+        )  # fmt: skip
+
+    if rounds > 1:
+        extract()
+    pixels = len(batches) * runtime.batch * checkpoint.card.tile_px**2
+    pairs: dict[str, list[tuple[Timed, Timed]]] = {"predict": [], "extract": []}
+    before = timed(bare)
+    for _ in range(rounds):
+        for name, run in (("predict", predict), ("extract", extract)):
+            done, after = timed(run), timed(bare)
+            # The machine's speed drifts: compare with the network just before and just after.
+            beside = Timed((before.wall_s + after.wall_s) / 2, (before.processor_s + after.processor_s) / 2)
+            pairs[name].append((done, beside))
+            before = after
+            speed = f"bare {beside.wall_s:.2f} s ({pixels / beside.wall_s / 1e6:.2f} MP/s)"
+            print(f"  {name} {done.wall_s:.2f} s, {speed}; {done.stages}", flush=True)
+    print(f"{side} x {side}, {runtime.name} {runtime.precision}, wall time over that of the bare network:")
+    for name, runs in pairs.items():
+        opening = [t.wall_s / b.wall_s for t, b in runs]
+        ratios = [(t.wall_s - t.open_s) / b.wall_s for t, b in runs]
+        processor = statistics.median(t.processor_s / b.processor_s for t, b in runs)
+        print(
+            f"{name}: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); with opening "
+            f"the scene {statistics.median(opening):.3f}; processor time {processor:.3f}"
+        )
+
+
+def shown(done: walk.Walk) -> str:
+    """The seconds by stage."""
+    parts = [f"{stage} {seconds:.2f}" for stage, seconds in (done.seconds | done.stages).items()]
+    return ", ".join([*parts, f"device waited {done.waited:.1%}"])
+
+
+def main() -> None:
+    """Run it all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=2048, help="pixels of a side: 2048, 4096, 8192")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--runtime", default="auto")
+    args = parser.parse_args()
+    checkpoint = find_checkpoint(args.model)
+    runtime = open_runtime(checkpoint, PredictParams("cpu", args.runtime))
+    with tempfile.TemporaryDirectory() as name:
+        measure(checkpoint, runtime, Path(name), args.side, args.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""Three stages side by side: nothing is read, computed or written twice, too early, or left hanging."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from stub import LocalRuntime
+
+from georoads import walk
+from georoads.errors import SceneError
+from georoads.inference import predict as stages
+from georoads.inference.belt import Belt, StoppedError
+from georoads.inference.predict import StageTimes, predict_raster
+from georoads.inference.raster import ProbabilityRaster
+from georoads.inference.select import PredictParams
+from georoads.inference.spool import Spool
+from georoads.inference.tiles import TilePlan
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint
+from georoads.model.config import ModelConfig
+from georoads.scene import read
+from georoads.scene.read import SceneReader
+from georoads.scene.scene import Scene, SceneParams, open_scene
+
+SHAPE = 700, 1100
+TILE, OVERLAP = 128, 32
+STUB = Path(__file__).parent
+
+
+def stub_checkpoint(file: Path = Path("stub.json")) -> Checkpoint:
+    return Checkpoint(
+        ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, TILE, OVERLAP, 0.5), file
+    )
+
+
+@pytest.fixture
+def picture() -> NDArray[np.uint8]:
+    """Noise, of which a slanted half is not valid."""
+    values = np.random.default_rng(5).integers(60, 190, (3, *SHAPE)).astype(np.uint8)
+    rows, cols = np.indices(SHAPE)
+    values[:, cols > 500 + rows // 2] = 0
+    return values
+
+
+@pytest.fixture
+def scene(picture: NDArray[np.uint8], tmp_path: Path) -> Scene:
+    path = tmp_path / "scene.tif"
+    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "nodata": 0, "tiled": True}
+    with rasterio.open(
+        path, "w", crs="EPSG:32647", transform=Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000),
+        height=SHAPE[0], width=SHAPE[1], blockxsize=128, blockysize=128, compress="deflate", **profile,
+    ) as out:  # fmt: skip
+        out.write(picture)
+    return open_scene(path)
+
+
+def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> StageTimes:
+    target = out, out.with_suffix(".work")
+    return predict_raster(scene, scene.grid, stub_checkpoint(), runtime, target, prefetch=prefetch)
+
+
+def seen_tiles(picture: NDArray[np.uint8]) -> list[int]:
+    plan = TilePlan(*SHAPE, TILE, OVERLAP)
+    valid = (picture > 0).any(axis=0)
+    return [i for i in range(len(plan)) if valid[plan.window(i).slices].any()]
+
+
+def ends(work: Callable[[], Any]) -> BaseException | None:
+    """Run in a thread that must end; what it raised."""
+    raised: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work()
+        except (SceneError, OSError, KeyboardInterrupt) as e:
+            raised.append(e)
+
+    thread = threading.Thread(target=guarded, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive(), "it hangs"
+    assert not [t for t in threading.enumerate() if t.name.startswith("georoads")]
+    return raised[0] if raised else None
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_only_tiles_with_valid_pixels_reach_the_network(
+    scene: Scene, picture: NDArray[np.uint8], tmp_path: Path, batch: int
+) -> None:
+    runtime = LocalRuntime(batch=batch)
+    run(scene, runtime, tmp_path / "p.tif")
+    seen = seen_tiles(picture)
+    assert len(seen) < 0.8 * len(TilePlan(*SHAPE, TILE, OVERLAP))
+    assert runtime.calls == -(-len(seen) // batch)
+    with rasterio.open(tmp_path / "p.tif") as raster:
+        assert ((raster.read(1) == 255) == (picture == 0).all(axis=0)).all()
+
+
+@pytest.mark.parametrize("depth", [1, 5])
+def test_belts_of_any_depth_give_the_same_bytes(scene: Scene, tmp_path: Path, depth: int) -> None:
+    for name, prefetch in (("a.tif", 2), ("b.tif", depth)):
+        run(scene, LocalRuntime(batch=3), tmp_path / name, prefetch)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = TilePlan(*SHAPE, TILE, OVERLAP)
+    spooled: set[int] = set()
+    when: list[int] = []
+
+    class Watched(Spool):
+        def put(self, batch: Any, levels: Any) -> None:
+            super().put(batch, levels)
+            spooled.update(batch.tiles, batch.empty)
+
+    def watched(plan: TilePlan, window: Any, levels: Any) -> Any:
+        assert spooled.issuperset(plan.touching(window))
+        when.append(len(spooled))
+        return blend(plan, window, levels)
+
+    blend = stages.blend
+    monkeypatch.setattr(stages, "Spool", Watched)
+    monkeypatch.setattr(stages, "blend", watched)
+    run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1)
+    assert len(when) == len(list(scene.grid.blocks(512)))
+    assert when == sorted(when)
+    assert when[0] < len(plan) - plan.cols  # the first block did not wait for the last row of tiles
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_batch_is_left_alone_while_the_network_has_it(scene: Scene, tmp_path: Path, depth: int) -> None:
+    class Slow(LocalRuntime):
+        def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            before = batch.copy()
+            time.sleep(0.02)  # the reader runs ahead as far as it may
+            assert (batch == before).all()
+            return super().logits(batch)
+
+    out = tmp_path / "p.tif"
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, Slow(14, batch=3), out, depth)
+    raw = out.with_suffix(".work") / "tiles.raw"
+    raw.write_bytes(bytes(raw.stat().st_size))  # all that was finished is damaged
+    run(scene, Slow(batch=3), out, depth)
+    run(scene, LocalRuntime(batch=3), tmp_path / "whole.tif")
+    assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_each_block_of_the_file_is_decoded_once(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Any] = []
+
+    def counted(source: Any, scene: Scene, window: Any) -> Any:
+        decoded.append(window)
+        return native(source, scene, window)
+
+    native = read.read_native
+    monkeypatch.setattr(read, "read_native", counted)
+    run(scene, LocalRuntime(batch=3), tmp_path / "p.tif")
+    assert len(decoded) == len(set(decoded))
+    assert sum(w.size for w in decoded) == SHAPE[0] * SHAPE[1]
+
+
+KILLED = """
+import sys, os
+from pathlib import Path
+sys.path.append({folder!r})
+from stub import LocalRuntime
+from test_stages import run
+from georoads.inference import spool
+from georoads.scene.scene import open_scene
+
+spool.COMMIT_S = 0.0
+
+class Mortal(LocalRuntime):
+    def logits(self, batch):
+        if self.calls == {calls}:
+            os._exit(9)  # as SIGKILL: nothing is cleaned up
+        return super().logits(batch)
+
+run(open_scene({scene!r}), Mortal(batch=3), Path({out!r}))
+"""
+
+
+def test_killed_twice_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
+    whole = LocalRuntime(batch=3)
+    run(scene, whole, tmp_path / "whole.tif")
+    out = tmp_path / "cut.tif"
+    for calls in (7, 6):
+        code = KILLED.format(folder=str(STUB), calls=calls, scene=str(scene.path), out=str(out))
+        killed = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], check=False, capture_output=True
+        )
+        assert killed.returncode == 9, killed.stderr.decode()
+        assert not out.exists()
+    last = LocalRuntime(batch=3)
+    run(scene, last, out)
+    # Those on the belts at the time of the kills are done again.
+    assert whole.calls - 13 <= last.calls <= whole.calls - 13 + 2 * 4
+    assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_a_damaged_batch_is_done_again_as_it_was(scene: Scene, tmp_path: Path) -> None:
+    run(scene, LocalRuntime(batch=3), tmp_path / "whole.tif")
+    out = tmp_path / "cut.tif"
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, LocalRuntime(10, batch=3), out)
+    raw = out.with_suffix(".work") / "tiles.raw"
+    content = bytearray(raw.read_bytes())
+    content[0 * TILE**2 + 7] ^= 0xFF
+    content[14 * TILE**2 + 9] ^= 0xFF
+    raw.write_bytes(content)
+    run(scene, LocalRuntime(batch=3), out)
+    assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_an_error_of_the_reader_comes_out_as_itself(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def torn(self: SceneReader, window: Any) -> Any:
+        calls.append(window)
+        if len(calls) > 20:
+            raise SceneError("torn", "copy it again")
+        return whole_read(self, window)
+
+    whole_read = SceneReader.read
+    monkeypatch.setattr(SceneReader, "read", torn)
+    out = tmp_path / "p.tif"
+    assert isinstance(ends(lambda: run(scene, LocalRuntime(), out)), SceneError)
+    assert not out.exists()
+    monkeypatch.undo()
+    rest = LocalRuntime()
+    run(scene, rest, out)
+    whole = LocalRuntime()
+    run(scene, whole, tmp_path / "whole.tif")
+    assert rest.calls < whole.calls  # what was finished before the error was kept
+    assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["to_levels", "blend"])
+def test_an_error_of_the_writer_comes_out_as_itself(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stages, name, full)
+    out = tmp_path / "p.tif"
+    error = ends(lambda: run(scene, LocalRuntime(), out, prefetch=1))
+    assert isinstance(error, OSError)
+    assert error.errno == 28
+    assert not out.exists()
+
+
+def test_an_error_of_the_network_comes_out_as_itself(scene: Scene, tmp_path: Path) -> None:
+    error = ends(lambda: run(scene, LocalRuntime(stop_after=4), tmp_path / "p.tif"))
+    assert isinstance(error, KeyboardInterrupt)
+
+
+def test_stages_are_timed(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = run(scene, LocalRuntime(), tmp_path / "p.tif")
+    assert min(times.read_s, times.network_s, times.write_s) > 0
+    assert 0 <= times.waited < 1
+    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    file = tmp_path / "stub.json"
+    file.write_text("{}")
+    done = walk.predict(scene.path, tmp_path / "q.tif", stub_checkpoint(file), SceneParams(), PredictParams())
+    assert done.stages.keys() == {"read", "network", "write"}
+    assert {"open", "predict"} <= done.seconds.keys()
+    assert dataclasses.asdict(done)["waited"] == done.waited
+    assert (tmp_path / "q.tif").read_bytes() == (tmp_path / "p.tif").read_bytes()
+
+
+def test_our_own_raster_is_read_as_it_is(scene: Scene, tmp_path: Path) -> None:
+    path = tmp_path / "p.tif"
+    run(scene, LocalRuntime(), path)
+    with ProbabilityRaster(path) as raster, rasterio.open(path) as plain:
+        levels = raster.read(raster.grid.window)
+        raster._as_is = False
+        assert (raster.read(raster.grid.window) == levels).all()
+        assert (plain.read(1) == levels).all()
+
+
+def test_a_belt_holds_no_more_than_its_depth() -> None:
+    belt: Belt[int] = Belt(2)
+    given: list[int] = []
+
+    def give() -> None:
+        for i in range(6):
+            belt.give(i)
+            given.append(i)
+        belt.close()
+
+    giver = threading.Thread(target=give, daemon=True)
+    giver.start()
+    assert belt.take() == 0
+    giver.join(0.2)
+    assert len(given) <= 3
+    assert list(belt) == [1, 2, 3, 4, 5]
+    assert belt.take_if_any() is None
+    with pytest.raises(StoppedError):
+        belt.take()
+    belt.stop()
+    with pytest.raises(StoppedError):
+        belt.give(7)
