@@ -33,6 +33,7 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.network.params import VectorizeParams
+from georoads.output.write import WriteOptions
 from georoads.scene.scene import SceneParams
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "scene.tif"
@@ -111,7 +112,8 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
 
     def extract() -> walk.Walk:
         return walk.extract(
-            scene, folder / "r.gpkg", checkpoint, SceneParams(), (params, lines), overwrite=True
+            scene, folder / "r.gpkg", checkpoint, SceneParams(), (params, lines),
+            WriteOptions(walk.provenance_of(scene, lines, checkpoint), overwrite=True),
         )  # fmt: skip
 
     if rounds > 1:

@@ -91,6 +91,12 @@ class Grid:
         """The whole grid."""
         return Window(0, 0, self.height, self.width)
 
+    def crop(self, window: Window) -> Grid:
+        """The part of the grid in a window."""
+        return Grid(
+            self.crs, self.transform * Affine.translation(window.col, window.row), window.width, window.height
+        )
+
     def blocks(self, size: int) -> Iterator[Window]:
         """Windows of at most size x size that cover the grid once, in reading order."""
         for row in range(0, self.height, size):

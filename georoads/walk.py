@@ -16,12 +16,14 @@ from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.runtime import Runtime
 from georoads.inference.select import PredictParams, open_runtime
+from georoads.inference.tiles import TilePlan
 from georoads.jobs.atomic import check_output, replace_when_complete
 from georoads.jobs.memory import peak_rss_mb
 from georoads.jobs.progress import Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
+from georoads.output.area import Area
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.scene.read import working_grid
@@ -99,10 +101,18 @@ def predict(
 
 
 def _open(
-    scene_path: Path, checkpoint: Checkpoint, scene_params: SceneParams, params: PredictParams
+    scene_path: Path,
+    checkpoint: Checkpoint,
+    scene_params: SceneParams,
+    params: PredictParams,
+    area: Area | None = None,
 ) -> _Ready:
     scene = open_scene(scene_path, scene_params)
-    grid = working_grid(scene, checkpoint.card.gsd_m, scene_params.gsd)
+    card = checkpoint.card
+    grid = working_grid(scene, card.gsd_m, scene_params)
+    if area is not None:
+        plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
+        grid = grid.crop(plan.around(area.window_on(grid)))
     return _Ready(scene, grid, open_runtime(checkpoint, params))
 
 
@@ -141,13 +151,19 @@ def _walk(ready: _Ready, output: Path, seconds: dict[str, float], times: StageTi
 def vectorize(
     raster_path: Path, output: Path, params: VectorizeParams, options: WriteOptions | None = None
 ) -> Walk:
-    """Road layer of a mask or probability raster."""
-    options = options or WriteOptions(provenance_of(raster_path, params))
+    """Road layer of a mask or probability raster.
+
+    Raises:
+        GeoroadsError: when raster, area or output are not usable; nothing is written then.
+    """
+    options = options or WriteOptions(provenance_of(raster_path, params), sources=(raster_path.name,))
     check_road_output(output, options, inputs=(raster_path,))
     started = time.monotonic()
     with ProbabilityRaster(raster_path) as raster:
+        if options.area is not None:
+            options.area.on(raster.grid)  # refuses what misses the raster, before the work
         network = trace_network(raster.read, raster.grid, params)
-    write_roads(network, output, options)
+    network = write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
     km = float(network.length_m.sum()) / 1000
     return Walk(
@@ -161,33 +177,31 @@ def extract(
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: tuple[PredictParams, VectorizeParams],
+    options: WriteOptions | None = None,
     *,
     resume: bool = False,
-    overwrite: bool = False,
     watch: Watch = unwatched,
 ) -> Walk:
     """Road layer of a scene: predict and vectorize, through the same quantised raster.
 
-    A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
+    Where the options have an area, only the tiles that bear on it are predicted. A killed run leaves
+    ``OUTPUT.work``, which ``resume`` goes on with.
 
     Raises:
-        GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
+        GeoroadsError: when scene, model, device, area or output are not usable; nothing is written then.
     """
-    options = WriteOptions(
-        provenance_of(scene_path, params[1], checkpoint),
-        sources=(scene_path.name,),
-        overwrite=overwrite,
-    )
+    options = options or WriteOptions(provenance_of(scene_path, params[1], checkpoint))
+    options = dataclasses.replace(options, sources=(scene_path.name,))
     check_road_output(output, options, inputs=(scene_path,))
     started = time.monotonic()
-    ready = _open(scene_path, checkpoint, scene_params, params[0])
+    ready = _open(scene_path, checkpoint, scene_params, params[0], options.area)
     opened = time.monotonic()
     work = _work_folder(output, resume=resume)
     raster = work / "probability.tif"
     times = _predict(ready, checkpoint, (raster, work), params[0], watch)
     predicted = time.monotonic()
     if ready.grid.crs != ready.scene.grid.crs and output.suffix.lower() not in GEOJSON:
-        options = dataclasses.replace(options, crs=ready.scene.grid.crs)
+        options = dataclasses.replace(options, crs=options.crs or ready.scene.grid.crs)
     lines = vectorize(raster, output, params[1], options)
     shutil.rmtree(work)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds

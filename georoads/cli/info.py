@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
 
+if TYPE_CHECKING:
+    from georoads.scene.scene import SceneParams
+
 
 @click.command()
 @click.argument("path", type=options.PATH)
 @click.option("--model", default="default", help="Model whose pixel size decides the working grid.")
-@options.bidx
-@options.nodata
-def info(path: Path, model: str, bidx: str | None, nodata: float | None) -> None:
+@options.scene_flags
+def info(path: Path, model: str, scene_params: SceneParams) -> None:
     """Describe a scene (a raster), or check a data set (a folder): every picture and mask is opened."""
     if path.is_dir():
         _dataset(path)
     else:
-        _scene(path, model, bidx, nodata)
+        _scene(path, model, scene_params)
 
 
-def _scene(path: Path, model: str, bidx: str | None, nodata: float | None) -> None:
+def _scene(path: Path, model: str, scene_params: SceneParams) -> None:
     import numpy as np
 
     from georoads.grid import parse_crs
@@ -30,9 +33,9 @@ def _scene(path: Path, model: str, bidx: str | None, nodata: float | None) -> No
     from georoads.scene.read import working_grid
     from georoads.scene.scene import open_scene
 
-    scene = open_scene(path, options.scene_params(bidx, nodata))
+    scene = open_scene(path, scene_params)
     grid = scene.grid
-    work = working_grid(scene, find_checkpoint(model).card.gsd_m)
+    work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
     corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=float)
     lonlat = grid.to_lonlat(corners)
     (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -21,6 +23,7 @@ from georoads.cli.tiles import tiles
 from georoads.cli.train import train
 from georoads.cli.vectorize import vectorize
 from georoads.errors import GeoroadsError
+from georoads.jobs.atomic import printable
 
 
 @click.group()
@@ -42,13 +45,16 @@ def main() -> None:
     has gone.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal or pipe knows every sign
     try:
         code = cli(standalone_mode=False)
     except GeoroadsError as e:
-        click.echo(f"error: {_one_line(e.message)}", err=True)
-        if e.hint:
-            click.echo(f"hint: {_one_line(e.hint)}", err=True)
-        sys.exit(1)
+        _refuse(e.message, e.hint)
+    except MemoryError:
+        _refuse("there is not enough memory for this", "close other programs, or give a smaller input")
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except click.ClickException as e:
@@ -57,14 +63,21 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; --resume goes on where it was", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+    except SystemExit as e:
+        # Where nobody reads our output any more, click mutes the streams and leaves with 1, as for a failure.
+        sys.exit(e.code if (sys.stdout, sys.stderr) == streams else 141)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _refuse(message: str, hint: str) -> NoReturn:
+    click.echo(f"error: {_one_line(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {_one_line(hint)}", err=True)
+    sys.exit(1)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _terminated(number: int, frame: object) -> None:

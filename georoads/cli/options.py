@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,15 +16,18 @@ if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
     from georoads.model.card import ModelCard
     from georoads.output.area import Area
-    from georoads.scene.scene import SceneParams
     from georoads.walk import Walk
 
 F = TypeVar("F", bound=Callable[..., Any])
+N = TypeVar("N", int, float)
 PATH = click.Path(path_type=Path)
 
-bidx = click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one.")
-nodata = click.option("--nodata", type=float, help="Value that means no data, besides what the file says.")
-gsd = click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel.")
+_SCENE = (
+    click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one."),
+    click.option("--nodata", type=float, help="Value that means no data, besides what the file says."),
+    click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel."),
+    click.option("--bounds", metavar="'W S E N'", help="Only this part of the scene, in its CRS."),
+)
 model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch, openvino or onnx.")
@@ -57,20 +62,37 @@ def output(what: str) -> Callable[[F], F]:
     return click.option("-o", "--output", required=True, type=PATH, help=f"{what} to write.")
 
 
-def scene_params(bands: str | None, nodata_value: float | None, gsd_text: str = "auto") -> SceneParams:
-    """The scene's parameters.
+def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The flags that say how a scene is read; the command is given them as one value, ``scene_params``."""
 
-    Raises:
-        click.BadParameter: for bands or a GSD that are no numbers.
-    """
-    from georoads.scene.scene import SceneParams
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, bidx: str | None, nodata: float | None, gsd: str, bounds: str | None, **others: Any
+    ) -> None:
+        from georoads.scene.scene import SceneParams
 
+        bands = _numbers("--bidx", bidx, int) if bidx else None
+        size = gsd if gsd in ("auto", "native") else _numbers("--gsd", gsd, float)[0]
+        box = _bounds(bounds) if bounds else None
+        command(*args, scene_params=SceneParams(bands, nodata, gsd=size, bounds=box), **others)
+
+    for flag in reversed(_SCENE):
+        gathered = flag(gathered)
+    return gathered
+
+
+def _numbers(flag: str, text: str, kind: type[N]) -> tuple[N, ...]:
     try:
-        chosen = tuple(int(b) for b in bands.split(",")) if bands else None
-        size = gsd_text if gsd_text in ("auto", "native") else float(gsd_text)
+        return tuple(kind(part) for part in text.replace(",", " ").strip("[] ").split())
     except ValueError as e:
-        raise click.BadParameter(f"{e}: bands are 1,2,3; a GSD is auto, native, or metres") from e
-    return SceneParams(chosen, nodata_value, gsd=size)
+        raise click.BadParameter(f"{text!r} is no list of numbers", param_hint=flag) from e
+
+
+def _bounds(text: str) -> tuple[float, float, float, float]:
+    west, south, east, north, *more = (*_numbers("--bounds", text, float), *[math.nan] * 4)[:5]
+    if math.isnan(north) or not (west < east and south < north) or not all(map(math.isnan, more)):
+        raise click.BadParameter(f"{text!r} is not west south east north", param_hint="--bounds")
+    return west, south, east, north
 
 
 def predict_params(
@@ -115,15 +137,6 @@ def area_of(text: str | None) -> tuple[Area | None, tuple[Path, ...]]:
     if text is None:
         return None, ()
     return read_area(text), ((Path(text),) if Path(text).is_file() else ())
-
-
-def as_written(done: Walk, layer_name: str | None) -> Walk:
-    """What a walk did, with the roads counted in the file: of those traced, an area keeps only a part."""
-    from georoads.output.door import LINES, read_features
-
-    found = read_features(done.output, layer_name, LINES, lambda fields: {"length_m"}.intersection(fields))
-    km = float(found.columns["length_m"].sum()) / 1000 if len(found.geometry) else 0.0
-    return dataclasses.replace(done, roads=len(found.geometry), length_km=km)
 
 
 def write_json(target: Path | None, content: Any) -> None:

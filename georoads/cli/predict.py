@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.scene.scene import SceneParams
 
 
 @click.command()
 @click.argument("scene", type=options.PATH)
 @options.output("GeoTIFF")
 @options.model
-@options.bidx
-@options.nodata
-@options.gsd
+@options.scene_flags
 @options.device
 @options.runtime
 @options.tta
@@ -29,9 +31,7 @@ def predict(
     scene: Path,
     output: Path,
     model: str,
-    bidx: str | None,
-    nodata: float | None,
-    gsd: str,
+    scene_params: SceneParams,
     device: str,
     runtime: str,
     tta: bool,
@@ -45,15 +45,16 @@ def predict(
     from georoads import walk
     from georoads.inference.select import PredictParams
     from georoads.jobs.progress import progress
+    from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint(model)
-    values = options.rooms(settings, predict=PredictParams())
+    values = options.rooms(settings, scene=scene_params, predict=PredictParams())
     done = walk.predict(
         scene,
         output,
         checkpoint,
-        options.scene_params(bidx, nodata, gsd),
+        with_values(scene_params, values["scene"], "scene"),
         options.predict_params(device, runtime, values["predict"], symmetric=tta),
         resume=resume,
         overwrite=overwrite,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.scene.scene import SceneParams
 
 
 @click.command()
@@ -16,9 +20,7 @@ from georoads.cli import options
 @options.output("Folder of the data set")
 @click.option("--width", "width_m", type=float, help="Metres, of roads without width_m, width or lanes.")
 @options.model
-@options.gsd
-@options.bidx
-@options.nodata
+@options.scene_flags
 @click.option("--size", "size_px", default=1024, show_default=True, help="Side of a chip in pixels.")
 @click.option("--overlap", "overlap_px", default=128, show_default=True, help="Pixels that chips share.")
 @click.option("--keep-empty", default=0.25, show_default=True, help="Share of empty train chips kept.")
@@ -35,9 +37,7 @@ def tiles(
     output: Path,
     width_m: float | None,
     model: str,
-    gsd: str,
-    bidx: str | None,
-    nodata: float | None,
+    scene_params: SceneParams,
     size_px: int,
     overlap_px: int,
     keep_empty: float,
@@ -66,9 +66,8 @@ def tiles(
         params = TilesParams(size_px, overlap_px, keep_empty, val_share, val_side, width_m, seed)
     except ValueError as e:
         raise click.UsageError(str(e)) from e
-    scene_params = options.scene_params(bidx, nodata, gsd)
     opened = open_scene(scene, scene_params)
-    grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params.gsd)
+    grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
     watch = partial(progress, quiet=quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)

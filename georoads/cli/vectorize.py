@@ -41,10 +41,8 @@ def vectorize(
 
     values = options.rooms(settings, network=VectorizeParams())["network"]
     area, area_file = options.area_of(aoi)
-    with ProbabilityRaster(raster) as opened:
-        if area is not None:
-            area.on(opened.grid)  # refuses what misses the raster, before the work
-        if threshold is None:
+    if threshold is None:
+        with ProbabilityRaster(raster) as opened:
             threshold = float(opened.tags.get("GEOROADS_THRESHOLD", 0.5))
     params = with_values(VectorizeParams(), {"threshold": threshold} | values, "network")
     provenance = walk.provenance_of(raster, params)
@@ -53,8 +51,6 @@ def vectorize(
     )
     check_road_output(output, writing, inputs=(raster, *area_file))
     done = walk.vectorize(raster, output, params, writing)
-    if area is not None:
-        done = options.as_written(done, layer)
     options.write_json(json_file, done)
     if not quiet:
         click.echo(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)

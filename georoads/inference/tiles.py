@@ -73,6 +73,16 @@ class TilePlan:
             for col in range(first_col, last_col + 1):
                 yield row * self.cols + col
 
+    def around(self, window: Window) -> Window:
+        """The window of whole tiles, inside the grid, in which the blended levels of ``window`` are those
+        of the whole grid: its tiles stand where the whole grid's do, and no border of it bears on them."""
+        wide = window.pad(self.overlap).intersect(Window(0, 0, self.height, self.width))
+        first_row, last_row = self._span(wide.row, wide.height, self.rows)
+        first_col, last_col = self._span(wide.col, wide.width, self.cols)
+        tall, broad = (last_row - first_row) * self.stride, (last_col - first_col) * self.stride
+        tiles = Window(first_row * self.stride, first_col * self.stride, tall + self.tile, broad + self.tile)
+        return tiles.intersect(Window(0, 0, self.height, self.width))
+
     def _span(self, start: int, length: int, count: int) -> tuple[int, int]:
         first = max(0, (start - self.tile) // self.stride + 1)
         last = min(count - 1, (start + length - 1) // self.stride)

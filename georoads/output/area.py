@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.grid import Grid, Points, parse_crs
+from georoads.grid import Grid, Points, Window, parse_crs
 from georoads.jobs.atomic import printable
 from georoads.output.door import POLYGONS, read_features
 
@@ -67,6 +67,16 @@ class Area:
                 f"the scene spans {_spans(grid)} (west,south,east,north); is the area's CRS right?",
             )
         return inside
+
+    def window_on(self, grid: Grid) -> Window:
+        """The smallest window of a grid that holds the area's part inside it.
+
+        Raises:
+            LayerError: as ``on``.
+        """
+        west, north, east, south = self.on(grid).bounds
+        row, col = math.floor(north), math.floor(west)
+        return Window(row, col, math.ceil(south) - row, math.ceil(east) - col).intersect(grid.window)
 
     def _near(self, outline: Points) -> shapely.Polygon:
         self._check_finite(outline)

@@ -105,7 +105,7 @@ def check_road_output(path: str | Path, options: WriteOptions, *, inputs: tuple[
         check_takes_layers(target, options.layer_names)
 
 
-def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -> None:
+def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -> RoadNetwork:
     """Write a road network; the suffix chooses the format. The file appears whole or not at all.
 
     ``.gpkg`` holds the layers ``roads`` and ``nodes`` (see ``WriteOptions.layer``) with style, data
@@ -118,6 +118,9 @@ def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -
         network: the roads, in pixel coordinates of their grid.
         path: the file.
         options: CRS, layer, area, sources, provenance.
+
+    Returns:
+        The network as written: of ``network`` the part inside the area.
 
     Raises:
         LayerError: the format, CRS or layer cannot be written; the file is in use; the area misses the grid
@@ -135,7 +138,7 @@ def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -
     tables = [road_table(network, crs, options.sources), node_table(network, crs)]
     if driver == "GPKG":
         _write_geopackage(target, _renamed(tables, options.layer_names), options, provenance)
-        return
+        return network
     (table,) = (t for t in tables if t.layer.name == options.holds)
     with replace_when_complete(
         target, overwrite=options.overwrite, verify=lambda part: verify_single_layer(part, driver, table)
@@ -145,6 +148,7 @@ def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -
         else:
             with gdal_errors(target):
                 write_with_gdal(part, driver, table, provenance, append=False)
+    return network
 
 
 def _write_geopackage(

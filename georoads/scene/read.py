@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window, utm_crs
-from georoads.scene.scene import GDAL_OPTIONS, HIGH, LOW, Scene
+from georoads.scene.scene import GDAL_OPTIONS, HIGH, LOW, Scene, SceneParams
 
 NEAR = 1.25
 """Within this factor of the model's GSD the scene's own pixels are used."""
@@ -24,12 +24,41 @@ CACHE_BYTES = 2**26
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
 
 
-def working_grid(scene: Scene, model_gsd_m: float, gsd: str | float = "auto") -> Grid:
-    """The grid that the network sees: the scene's own, or a north-up one at the model's GSD.
+def working_grid(scene: Scene, model_gsd_m: float, params: SceneParams | None = None) -> Grid:
+    """The grid that the network sees: the scene's own, or a north-up one at the model's GSD; in the bounds.
 
     Raises:
-        SceneError: when the scene is more than four times coarser than the model.
+        SceneError: when the scene is more than four times coarser than the model, or misses the bounds.
     """
+    params = params or SceneParams()
+    grid = _whole_grid(scene, model_gsd_m, params.gsd)
+    return grid if params.bounds is None else grid.crop(_window_of(params.bounds, scene, grid))
+
+
+def _window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Grid) -> Window:
+    """The window of the working grid that holds bounds in the scene's CRS."""
+    from rasterio.warp import transform_bounds
+
+    if grid.crs != scene.grid.crs:
+        bounds = transform_bounds(scene.grid.crs, grid.crs, *bounds)
+    west, south, east, north = bounds
+    corners = np.array([[west, south], [west, north], [east, south], [east, north]], dtype=np.float64)
+    px = grid.to_px(corners)
+    # A coordinate that is a pixel's corner but for its last digits is that corner.
+    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
+    window = Window(int(top), int(left), int(bottom - top), int(right - left)).intersect(grid.window)
+    if not window.size:
+        own = scene.grid
+        ends = np.array([[0, 0], [own.width, 0], [0, own.height], [own.width, own.height]], dtype=np.float64)
+        xy = own.to_crs(ends)
+        spans = " ".join(f"{v:.10g}" for v in (*xy.min(axis=0), *xy.max(axis=0)))
+        raise SceneError(
+            f"the bounds do not meet {scene.path}", f"it spans {spans} (west south east north, in its CRS)"
+        )
+    return window
+
+
+def _whole_grid(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
     own = scene.grid
     steps = own.steps_m
     if gsd == "native":
@@ -187,6 +216,18 @@ def _gdal_cache(source: Any) -> int:
     return int(max(CACHE_BYTES, 2 * height * width * sizes))
 
 
+def _corner_in(own: Grid, grid: Grid) -> tuple[int, int] | None:
+    """Row and column of a scene's pixel at which a working grid of its own pixels begins; else None."""
+    if grid.crs != own.crs:
+        return None
+    x, y = ~own.transform * (grid.transform.c, grid.transform.f)
+    row, col = round(y), round(x)
+    inside = row >= 0 and col >= 0 and row + grid.height <= own.height and col + grid.width <= own.width
+    if not inside or own.crop(Window(row, col, grid.height, grid.width)) != grid:
+        return None
+    return row, col
+
+
 class SceneReader:
     """An open scene that reads windows of the working grid. One reader serves one thread.
 
@@ -198,7 +239,7 @@ class SceneReader:
 
         self.scene = scene
         self.grid = grid
-        self._own = grid == scene.grid
+        self._corner = _corner_in(scene.grid, grid)
         with rasterio.Env(**GDAL_OPTIONS):
             self._source = rasterio.open(scene.path)
         self._env = rasterio.Env(**GDAL_OPTIONS, GDAL_CACHEMAX=_gdal_cache(self._source))
@@ -219,11 +260,13 @@ class SceneReader:
 
         RGB is 0 where a pixel is invalid.
         """
-        if not self._own:
+        if self._corner is None:
             return self._warp(window)
+        row, col = self._corner
+        own = Window(window.row + row, window.col + col, window.height, window.width)
         # Windows walk south: what lies above this one is not asked for again, or else decoded again.
-        self._blocks.forget_above(window.row)
-        return self._blocks.read(window)
+        self._blocks.forget_above(own.row)
+        return self._blocks.read(own)
 
     def _warp(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:

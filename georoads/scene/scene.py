@@ -32,6 +32,7 @@ class SceneParams:
         rescale: (low, high) values that become dark and bright; None: by the scene's own percentiles
             where it is not 8-bit, or 8-bit but dark.
         gsd: metres per pixel to work at: "auto", "native", or a number.
+        bounds: (west, south, east, north) in the scene's CRS of the part to work on; None: all.
         max_megapixels: larger rasters are refused.
     """
 
@@ -39,6 +40,7 @@ class SceneParams:
     nodata: float | None = None
     rescale: tuple[float, float] | None = None
     gsd: str | float = "auto"
+    bounds: tuple[float, float, float, float] | None = None
     max_megapixels: float = 100_000.0
 
 

@@ -40,6 +40,34 @@ def test_blending_tiles_of_one_picture_gives_the_picture(plan: TilePlan, seed: i
     assert (blend(plan, whole, levels) == picture).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(PLANS, st.data())
+def test_around_a_window_the_plan_of_a_crop_blends_what_the_whole_plan_does(
+    plan: TilePlan, data: st.DataObject
+) -> None:
+    row, col = data.draw(st.integers(0, plan.height - 1)), data.draw(st.integers(0, plan.width - 1))
+    size = data.draw(st.integers(1, 80))
+    whole = Window(0, 0, plan.height, plan.width)
+    window = Window(row, col, size, size).intersect(whole)
+    crop = plan.around(window)
+    assert crop.intersect(whole) == crop
+    assert window.intersect(crop) == window
+    part = TilePlan(crop.height, crop.width, plan.tile, plan.overlap)
+
+    def seen_at(square: Window) -> np.ndarray:
+        """What a network that knows where it is would say of a tile."""
+        seed = square.row * 1000 + square.col
+        return np.random.default_rng(seed).integers(0, 255, (plan.tile, plan.tile)).astype(np.uint8)
+
+    everywhere = {i: seen_at(plan.window(i)) for i in plan.touching(window)}
+    moved = [part.window(i) for i in range(len(part))]
+    here = {
+        i: seen_at(Window(w.row + crop.row, w.col + crop.col, w.height, w.width)) for i, w in enumerate(moved)
+    }
+    expected = blend(plan, window, everywhere)
+    assert (blend(part, window.relative_to(crop), here) == expected).all()
+
+
 def test_touching_names_exactly_the_tiles_that_share_pixels() -> None:
     plan = TilePlan(200, 170, 64, 16)
     for window in (Window(0, 0, 1, 1), Window(60, 60, 30, 30), Window(199, 169, 1, 1), Window(47, 48, 1, 1)):

@@ -109,6 +109,26 @@ def test_warped_windows_are_crops_of_the_whole(tmp_path: Path, step: float) -> N
             assert (part == valid[window.slices]).all()
 
 
+@pytest.mark.parametrize("step", [0.3, 0.5])
+def test_bounds_are_a_window_of_the_whole(tmp_path: Path, step: float) -> None:
+    scene = open_scene(write(tmp_path / "a.tif", picture(), step=step))
+    bounds = 500_010.1, 1_499_970.0, 500_022.4, 1_499_985.0
+    whole = working_grid(scene, 0.5)
+    part = working_grid(scene, 0.5, SceneParams(bounds=bounds))
+    west, north = part.transform.c, part.transform.f
+    assert west <= bounds[0] < west + 0.5
+    assert north - 0.5 < bounds[3] <= north
+    assert (part.width, part.height) in ((25, 30), (26, 30), (25, 31), (26, 31))
+    row, col = round((1_500_000 - north) / 0.5), round((west - 500_000) / 0.5)
+    with SceneReader(scene, whole) as everything, SceneReader(scene, part) as reader:
+        expected, _ = everything.read(Window(row, col, part.height, part.width))
+        assert (reader.read(part.window)[0] == expected).all()
+    beside = SceneParams(bounds=(0.0, 0.0, 10.0, 10.0))
+    with pytest.raises(SceneError, match="do not meet") as refused:
+        working_grid(scene, 0.5, beside)
+    assert "500000 " in refused.value.hint
+
+
 def test_degrees_become_utm_metres(tmp_path: Path) -> None:
     values = picture(shape=(3, 300, 300))
     transform = Affine(0.5 / 38_700, 0, 18.9, 0, -0.5 / 111_500, 69.65)
@@ -154,7 +174,7 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(SceneError) as refused:
         working_grid(scene, 0.5)
     assert "--gsd native" in refused.value.hint
-    assert working_grid(scene, 0.5, "native") == scene.grid
+    assert working_grid(scene, 0.5, SceneParams(gsd="native")) == scene.grid
 
 
 LAYOUTS = {
