@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from georoads.model.cache import keep, kept
 
 
 class OpenVinoRuntime:
@@ -27,14 +32,36 @@ class OpenVinoRuntime:
             fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if fast else "fp32"
         self.precision = precision
-        model = core.read_model(str(onnx))
-        _, *rest = model.input(0).get_partial_shape()
-        model.reshape([batch, *(d.get_length() for d in rest)])
         hint = {"fp32": "f32"}.get(precision, precision)
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled = core.compile_model(model, "CPU", options)
+        self._compiled = _compiled(core, onnx, batch, options)
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
         out = np.asarray(self._compiled(batch)[0], dtype=np.float32)
         return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]
+
+
+def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any:
+    """The model compiled for batches of a size: from the user's cache, or anew."""
+    name = _name(core, onnx, batch, options)
+    if (blob := kept(name)) is not None:
+        try:
+            return core.import_model(blob, "CPU", options)
+        except RuntimeError:  # of another build of OpenVINO, whatever its version says
+            pass
+    model = core.read_model(str(onnx))
+    _, *rest = model.input(0).get_partial_shape()
+    model.reshape([batch, *(d.get_length() for d in rest)])
+    compiled = core.compile_model(model, "CPU", options)
+    keep(name, compiled.export_model().getvalue())
+    return compiled
+
+
+def _name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
+    """Differs where anything does that the compiled model depends on."""
+    import openvino
+
+    cpu = [str(core.get_property("CPU", p)) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    what = [openvino.__version__, batch, sorted(options.items()), *cpu, os.environ.get("OMP_NUM_THREADS", "")]
+    return hashlib.sha256(onnx.read_bytes() + repr(what).encode()).hexdigest() + ".openvino"

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from georoads.network.types import FULL
 
+GPU_BATCH = 8
+"""Tiles at once on a GPU, at most."""
+
 
 class Runtime(Protocol):
     """A network made ready on a device.
@@ -56,6 +59,13 @@ def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
 def cpu_batch(tile_px: int) -> int:
     """Tiles of about a megapixel together: fewer leave cores idle, more leave the caches."""
     return max(1, 2**20 // tile_px**2)
+
+
+def even_batch(most: int, tiles: int | None) -> int:
+    """At most ``most`` tiles at once, so many that the last batch lacks few: a batch's size is fixed."""
+    if not tiles:
+        return most
+    return -(-tiles // -(-tiles // most))
 
 
 def normalize(

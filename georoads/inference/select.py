@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
-from georoads.inference.runtime import Runtime, cpu_batch
+from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch, even_batch
 from georoads.model.checkpoint import Checkpoint
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
@@ -21,7 +21,7 @@ class PredictParams:
         runtime: torch, openvino, onnx (ONNX Runtime), or auto: torch on a GPU; on a CPU the first of
             OpenVINO, ONNX Runtime and torch that is installed, which is their order by speed.
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
-        batch: tiles at once; 0: about a megapixel on a CPU, eight on a GPU.
+        batch: tiles at once; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
         prefetch: batches that are read ahead.
         tta: average over the eight symmetries of the tile (eight times the work).
     """
@@ -42,13 +42,16 @@ class PredictParams:
             raise ValueError("batch must not be negative, prefetch at least 1")
 
 
-def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def open_runtime(checkpoint: Checkpoint, params: PredictParams, tiles: int | None = None) -> Runtime:
     """A runtime with the checkpoint's weights.
+
+    Args:
+        tiles: how many it will be given in all, where that is known; its batch is then made to suit.
 
     Raises:
         GeoroadsError: when what was asked for is not installed or not there.
     """
-    runtime = _open_plain(checkpoint, params)
+    runtime = _open_plain(checkpoint, params, tiles)
     if not params.tta:
         return runtime
     from georoads.inference.symmetry import SymmetricRuntime
@@ -56,17 +59,17 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     return SymmetricRuntime(runtime)
 
 
-def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_plain(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
     runtime = params.runtime if params.runtime != "auto" else fastest_runtime(params.device)
     if params.runtime == "auto" and runtime != "torch" and not _has_twin(checkpoint):
         runtime = "torch"
     if runtime == "openvino":
-        return _open_openvino(checkpoint, params)
+        return _open_openvino(checkpoint, params, tiles)
     if runtime == "onnx":
-        return _open_onnx(checkpoint, params)
+        return _open_onnx(checkpoint, params, tiles)
     from georoads.inference.torch_runtime import open_torch
 
-    return open_torch(checkpoint, params.device, params.precision, params.batch)
+    return open_torch(checkpoint, params.device, params.precision, params.batch, tiles)
 
 
 def fastest_runtime(device: str) -> str:
@@ -95,7 +98,7 @@ def has_gpu() -> bool:
     return gpu_count(torch_cuda()) > 0
 
 
-def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_openvino(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
     if find_spec("openvino") is None:
         raise GeoroadsError(
             "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
@@ -107,11 +110,11 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     from georoads.inference.openvino_runtime import OpenVinoRuntime
     from georoads.model.cache import onnx_twin
 
-    batch = params.batch or cpu_batch(checkpoint.card.tile_px)
+    batch = params.batch or even_batch(cpu_batch(checkpoint.card.tile_px), tiles)
     return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision)
 
 
-def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_onnx(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
     if find_spec("onnxruntime") is None:
         raise GeoroadsError(
             "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --runtime torch"
@@ -122,5 +125,6 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     from georoads.model.cache import onnx_twin
 
     device = "cpu" if params.device == "auto" else params.device
-    batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else 8)
+    most = cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH
+    batch = params.batch or even_batch(most, tiles)
     return OnnxRuntime(onnx_twin(checkpoint), batch, device)

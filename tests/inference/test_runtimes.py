@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
 from georoads.inference import select
-from georoads.inference.runtime import normalize, tile_levels
+from georoads.inference.runtime import even_batch, normalize, tile_levels
 from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
+from georoads.model.cache import kept
 from georoads.model.checkpoint import find_checkpoint
 
 needs_onnx = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="needs onnxruntime")
@@ -44,6 +48,13 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
     assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("most", "tiles", "expected"), [(5, 4, 4), (5, 5, 5), (5, 6, 3), (4, 25, 4), (8, 9, 5), (5, None, 5)]
+)
+def test_the_last_batch_lacks_few_tiles(most: int, tiles: int | None, expected: int) -> None:
+    assert even_batch(most, tiles) == expected
+
+
 def test_auto_takes_the_fastest_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {"openvino", "onnxruntime"}
     monkeypatch.setattr(select, "find_spec", lambda name: object() if name in installed else None)
@@ -70,3 +81,35 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("onnx", "openvino"):
         with pytest.raises(GeoroadsError, match="not installed"):
             open_runtime(checkpoint, PredictParams("cpu", name))
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+def test_a_compiled_model_is_kept_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiles: list[NDArray[np.float32]]
+) -> None:
+    import openvino
+
+    monkeypatch.setenv("GEOROADS_CACHE", str(tmp_path))
+    checkpoint, params = find_checkpoint("default"), PredictParams("cpu", "openvino", "fp32", batch=2)
+    compilations = []
+    compile_model = openvino.Core.compile_model
+
+    def counted(core: object, *arguments: object) -> object:
+        compilations.append(arguments)
+        return compile_model(core, *arguments)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", counted)
+    first = tile_levels(open_runtime(checkpoint, params), tiles)
+    assert (tile_levels(open_runtime(checkpoint, params), tiles) == first).all()
+    assert len(compilations) == 1
+    (blob,) = (tmp_path / "compiled").iterdir()
+    blob.write_bytes(blob.read_bytes()[:-1])  # cut off
+    assert (tile_levels(open_runtime(checkpoint, params), tiles) == first).all()
+    assert len(compilations) == 2
+    assert kept(blob.name) is not None
+    if sys.platform != "win32":
+        blob.chmod(0o666)  # anybody may have written it
+        open_runtime(checkpoint, params)
+        assert len(compilations) == 3
+    open_runtime(checkpoint, replace(params, batch=1))
+    assert len(compilations) == (4 if sys.platform != "win32" else 3)
