@@ -216,7 +216,7 @@ def extract(
 
 
 def _load_what_follows(grid: Grid) -> None:
-    """Import and load, beside the network, what the lines need then: half a second of a small scene's time."""
+    """Import and load, beside the network, what the lines need then: half a second of a small scene."""
     import pyogrio  # noqa: F401
 
     small = grid.crop(Window(0, 0, min(16, grid.height), min(16, grid.width)))

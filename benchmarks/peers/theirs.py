@@ -25,12 +25,8 @@ def mend_torchvision() -> None:
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
-        torch.library.define(
-            "torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        )
-        torch.library.define(
-            "torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        )
+        torch.library.define("torchvision::nms", boxes)
+        torch.library.define("torchvision::qnms", boxes)
         for name in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
             del sys.modules[name]
 

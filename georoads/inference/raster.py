@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.grid import Grid, Window
 from georoads.network.types import FULL, NODATA
-from georoads.scene.guard import find_raster, not_readable
 from georoads.scene.read import CACHE_BYTES
 
 BLOCK = 512
@@ -52,13 +51,12 @@ class ProbabilityRaster:
         from rasterio.enums import MaskFlags
         from rasterio.errors import RasterioError
 
-        file = find_raster(path)
         with ExitStack() as opened:
-            opened.enter_context(rasterio.Env(**file.options, GDAL_CACHEMAX=CACHE_BYTES))
+            opened.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
             try:
-                self._source = opened.enter_context(file.open())
+                self._source = opened.enter_context(rasterio.open(path))
             except RasterioError as e:
-                raise not_readable(path, e) from e
+                raise GeoroadsError(f"{path} cannot be read as a raster: {e}", "give a GeoTIFF") from e
             s = self._source
             if s.crs is None:
                 raise GeoroadsError(f"{path} has no CRS", "assign one: gdal_translate -a_srs")
