@@ -33,6 +33,7 @@ def download(
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.data.fetch import Opener
+    from georoads.jobs.atomic import printable
     from georoads.jobs.progress import progress
 
     if any_count and archive is None:
@@ -48,7 +49,11 @@ def download(
         from georoads.data.kaggle_client import kaggle_opener
         from georoads.data.kaggle_token import find_token
 
-        token = find_token(os.environ, Path.home())
+        try:
+            home = Path.home()
+        except RuntimeError:  # an account without a home, as in some containers: nothing lies there
+            home = Path(os.devnull)
+        token = find_token(os.environ, home)
         say(f"the token is that of {token.source}")
         return kaggle_opener(token)
 
@@ -62,7 +67,7 @@ def download(
         raise click.exceptions.Exit(130) from None
     if not quiet:
         what = "is complete already" if done.was_there else "is complete"
-        click.echo(f"{output} {what}: {done.counts}", err=True)
+        click.echo(f"{printable(output)} {what}: {done.counts}", err=True)
         click.echo(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
     options.write_json(json_file, figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -23,7 +24,7 @@ from georoads.cli.tiles import tiles
 from georoads.cli.train import train
 from georoads.cli.vectorize import vectorize
 from georoads.errors import GeoroadsError
-from georoads.jobs.atomic import printable
+from georoads.jobs.atomic import is_utf8, printable
 
 
 @click.group()
@@ -44,11 +45,15 @@ def main() -> None:
     0 done, 1 an expected failure, 2 usage, 130 and 143 stopped by a signal, 141 the reader of our output
     has gone.
     """
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     streams = sys.stdout, sys.stderr
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal or pipe knows every sign
+    for argument in sys.argv[1:]:
+        if not is_utf8(argument):
+            _refuse(f"{argument} is not a name in UTF-8", "rename the file: GDAL could not open it")
     try:
         code = cli(standalone_mode=False)
     except GeoroadsError as e:
@@ -80,5 +85,13 @@ def _one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _terminated(number: int, frame: object) -> None:
-    sys.exit(143)
+def _stop(number: int, frame: object) -> NoReturn:
+    """Stop in good order: what is finished is noted. A second signal ends the process at once."""
+    signal.signal(number, _stop_at_once)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+def _stop_at_once(number: int, frame: object) -> NoReturn:
+    os._exit(128 + number)

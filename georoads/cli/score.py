@@ -33,6 +33,7 @@ def score(
     Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
     nodes; and how tidy ROADS are. docs/scoring.md explains each.
     """
+    from georoads.jobs.atomic import printable
     from georoads.jobs.settings import with_values
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
@@ -55,4 +56,4 @@ def score(
 
         write_explained(explain, proposal, truth, params, (roads, reference), overwrite=overwrite)
         if not quiet:
-            click.echo(f"{explain} shows where", err=True)
+            click.echo(f"{printable(explain)} shows where", err=True)

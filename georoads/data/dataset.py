@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from georoads.errors import DatasetError
 
@@ -188,10 +188,15 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 
 def _inside(root: Path, relative: str) -> Path:
     """A path of the index below the data set's folder; absolute paths keep only their last two parts."""
-    parts = Path(relative.replace("\\", "/")).parts
+    path = PureWindowsPath(relative)  # which knows both slashes and drives, on every system
+    parts = path.relative_to(path.anchor).parts
     if ".." in parts:
         raise DatasetError(f"{root}/metadata.csv: the path {relative!r} leaves the folder", "remove the ..")
-    if Path(relative).is_absolute():
+    if len(relative) > 1000 or any(len(part.encode()) > 255 for part in parts):
+        raise DatasetError(
+            f"{root}/metadata.csv: the path {relative[:40]!r}… is longer than any file's", "correct the row"
+        )
+    if path.anchor:
         parts = parts[-2:]
     return root.joinpath(*parts)
 
@@ -215,7 +220,7 @@ def read_split_file(path: Path) -> dict[str, tuple[str, ...]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         subsets = {k: tuple(map(str, content[k])) for k in ("train", "val", "test") if k in content}
-    except (OSError, ValueError, TypeError) as e:
+    except (OSError, ValueError, TypeError, RecursionError) as e:
         raise DatasetError(
             f"{path} is not a split file: {e}", 'a split is JSON: {"train": [names], "val": [names]}'
         ) from e

@@ -224,7 +224,7 @@ def _read_state(part: Path) -> _State | None:
     try:
         content = json.loads(_state_file(part).read_text(encoding="utf-8"))
         size, validator = content["size"], content["validator"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     known = isinstance(size, int) and isinstance(validator, str)
     return _State(size, validator) if known else None

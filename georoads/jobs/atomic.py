@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ def check_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[
             that is no file, the file exists, it is one of the inputs, or its name is not UTF-8.
     """
     shown = printable(path)
-    if shown != str(path) and not _is_utf8(path):
+    if shown != str(path) and not is_utf8(path):
         raise GeoroadsError(f"{shown} is not a name in UTF-8", "choose another name for the output")
     target = Path(path)
     folder = target.parent
@@ -78,8 +79,9 @@ def replace_when_complete(
     """
     check_output(target, overwrite=overwrite)
     final = Path(target).resolve()
-    # A name of 255 bytes leaves no room for more: the part's name takes only its beginning.
-    part = final.with_name(f".{final.stem[:40]}.{secrets.token_hex(4)}.part{final.suffix}")
+    # A name of 255 bytes leaves no room for more, and GDAL stumbles over some signs of a name.
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", final.stem[:40])
+    part = final.with_name(f".{stem}.{secrets.token_hex(4)}.part{final.suffix}")
     try:
         yield part
         if verify is not None:
@@ -107,7 +109,8 @@ def printable(path: str | Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _is_utf8(path: str | Path) -> bool:
+def is_utf8(path: str | Path) -> bool:
+    """Whether a name is UTF-8; other names (of old discs) GDAL cannot open."""
     try:
         os.fspath(path).encode("utf-8")
     except UnicodeEncodeError:

@@ -59,7 +59,7 @@ def open_ledger(path: Path, header: Record) -> Ledger:
             raise GeoroadsError(
                 f"the unfinished work in {path.parent} has another {key}: "
                 f"{found.get(key)!r} then, {header.get(key)!r} now",
-                "start again without --resume: the old work is then thrown away",
+                "--restart throws the old work away",
             )
     _rewrite(path, lines or [header])  # a line that was cut off would swallow the next one
     file = path.open("a", encoding="utf-8", newline="\n")

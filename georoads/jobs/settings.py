@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from georoads.errors import GeoroadsError
 
 T = TypeVar("T")
+_LARGEST = 10**300
+"""JSON knows whole numbers beyond any float."""
 
 
 def with_values(params: T, values: Mapping[str, Any], where: str) -> T:
@@ -69,6 +71,8 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
         if option is type(None) and value is None:
             return None
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int) and abs(value) > _LARGEST:
+                continue
             return float(value)
         if kind is tuple and isinstance(value, list | tuple):
             return tuple(value)

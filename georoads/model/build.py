@@ -50,7 +50,7 @@ def build(config: ModelConfig) -> nn.Module:
             activation=None,
             **config.options,
         )
-    except (KeyError, TypeError, ValueError) as e:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError, RuntimeError) as e:
         raise CheckpointError(
             f"{config.architecture} with encoder {config.encoder!r} cannot be built: {e}",
             "see the encoders and options of segmentation-models-pytorch",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from georoads.errors import CheckpointError
+from georoads.errors import CheckpointError, GeoroadsError
+from georoads.jobs.atomic import printable
+from georoads.jobs.settings import with_values
 from georoads.model.config import ModelConfig
 
 CARD_VERSION = 1
+MAX_CARD_BYTES = 16_000_000
+"""Beyond, a file is no card, and is not read."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +84,31 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         CheckpointError: naming the file, the key and what it should be.
     """
+    shown = printable(path)
     try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise CheckpointError(
+                f"the card {shown} is larger than {MAX_CARD_BYTES / 1e6:.0f} MB", "is it a card at all?"
+            )
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise CheckpointError(f"the card {path} cannot be read: {e}", "copy it beside the weights") from e
+        raise CheckpointError(f"the card {shown} cannot be read: {e}", "copy it beside the weights") from e
     try:
         content = json.loads(text)
+        # What Python's JSON takes and no other: NaN, infinity, halves of a character, nesting without end.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as e:
-        raise CheckpointError(f"the card {path} is not JSON: {str(e)[:200]}", "copy it again") from e
+        raise CheckpointError(f"the card {shown} is not JSON: {str(e)[:200]}", "copy it again") from e
     if not isinstance(content, dict):
-        raise CheckpointError(f"the card {path} is not a JSON object", "copy it again")
-    return _parse(content, path)
+        raise CheckpointError(f"the card {shown} is not a JSON object", "copy it again")
+    return _parse(content, shown)
 
 
-def _parse(content: dict[str, Any], path: Path) -> ModelCard:
+def _parse(content: dict[str, Any], shown: str) -> ModelCard:
     version = content.get("card_version", CARD_VERSION)
     if not isinstance(version, int) or version > CARD_VERSION:
         raise CheckpointError(
-            f"{path} has card_version {version!r}, this georoads reads up to {CARD_VERSION}",
+            f"{shown} has card_version {str(version)[:80]!r}, this georoads reads up to {CARD_VERSION}",
             "install a newer georoads",
         )
     known: dict[str, Any] = {}
@@ -106,49 +117,70 @@ def _parse(content: dict[str, Any], path: Path) -> ModelCard:
         if f.name == "extra" or (f.name not in content and not required):
             continue
         if f.name not in content:
-            raise CheckpointError(f"{path} lacks the key {f.name!r}", "the card is incomplete: copy it again")
-        known[f.name] = _typed(content[f.name], f.name, path)
+            raise CheckpointError(
+                f"{shown} lacks the key {f.name!r}", "the card is incomplete: copy it again"
+            )
+        known[f.name] = _typed(content[f.name], f.name, shown)
     try:
         extra = {k: v for k, v in content.items() if k not in known}
         return ModelCard(**known, extra=extra)
     except CheckpointError as e:
-        raise CheckpointError(f"{path}: {e.message}", e.hint) from e
+        raise CheckpointError(f"{shown}: {e.message}", e.hint) from e
 
 
-def _typed(value: Any, key: str, path: Path) -> Any:
+def _typed(value: Any, key: str, shown: str) -> Any:
     """The value of a key in its Python type."""
-    expected: str
-    if key == "model":
-        names = {f.name for f in dataclasses.fields(ModelConfig)}
-        if isinstance(value, dict) and value.keys() <= names and isinstance(value.get("options", {}), dict):
-            return ModelConfig(**value)
-        expected = f"an object with the keys {', '.join(sorted(names))}"
-    elif key in ("mean", "std"):
-        if isinstance(value, list) and all(_is_number(v) for v in value):
-            return tuple(float(v) for v in value)
-        expected = "a list of numbers"
-    elif key in ("gsd_m", "threshold"):
-        if _is_number(value):
-            return float(value)
-        expected = "a number"
-    elif key in ("tile_px", "overlap_px", "card_version"):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        expected = "a whole number"
-    elif key in ("files", "metrics", "versions"):
-        if isinstance(value, dict):
-            return value
-        expected = "an object"
-    elif key == "data":
-        if isinstance(value, list) and all(isinstance(v, dict) for v in value):
-            return tuple(value)
-        expected = "a list of objects"
-    else:
-        if isinstance(value, str):
-            return value
-        expected = "a text"
-    raise CheckpointError(f"{path}: {key} is {str(value)[:80]!r}", f"expected: {expected}")
+    if key == "model" and isinstance(value, dict):
+        return _model(value, shown)
+    fits, expected = _EXPECTED.get(key, (_is_text, "a text"))
+    if not fits(value):
+        raise CheckpointError(f"{shown}: {key} is {str(value)[:80]!r}", f"expected: {expected}")
+    if key in ("mean", "std"):
+        return tuple(float(v) for v in value)
+    if key in ("gsd_m", "threshold"):
+        return float(value)
+    return tuple(value) if key == "data" else value
+
+
+def _model(value: dict[str, Any], shown: str) -> ModelConfig:
+    for key in ("architecture", "encoder"):
+        if key not in value:
+            raise CheckpointError(f"{shown} lacks the key 'model.{key}'", "copy the card again")
+    try:
+        return with_values(ModelConfig(), value, "model")
+    except GeoroadsError as e:
+        raise CheckpointError(f"{shown}: {e.message[:300]}", f"copy the card again; {e.hint}") from e
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A whole number of JSON may be larger than any float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (_is_object, "an object with architecture and encoder"),
+    "mean": (lambda v: isinstance(v, list) and all(map(_is_number, v)), "a list of numbers"),
+    "std": (lambda v: isinstance(v, list) and all(map(_is_number, v)), "a list of numbers"),
+    "gsd_m": (_is_number, "a number"),
+    "threshold": (_is_number, "a number"),
+    "tile_px": (_is_whole, "a whole number"),
+    "overlap_px": (_is_whole, "a whole number"),
+    "card_version": (_is_whole, "a whole number"),
+    "files": (lambda v: _is_object(v) and all(map(_is_text, v.values())), "an object of sha256 by file name"),
+    "metrics": (_is_object, "an object"),
+    "versions": (_is_object, "an object"),
+    "data": (lambda v: isinstance(v, list) and all(map(_is_object, v)), "a list of objects"),
+}
+"""What a key must be, and how to say so; a text where it is not listed."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georoads.errors import CheckpointError
+from georoads.jobs.atomic import printable
 from georoads.model.card import ModelCard, read_card
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_DEFAULT = "roads-lite2"
+_STORED = ("float16", "bfloat16", "float32", "float64", "int64")
+"""What tensors may hold; int64 are the counters of batch norms."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,12 @@ def find_checkpoint(name: str) -> Checkpoint:
     path = Path(name)
     if path.suffix in (".pt", ".pth", ".ckpt", ".pkl"):
         raise CheckpointError(
-            f"{path} is a pickle, which can run code when it is loaded: refused",
+            f"{printable(path)} is a pickle, which can run code when it is loaded: refused",
             "georoads reads safetensors with a card beside it, as georoads train writes them",
         )
     if path.is_dir():
         path = path / "best.json"
-    if path.suffix in (".safetensors", ".onnx", ".json") and path.exists():
+    if path.suffix in (".safetensors", ".onnx", ".json") and path.is_file():
         return _open(path.with_suffix(".json"))
     raise CheckpointError(
         f"no model {name!r}",
@@ -93,13 +96,19 @@ def find_checkpoint(name: str) -> Checkpoint:
 
 def _open(card_path: Path) -> Checkpoint:
     checkpoint = Checkpoint(read_card(card_path), card_path)
-    if not checkpoint.weights.is_file():
-        raise CheckpointError(f"{checkpoint.weights} does not exist", "copy the weights beside their card")
-    for name in (checkpoint.weights.name, card_path.with_suffix(".onnx").name):
+    weights, shown = checkpoint.weights, printable(card_path)
+    if not weights.is_file():
+        raise CheckpointError(f"{printable(weights)} does not exist", "copy the weights beside their card")
+    if weights.name not in checkpoint.card.files:
+        raise CheckpointError(
+            f"{shown} states no sha256 of {printable(weights.name)}",
+            "the weights bear the name that their card gives them: rename both, or copy them together again",
+        )
+    for name in (weights.name, card_path.with_suffix(".onnx").name):
         stated, file = checkpoint.card.files.get(name), card_path.with_name(name)
         if stated is not None and file.is_file() and file_sha256(file) != stated:
             raise CheckpointError(
-                f"{file} is not the file that its card {card_path.name} speaks of (sha256 differs)",
+                f"{printable(file)} is not the file that its card {shown} speaks of (sha256 differs)",
                 "copy weights and card together again",
             )
     return checkpoint
@@ -117,20 +126,39 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     Raises:
         CheckpointError: when the file is damaged or the tensors do not fit the card's architecture.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from georoads.model.build import build
     from georoads.model.encoders import load_strictly
 
-    try:
-        state = load_file(checkpoint.weights)
-    except (SafetensorError, OSError) as e:
-        raise CheckpointError(f"{checkpoint.weights} is damaged: {e}", "copy it again") from e
+    state = read_tensors(checkpoint.weights)
     network = build(checkpoint.card.model)
     full = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    load_strictly(network, full, str(checkpoint.weights))
+    load_strictly(network, full, printable(checkpoint.weights))
     return network.eval()
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, by name.
+
+    The library checks the header before it makes any tensor: the file must hold what the header states,
+    without gaps and overlaps.
+
+    Raises:
+        CheckpointError: the file is damaged, no safetensors file, or holds what no network of ours does.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError) as e:
+        raise CheckpointError(f"{printable(path)} is damaged: {e}", "copy it again") from e
+    for name, tensor in state.items():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if kind not in _STORED:
+            raise CheckpointError(
+                f"{printable(path)}: {printable(name)} holds {kind}", f"expected: {', '.join(_STORED)}"
+            )
+    return state
 
 
 def save_checkpoint(

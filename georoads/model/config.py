@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,11 @@ class ModelConfig:
         norm_eps: epsilon of the batch norms; the Lite weights were trained with 1e-3, torch's own
             value is 1e-5, and features differ visibly between them.
         drop_path: stochastic depth of the encoder where it has it, while training.
-        options: further arguments of the smp constructor.
+        options: further arguments of the smp constructor: texts, numbers up to 4096, or lists of up to 16
+            of them, so that no card can ask for more memory than a machine has.
+
+    Raises:
+        ValueError: naming the value that is out of range.
     """
 
     architecture: str = "DeepLabV3Plus"
@@ -45,3 +50,32 @@ class ModelConfig:
     norm_eps: float = 1e-5
     drop_path: float = 0.0
     options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # timm takes "hf-hub:…" for an address, and asks it.
+        _check(all(map(_NAME.fullmatch, (self.architecture, self.encoder))), "names are plain words")
+        _check(1 <= self.in_channels <= 64, "in_channels must be 1 to 64")
+        _check(self.classes in (1, 2), "classes must be 1 (road) or 2 (background, road)")
+        _check(0 < self.norm_eps < 1, "norm_eps must be between 0 and 1")
+        _check(0 <= self.drop_path < 1, "drop_path must be 0 to 1")
+        for name, value in self.options.items():
+            parts = value if isinstance(value, list | tuple) else [value]
+            _check(
+                len(parts) <= _MOST_PARTS and all(map(_is_modest, parts)),
+                f"options.{name} must be a text, a number up to {_LARGEST}, or a short list of them",
+            )
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
+_LARGEST, _MOST_PARTS = 4096, 16
+
+
+def _is_modest(value: Any) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= _LARGEST)
+    )
+
+
+def _check(holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(expected)

@@ -54,6 +54,11 @@ def load_strictly(module: nn.Module, state: State, what: str) -> None:
         for k in own
         if k in state and state[k].shape != own[k].shape
     ]
+    wrong += [
+        f"{k} holds {str(state[k].dtype).removeprefix('torch.')}, not floats"
+        for k in own
+        if k in state and own[k].is_floating_point() and not state[k].is_floating_point()
+    ]
     if not wrong:
         wrong = [
             f"{k} has values that are no numbers"
@@ -155,8 +160,7 @@ def _from_hub(config: ModelConfig) -> State:
 
 
 def _from_file(path: Path) -> State:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from georoads.model.checkpoint import read_tensors
 
     if not path.is_file():
         raise CheckpointError(
@@ -166,8 +170,4 @@ def _from_file(path: Path) -> State:
         raise CheckpointError(
             f"{path} is not a safetensors file", "convert it: georoads never loads a pickle"
         )
-    try:
-        state: State = load_file(path)
-    except SafetensorError as e:
-        raise CheckpointError(f"{path} is damaged: {e}", "copy or download it again") from e
-    return state
+    return read_tensors(path)

@@ -45,6 +45,7 @@ class Area:
             LayerError: no part of the area lies inside the grid, or it cannot be brought to its CRS.
         """
         from pyproj import Transformer
+        from pyproj.exceptions import ProjError
 
         scene = shapely.box(0, 0, grid.width, grid.height)
         ours, theirs = parse_crs(grid.crs), parse_crs(self.crs)
@@ -53,7 +54,12 @@ class Area:
             # Only what is near the scene is transformed: a CRS need not reach farther.
             outline = shapely.segmentize(scene, max(grid.width, grid.height) / _STEPS)
             around = grid.to_crs(shapely.get_coordinates(outline))
-            back = Transformer.from_crs(ours, theirs, always_xy=True)
+            try:
+                back = Transformer.from_crs(ours, theirs, always_xy=True)
+            except ProjError as e:
+                raise LayerError(
+                    f"the area {self.name} cannot be brought to the scene's CRS {ours.name}", "leave it out"
+                ) from e
             polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
             polygon = shapely.segmentize(polygon, _step(polygon))
             there = Transformer.from_crs(theirs, ours, always_xy=True)

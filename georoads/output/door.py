@@ -6,8 +6,10 @@ addresses.
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from georoads.errors import LayerError
 from georoads.grid import parse_crs
 from georoads.jobs.atomic import printable
 from georoads.output.formats import READ, check_parquet
+from georoads.output.plain_path import plain_path
 
 _BEGINS = {
     "GPKG": b"SQLite format 3\0",
@@ -28,8 +31,12 @@ _BEGINS = {
     "ESRI Shapefile": b"\x00\x00\x27\x0a",
     "Parquet": b"PAR1",
 }
-MAX_GEOJSON_BYTES = 2 * 1024**3
-"""Text of this size takes about as much memory again as lines; beyond, an indexed format is asked for."""
+MAX_GEOJSON_BYTES = 1024**3
+"""Reading a GeoJSON takes about four times its size of memory; beyond, another format is asked for."""
+MAX_WHOLE_BYTES = 8_000_000
+"""What is no list of features near its beginning GDAL reads as a whole, at up to 80 times its size."""
+_HEAD_BYTES = 1 << 16
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+("|\Z)|[\[\]{}]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -93,11 +100,16 @@ def read_features(
     """
     file = Path(path)
     driver = _checked_driver(file)
-    if driver == "Parquet":
-        geometry, columns, crs, where = _read_parquet(file, choose)
-    else:
-        geometry, columns, crs, where = _read_with_gdal(file, layer, kind, choose)
-    return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where)
+    try:
+        if driver == "Parquet":
+            geometry, columns, crs, where = _read_parquet(file, choose)
+        else:
+            geometry, columns, crs, where = _read_with_gdal(file, layer, kind, choose)
+        return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where)
+    except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
+        raise LayerError(
+            f"there is not enough memory for {printable(file)}", "cut it to the area of interest"
+        ) from e
 
 
 _Raw = tuple[NDArray[np.object_], dict[str, NDArray[Any]], str | None, str]
@@ -110,15 +122,15 @@ def _read_with_gdal(
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
-        with warnings.catch_warnings():
+        with plain_path(file) as plain, _offline(), warnings.catch_warnings():
             # What GDAL warns of (a fourth coordinate, a mixed layer) is allowed or checked below.
             warnings.simplefilter("ignore", RuntimeWarning)
-            chosen, info = _choose_layer(file, layer, kind)
+            chosen, info = _choose_layer(file, plain, layer, kind)
             columns = list(choose([str(f) for f in info["fields"]]))
-            meta, _, wkb, values = raw.read(file, layer=chosen, columns=columns, force_2d=True)
+            meta, _, wkb, values = raw.read(plain, layer=chosen, columns=columns, force_2d=True)
         with np.errstate(invalid="ignore"):  # NaN is reported by the caller, with the layer's name
             geometry = shapely.from_wkb(wkb)
-    except (DataLayerError, DataSourceError, shapely.errors.ShapelyError) as e:
+    except (DataLayerError, DataSourceError, shapely.errors.ShapelyError, UnicodeDecodeError) as e:
         raise LayerError(
             f"{printable(file)} cannot be read: {e}", "open it in QGIS and export it anew as .gpkg"
         ) from e
@@ -128,6 +140,24 @@ def _read_with_gdal(
             f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
         )
     return geometry, dict(zip(map(str, meta["fields"]), values, strict=True)), meta["crs"], where
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """GDAL asks the address that a GeoJSON may give for its CRS: it is sent to a proxy that is not there."""
+    import pyogrio
+
+    nowhere = {
+        "GDAL_HTTP_PROXY": "127.0.0.1:9",
+        "GDAL_HTTPS_PROXY": "127.0.0.1:9",
+        "GDAL_HTTP_MAX_RETRY": "0",
+    }
+    before = {name: pyogrio.get_gdal_config_option(name) for name in nowhere}
+    pyogrio.set_gdal_config_options(nowhere)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
 
 
 def _checked_driver(file: Path) -> str:
@@ -142,26 +172,53 @@ def _checked_driver(file: Path) -> str:
         raise LayerError(f"{shown}: not a known kind of layer", f"known: {', '.join(READ)}")
     try:
         with file.open("rb") as stream:
-            head = stream.read(64)
+            head = stream.read(_HEAD_BYTES)
     except OSError as e:
         raise LayerError(f"{shown} cannot be read: {e.strerror}", "check its permissions") from e
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if driver == "GeoJSON" else head
     if not text.startswith(_BEGINS[driver]):
         raise LayerError(f"{shown} is no {driver} file, though its name says so", "export it anew")
-    size = file.stat().st_size
-    if driver == "GeoJSON" and size > MAX_GEOJSON_BYTES:
-        raise LayerError(
-            f"{shown} has {size / 1e9:.1f} GB; GeoJSON is read up to {MAX_GEOJSON_BYTES / 1e9:.1f} GB",
-            "convert it to GeoPackage or FlatGeobuf: ogr2ogr roads.gpkg FILE",
-        )
+    if driver == "GeoJSON":
+        _refuse_huge_text(shown, file.stat().st_size, text)
     return driver
 
 
-def _choose_layer(file: Path, layer: str | None, kind: Kind) -> tuple[str, dict[str, Any]]:
-    """Name of the layer, and what its header says: fields, and the number of rows (-1: unknown)."""
+def _refuse_huge_text(shown: str, size: int, head: bytes) -> None:
+    hint = "convert it to GeoPackage or FlatGeobuf: ogr2ogr roads.gpkg FILE"
+    if size > MAX_GEOJSON_BYTES:
+        raise LayerError(
+            f"{shown} has {size / 1e9:.1f} GB; GeoJSON is read up to {MAX_GEOJSON_BYTES / 1e9:.1f} GB", hint
+        )
+    if size > MAX_WHOLE_BYTES and not _lists_features(head):
+        raise LayerError(
+            f"{shown} has {size / 1e6:.0f} MB, and no list of features begins within its first "
+            f"{_HEAD_BYTES // 1024} KB; such a GeoJSON is read up to {MAX_WHOLE_BYTES / 1e6:.0f} MB",
+            hint,
+        )
+
+
+def _lists_features(head: bytes) -> bool:
+    """Whether a FeatureCollection's list of features begins in this beginning of a text."""
+    depth, before = 0, b""
+    for found in _JSON_TOKEN.finditer(head):
+        token = found[0]
+        if depth == 1 and before == b'"type"' and token[:1] == b'"' and token != b'"FeatureCollection"':
+            return False
+        if depth == 1 and before == b'"features"' and token == b"[":
+            return True
+        depth += (token in b"[{") - (token in b"]}")
+        before = token
+    return False
+
+
+def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tuple[str, dict[str, Any]]:
+    """Name of the layer, and what its header says: fields, and the number of rows (-1: unknown).
+
+    ``file`` is the user's, ``plain`` a path to it that pyogrio takes.
+    """
     import pyogrio
 
-    listed = pyogrio.list_layers(file)
+    listed = pyogrio.list_layers(plain)
     kinds = {str(name): geometry for name, geometry in listed if geometry is not None}
     names = ", ".join(map(printable, kinds)) or "none"
     if layer is not None:
@@ -178,7 +235,7 @@ def _choose_layer(file: Path, layer: str | None, kind: Kind) -> tuple[str, dict[
                 f"one is needed: name it, or export it to a file of its own; layers: {names}",
             )
         chosen = fitting[0]
-    info = pyogrio.read_info(file, layer=chosen)
+    info = pyogrio.read_info(plain, layer=chosen)
     driver = info["driver"]
     if driver != READ[file.suffix.lower()]:
         raise LayerError(f"{printable(file)} was taken for {driver} by GDAL", "export it anew")

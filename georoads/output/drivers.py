@@ -13,6 +13,7 @@ from georoads.errors import LayerError
 from georoads.grid import parse_crs
 from georoads.jobs.atomic import printable
 from georoads.output.geopackage import GEOMETRY_COLUMN
+from georoads.output.plain_path import plain_path
 from georoads.output.provenance import Provenance
 from georoads.output.table import Table
 
@@ -46,9 +47,9 @@ def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenanc
             "TITLE": table.layer.title,
             "DESCRIPTION": provenance.as_json(),
         }
-    with _gdal_date(provenance.timestamp):
+    with _gdal_date(provenance.timestamp), plain_path(path) as plain:
         raw.write(
-            path,
+            plain,
             shapely.to_wkb(table.geometry),
             list(table.columns),
             [f.name for f in table.layer.fields],
@@ -97,8 +98,8 @@ def verify_single_layer(path: Path, driver: str, table: Table) -> None:
     else:
         import pyogrio
 
-        with gdal_errors(path):
-            info = pyogrio.read_info(path, layer=table.layer.name, force_feature_count=True)
+        with gdal_errors(path), plain_path(path) as plain:
+            info = pyogrio.read_info(plain, layer=table.layer.name, force_feature_count=True)
         found, crs = (int(info["features"]), [str(f) for f in info["fields"]]), info["crs"]
     if driver == "GeoJSON" and not len(table.geometry):
         expected = 0, []  # without features GeoJSON cannot name fields

@@ -50,8 +50,11 @@ class Provenance:
     def as_json(self) -> str:
         """One JSON object with stable order; parameters that are JSON are nested, not quoted."""
         parameters: Any = self.parameters
-        with contextlib.suppress(ValueError):
-            parameters = json.loads(self.parameters)
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(self.parameters)
+            # NaN, infinity and halves of a character are JSON to Python alone.
+            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+            parameters = found
         record = {
             "software": "georoads",
             "version": self.version,

@@ -88,11 +88,18 @@ def _table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, Any], 
 def _transformed(network: RoadNetwork, points_px: Points, crs: str) -> Points:
     """Pixel coordinates to coordinates of ``crs``, both (N, 2)."""
     from pyproj import Transformer
+    from pyproj.exceptions import ProjError
 
     xy = network.grid.to_crs(points_px)
     source, target = parse_crs(network.grid.crs), parse_crs(crs)
     if not source.equals(target, ignore_axis_order=True):
-        x, y = Transformer.from_crs(source, target, always_xy=True).transform(xy[:, 0], xy[:, 1])
+        try:
+            change = Transformer.from_crs(source, target, always_xy=True)
+        except ProjError as e:
+            raise LayerError(
+                f"roads in {source.name} cannot be transformed to {target.name}", "write .gpkg"
+            ) from e
+        x, y = change.transform(xy[:, 0], xy[:, 1])
         xy = np.column_stack((x, y))
     if not np.isfinite(xy).all():
         raise LayerError(f"roads cannot be transformed to {target.name}", "choose a CRS that covers them")

@@ -1,0 +1,54 @@
+"""georoads with a small, local network that takes its time: python slow_main.py SECONDS ARGUMENTS ...
+
+Run by the tests that stop a run from outside. SECONDS are slept for each batch of tiles.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "inference"))
+
+from stub import LocalRuntime
+
+from georoads import walk
+from georoads.cli.main import main
+from georoads.inference import spool
+from georoads.model import checkpoint
+from georoads.model.card import ModelCard
+from georoads.model.config import ModelConfig
+
+TILE, OVERLAP = 128, 32
+
+
+class SlowRuntime(LocalRuntime):
+    """Says road where a pixel is brighter than around it."""
+
+    name = "openvino"
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        time.sleep(float(sys.argv[0]))
+        print("tile", file=sys.stderr, flush=True)
+        return super().logits(batch)
+
+
+def stub_checkpoint(name: str) -> checkpoint.Checkpoint:
+    """A card without weights; another name is another tile size."""
+    tile = TILE if name == "default" else 2 * TILE
+    card = ModelCard(name, ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, tile, OVERLAP, 0.5)
+    return checkpoint.Checkpoint(card, Path("stub.json"))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    spool.COMMIT_S = 0.0
+    walk.open_runtime = lambda *_: SlowRuntime()  # type: ignore[assignment]
+    checkpoint.find_checkpoint = stub_checkpoint
+    del sys.argv[0]
+    main()
