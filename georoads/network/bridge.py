@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from georoads.grid import Points
 from georoads.network.attributes import widths
 from georoads.network.graph import Graph, dissolve, keep_edges, lead_points, line_lengths
 
@@ -78,6 +79,7 @@ def join_sides(graph: Graph, steps: Steps, bridge_m: float) -> Graph:
     if not len(tips):
         return graph
     free = _uncrossed(graph, tips, targets)
+    free &= _once(graph.node_xy[tips], graph.xy[targets])
     tips, targets = tips[free], targets[free]
     graph, node_of = divided(graph, np.unique(targets))
     pairs = np.column_stack((tips, np.array([node_of[int(t)] for t in targets], dtype=np.int64)))
@@ -103,6 +105,21 @@ def _uncrossed(graph: Graph, tips: NDArray[np.int64], targets: NDArray[np.int64]
         if (length[a], a) < (length[b], b) and free[a]:
             free[b] = False
     return free
+
+
+def _once(start: Points, end: Points) -> NDArray[np.bool_]:
+    """(K,) bool: False for the longer of two ways between the same places.
+
+    Two dead ends that pass each other may both reach for the other's side. Two ways are one when each leads
+    to a point nearer to the other's start than the longer is long.
+    """
+    length = np.hypot(*(end - start).T)
+    pairs = cKDTree(start).query_pairs(2 * float(length.max()), output_type="ndarray")
+    one, other = np.where(length[pairs[:, :1]] > length[pairs[:, 1:]], pairs, pairs[:, ::-1]).T
+    apart = np.maximum(np.hypot(*(end[one] - start[other]).T), np.hypot(*(end[other] - start[one]).T))
+    kept = np.ones(len(start), np.bool_)
+    kept[one[apart < length[one]]] = False
+    return kept
 
 
 def _aimed(graph: Graph, steps: Steps, bridge_m: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -5,7 +5,8 @@ The steps, in the order in which ``clean`` takes them:
 1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
 2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
 3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
-   road that it points at; then those over which a faint road leads.
+   road that it points at; then those over which a faint road leads. What is left of a dead end beyond the
+   place where it was joined is a spur again.
 4. Drop networks that are too short in total.
 
 After each step, nodes where only two edges meet are dissolved.
@@ -55,6 +56,7 @@ def clean(
     graph = bridge_gaps(graph, steps, params.bridge_m)
     graph = join_sides(graph, steps, params.bridge_m)
     graph = join_faint(graph)
+    graph = prune_spurs(graph, steps, params.spur_m)
     graph = drop_islands(graph, steps, params.min_length_m)
     return drop_lone_nodes(graph)
 

@@ -274,8 +274,11 @@ def _apart(paths: list[_Path]) -> tuple[list[_Path], list[_Path]]:
 
 def _with_paths(graph: Graph, paths: list[_Path]) -> Graph:
     """The graph with an edge for each path; the edges that they lead to are divided there."""
+    # A dead end has one edge, and the node at its other end: back there would be a loop beside the edge.
+    root = np.full(graph.n_nodes, -1)
+    root[graph.edge_nodes.ravel()] = graph.edge_nodes[:, ::-1].ravel()
     graph, node_of = divided(graph, np.unique([p.target for p in paths]))
-    paths = [p for p in paths if node_of[p.target] != p.tip]
+    paths = [p for p in paths if node_of[p.target] not in (p.tip, root[p.tip])]
     if not paths:
         return graph
     nodes = np.array([(p.tip, node_of[p.target]) for p in paths], dtype=np.int64)

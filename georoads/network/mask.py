@@ -85,7 +85,7 @@ def _at_least(level: NDArray[np.uint8], least: int, unseen: NDArray[np.bool_], w
 
 def _seeded(road: RunMask, seed: RunMask) -> RunMask:
     """The components of ``road`` that hold a pixel of ``seed``."""
-    part = _components(road.runs, 1)
+    part = components(road.runs, 1)
     kept = np.zeros(len(road), np.bool_)
     kept[part[_overlaps(road.runs, seed.runs)]] = True
     return road.keep(kept[part])
@@ -95,7 +95,7 @@ def without_specks(road: RunMask, speck_px: float) -> RunMask:
     """The mask without its parts (8-connected) of fewer than ``speck_px`` pixels."""
     if speck_px <= 1 or not len(road):
         return road
-    part = _components(road.runs, 1)
+    part = components(road.runs, 1)
     area = np.bincount(part, road.sizes())
     return road.keep((area >= speck_px)[part])
 
@@ -110,7 +110,7 @@ def without_holes(road: RunMask, nodata: RunMask, hole_px: float) -> RunMask:
     background = road.complement()
     if not len(background):
         return road
-    part = _components(background.runs, 0)
+    part = components(background.runs, 0)
     area = np.bincount(part, background.sizes())
     is_open = _at_edge(background.runs, road.shape[1]) | _overlaps(background.runs, nodata.runs)
     area[part[is_open]] = np.inf
@@ -118,7 +118,7 @@ def without_holes(road: RunMask, nodata: RunMask, hole_px: float) -> RunMask:
 
 
 @compiled
-def _components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
+def components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
     """(R,) int64: first run of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
     rows, start, stop = runs
     parent = np.arange(len(start))

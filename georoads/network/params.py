@@ -13,6 +13,8 @@ class VectorizeParams:
         threshold: p at and above which a pixel is road, 0..1 (rounded to k/254).
         low_share: hysteresis: pixels of p at and above this share of the threshold are road too where they
             are connected to road; 1: none.
+        median_m: a strip up to this wide where p dips divides two carriageways, though it may lie above the
+            threshold; it must be long (see ``median``); 0: none does.
         speck_m2: connected road areas smaller than this are dropped.
         hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
         spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
@@ -31,6 +33,7 @@ class VectorizeParams:
 
     threshold: float = 0.5
     low_share: float = 0.8
+    median_m: float = 8.0
     speck_m2: float = 40.0
     hole_m2: float = 15.0
     spur_m: float = 10.0

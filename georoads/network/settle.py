@@ -184,17 +184,24 @@ def _outside(
 ) -> NDArray[np.bool_]:
     """(P,) bool: False for the points beside an edge's end that lie within its reach.
 
-    At least the middle fifth of an edge stays; its first and last point always do.
+    At least the middle fifth of an edge stays; its first and last point always do. Of a loop, which may wind
+    within its junction's reach, this is measured along it, and the last point before the middle stays too.
     """
     keep = np.ones(len(xy), np.bool_)
     for edge in range(len(reach)):
         first, last = offsets[edge], offsets[edge + 1] - 1
+        is_loop = xy[first, 0] == xy[last, 0] and xy[first, 1] == xy[last, 1]
         for side in range(2):
             end = first if side == 0 else last
             step = 1 if side == 0 else -1
-            near = min(reach[edge, side], 0.4 * lengths[edge])
+            most = 0.4 * lengths[edge]
+            near = min(reach[edge, side], most)
             i = end + step
+            along = np.hypot(xy[i, 0] - xy[end, 0], xy[i, 1] - xy[end, 1])
             while first < i < last and np.hypot(xy[i, 0] - xy[end, 0], xy[i, 1] - xy[end, 1]) < near:
+                along += np.hypot(xy[i + step, 0] - xy[i, 0], xy[i + step, 1] - xy[i, 1])
+                if is_loop and along > most:
+                    break
                 keep[i] = False
                 i += step
     return keep

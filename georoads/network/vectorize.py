@@ -13,6 +13,7 @@ from georoads.network.clean import clean
 from georoads.network.faint import join_over_faint_road
 from georoads.network.graph import Graph
 from georoads.network.mask import read_runs, without_holes, without_specks
+from georoads.network.median import without_medians
 from georoads.network.params import VectorizeParams
 from georoads.network.runs import RunMask
 from georoads.network.settle import settle
@@ -31,7 +32,8 @@ def trace_network(
     """Trace the roads of a probability raster.
 
     The result depends on the raster and the parameters only, not on ``block_px``. Memory
-    grows with the length of the roads and with the block, not with the raster, which is read twice.
+    grows with the length of the roads and with the block, not with the raster, which is read once, and
+    where roads are twice more.
 
     Args:
         read: gives (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata.
@@ -63,11 +65,13 @@ def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, block_px:
 def _traced(
     read: ReadProbability, grid: Grid, params: VectorizeParams, block_px: int
 ) -> tuple[Graph, RunMask]:
-    """The graph as traced, and nodata. The raster is read twice: for the mask, and for p on the skeleton."""
+    """The graph as traced, and nodata. The raster is read for the mask, for medians, and for p on lines."""
     shape = grid.height, grid.width
     pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
     low = params.threshold * params.low_share
     road, nodata = read_runs(read, shape, block_px, params.threshold, low=low)
+    level = max(1, round(FULL * params.threshold))
+    road = without_medians(road, read, block_px, level, params.median_m / grid.gsd_m)
     road = without_specks(road, params.speck_m2 / pixel_m2)
     road = without_holes(road, nodata, params.hole_m2 / pixel_m2)
     anchors = edge_anchors(road, nodata)

@@ -18,6 +18,7 @@ from georoads.network.trace import trace
 from georoads.network.types import NodeKind
 
 ONE_METRE = (1.0, 1.0)
+Ends = tuple[tuple[float, float], tuple[float, float]]
 
 
 def traced(text: str) -> Graph:
@@ -203,3 +204,15 @@ def test_two_roads_may_join_the_same_side_at_two_places() -> None:
     network = network_of(mask, VectorizeParams())
     assert network.n_edges == 5
     assert sorted(network.degree().tolist()) == [1, 1, 1, 1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(((17, 73), (60, 60)), ((105, 40), (61, 48))), (((16, 53), (60, 60)), ((105, 39), (63, 55)))],
+)
+def test_two_dead_ends_that_pass_each_other_become_one_road(one: Ends, other: Ends) -> None:
+    """Joined once, and without the stub that is left of an end beyond the place where it was joined."""
+    mask = bar((120, 120), *one, 5) | bar((120, 120), *other, 5)
+    network = network_of(mask, replace(RAW, bridge_m=10, spur_m=5))
+    assert network.n_edges == 1
+    assert network.bridged_m[0] > 0

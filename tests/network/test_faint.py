@@ -113,6 +113,22 @@ def test_an_end_does_not_turn_back_into_its_own_road() -> None:
     assert network.bridged_m[0] == 0
 
 
+def test_an_end_does_not_turn_back_to_the_junction_that_it_comes_from() -> None:
+    # A side road bends round until it points at its own beginning.
+    shape = (160, 220)
+    road = (
+        bar(shape, (0, 40.5), (220, 40.5), 10)
+        | bar(shape, (100.5, 40), (100.5, 94), 8)
+        | bar(shape, (97, 90.5), (134, 90.5), 8)
+        | bar(shape, (132, 92), (116, 66), 8)
+    )
+    faint = bar(shape, (116, 66), (102, 42), 8)
+    network = network_of(levels_of(shape, road, faint), JOIN)
+    assert network.n_edges == 3
+    assert (network.edge_nodes[:, 0] != network.edge_nodes[:, 1]).all()
+    assert network.bridged_m.sum() == 0
+
+
 @pytest.mark.parametrize("block_px", [64, 100])
 def test_blocks_do_not_matter(block_px: int) -> None:
     rng = np.random.default_rng(3)

@@ -174,7 +174,13 @@ def test_networks_in_blocks_equal_those_of_the_whole(
         assert same(whole, network_of(raster, params, block_px=block_px))
 
 
-def test_no_window_is_larger_than_a_block_and_empty_blocks_are_read_once() -> None:
+@pytest.mark.parametrize("seed", [64, 72, 93])
+def test_without_cleaning_small_loops_keep_a_length(seed: int) -> None:
+    """Loops that never leave the reach of their junction: all their points could be cut."""
+    check_invariants(network_of(drawn_network(seed), RAW))
+
+
+def test_no_window_is_larger_than_a_block_with_its_margin_and_empty_blocks_are_read_once() -> None:
     raster = np.zeros((300, 500), np.uint8)
     raster[100:109] = 254
     seen: list[Window] = []
@@ -185,9 +191,12 @@ def test_no_window_is_larger_than_a_block_and_empty_blocks_are_read_once() -> No
 
     network = trace_network(read, utm_grid(raster.shape), VectorizeParams(), block_px=64)
     assert network.n_edges == 1
-    assert all(w.row % 64 == w.col % 64 == 0 and w.height <= 64 and w.width <= 64 for w in seen)
-    first, again = seen[:40], seen[40:]
+    first, medians, again = seen[:40], seen[40:-8], seen[-8:]
+    assert all(w.row % 64 == w.col % 64 == 0 and w.height <= 64 and w.width <= 64 for w in first + again)
     assert len(set(first)) == 40
+    # 4 m to either side and the reach of the blur: the blocks around the road, whose margin holds some.
+    assert {w.row for w in medians} == {64 - 14}
+    assert all(w.height <= 64 + 2 * 14 and w.width <= 64 + 2 * 14 for w in medians)
     assert [w.row for w in again] == [64] * 8
 
 
