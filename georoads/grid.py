@@ -159,10 +159,16 @@ def parse_crs(crs: str) -> CRS:
 
 @lru_cache(maxsize=64)
 def to_wgs84(crs: str) -> Transformer:
-    """Transformer from a CRS to longitude and latitude (in that order)."""
+    """Transformer from a CRS to longitude and latitude (in that order).
+
+    An engineering CRS in metres lies nowhere; for lengths it may as well lie at 0° N, 0° E.
+    """
     from pyproj import Transformer
 
-    return Transformer.from_crs(parse_crs(crs), "EPSG:4326", always_xy=True)
+    source = parse_crs(crs)
+    if source.type_name == "Engineering CRS" and source.axis_info[0].unit_conversion_factor == 1.0:
+        source = parse_crs("+proj=tmerc +ellps=WGS84 +units=m")
+    return Transformer.from_crs(source, "EPSG:4326", always_xy=True)
 
 
 @lru_cache(maxsize=1)

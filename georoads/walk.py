@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
+from affine import Affine
 
 from georoads import __version__
-from georoads.errors import GeoroadsError
-from georoads.grid import Grid, Window
+from georoads.grid import Grid, parse_crs
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.runtime import Runtime
@@ -22,7 +22,9 @@ from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.jobs.atomic import check_output, replace_when_complete
 from georoads.jobs.memory import peak_rss_mb
+from georoads.jobs.needs import Needs, needs_beside
 from georoads.jobs.progress import Watch, unwatched
+from georoads.jobs.work import work_for
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.network.types import FULL
@@ -30,8 +32,16 @@ from georoads.network.vectorize import trace_network
 from georoads.output.area import Area
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
-from georoads.scene.read import working_grid
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.guard import first_bytes, remote_name
+from georoads.scene.mosaic import AnyScene, common_grid, open_scenes
+from georoads.scene.read import own_corner
+from georoads.scene.scene import SceneParams
+
+MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
+"""Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
+
+Scenes = Path | Sequence[Path]
+"""A scene, or several that are seen as one."""
 
 GEOJSON = (".geojson", ".json")
 """Suffixes of the format that is always WGS 84."""
@@ -69,51 +79,85 @@ class Walk:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a walk would do.
+
+    Attributes:
+        width, height, gsd_m: of the working grid: pixels, metres.
+        crs: its name.
+        own_pixels: True when it has the scene's own pixels, False when these are resampled.
+        tiles, tile_px, overlap_px, batch: what goes through the network.
+        runtime, device, precision: of the network.
+        needs: memory and disk, by estimate.
+        messages: what was noticed about the scene.
+    """
+
+    width: int
+    height: int
+    gsd_m: float
+    crs: str
+    own_pixels: bool
+    tiles: int
+    tile_px: int
+    overlap_px: int
+    batch: int
+    runtime: str
+    device: str
+    precision: str
+    needs: Needs
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Ready:
     """A scene, its working grid and the runtime, all opened and found good."""
 
-    scene: Scene
+    scene: AnyScene
     grid: Grid
     runtime: Runtime
 
 
 def predict(
-    scene_path: Path,
+    scenes: Scenes,
     output: Path,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: PredictParams,
     *,
-    resume: bool = False,
+    resume: bool | None = None,
     overwrite: bool = False,
     watch: Watch = unwatched,
 ) -> Walk:
-    """Probability raster of a scene. A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
+    """Probability raster of a scene, or of several as one.
+
+    A killed run leaves ``OUTPUT.work``, which ``resume`` goes on with.
 
     Raises:
         GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
     """
-    check_output(output, overwrite=overwrite, inputs=(scene_path,))
+    check_output(output, overwrite=overwrite, inputs=_paths(scenes))
     started = time.monotonic()
-    ready = _open(scene_path, checkpoint, scene_params, params)
+    ready = _open(scenes, checkpoint, scene_params, params)
+    _needs(ready, checkpoint, output).check(output)
     opened = time.monotonic()
-    work = _work_folder(output, resume=resume)
-    with replace_when_complete(output, overwrite=overwrite) as part:
+    with (
+        work_for(output, resume=resume) as work,
+        replace_when_complete(output, overwrite=overwrite) as part,
+    ):
         times = _predict(ready, checkpoint, (part, work), params, watch)
-    shutil.rmtree(work)
     return _walk(ready, output, {"open": opened - started, "predict": time.monotonic() - opened}, times)
 
 
 def _open(
-    scene_path: Path,
+    scenes: Scenes,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: PredictParams,
     area: Area | None = None,
 ) -> _Ready:
-    scene = open_scene(scene_path, scene_params)
+    scene = open_scenes(_paths(scenes), scene_params)
     card = checkpoint.card
-    grid = working_grid(scene, card.gsd_m, scene_params)
+    grid = common_grid(scene, card.gsd_m, scene_params)
     plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
     if area is not None:
         grid = grid.crop(plan.around(area.window_on(grid)))
@@ -121,34 +165,60 @@ def _open(
     return _Ready(scene, grid, open_runtime(checkpoint, params, len(plan)))
 
 
-def _work_folder(output: Path, *, resume: bool) -> Path:
-    """Where the unfinished work for an output lies; emptied unless it is to be gone on with."""
-    work = output.with_name(output.name + ".work")
-    if work.exists() and not resume:
-        shutil.rmtree(work)
-    return work
+def plan(
+    scenes: Scenes,
+    output: Path,
+    checkpoint: Checkpoint,
+    scene_params: SceneParams,
+    params: PredictParams,
+    area: Area | None = None,
+) -> Plan:
+    """What ``predict`` or ``extract`` would do; nothing is predicted or written.
+
+    Raises:
+        GeoroadsError: what they would refuse: scene, model, device, area.
+    """
+    ready = _open(scenes, checkpoint, scene_params, params, area)
+    grid, card, runtime = ready.grid, checkpoint.card, ready.runtime
+    tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
+    return Plan(
+        grid.width, grid.height, grid.gsd_m, parse_crs(grid.crs).name,
+        own_corner(ready.scene.grid, grid) is not None, len(tiles), card.tile_px, card.overlap_px,
+        runtime.batch, runtime.name, runtime.device, runtime.precision,
+        _needs(ready, checkpoint, output), ready.scene.messages,
+    )  # fmt: skip
+
+
+def _needs(ready: _Ready, checkpoint: Checkpoint, output: Path) -> Needs:
+    """By estimate: libraries and a batch's activations (measured for the shipped model); the spool of tiles
+    with data, and a raster that takes a quarter of its pixels' bytes."""
+    grid, card, runtime = ready.grid, checkpoint.card, ready.runtime
+    fixed_mb, per_megapixel_mb = MEMORY_MB.get(runtime.name, (350, 0))
+    batch_mp = runtime.batch * card.tile_px**2 / 1e6
+    memory_mb = fixed_mb + (per_megapixel_mb * batch_mp if runtime.device == "cpu" else 0)
+    held_mp = min(grid.width * grid.height, ready.scene.held_m2 / grid.gsd_m**2) / 1e6
+    tiles_mp = held_mp * (card.tile_px / (card.tile_px - card.overlap_px)) ** 2
+    return needs_beside(output, memory_mb, tiles_mp + held_mp / 4)
 
 
 def _predict(
     ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], params: PredictParams, watch: Watch
 ) -> StageTimes:
-    before = ready.scene.fingerprint
     times = predict_raster(
         ready.scene, ready.grid, checkpoint, ready.runtime, target,
         prefetch=params.prefetch, watch=watch,
     )  # fmt: skip
-    if ready.scene.fingerprint != before:
-        raise GeoroadsError(
-            f"{ready.scene.path} was changed while it was read", "run again when nothing writes to it"
-        )
+    ready.scene.refuse_if_changed()
     return times
 
 
 def _walk(ready: _Ready, output: Path, seconds: dict[str, float], times: StageTimes) -> Walk:
-    runtime = ready.runtime
+    runtime, messages = ready.runtime, ready.scene.messages
+    if times.saw_nothing:
+        messages = (*messages, "no pixel is valid")
     return Walk(
         str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, ready.grid.gsd_m,
-        peak_rss_mb(), ready.scene.messages,
+        peak_rss_mb(), messages,
         {"read": times.read_s, "network": times.network_s, "write": times.write_s}, times.waited,
     )  # fmt: skip
 
@@ -177,17 +247,17 @@ def vectorize(
 
 
 def extract(
-    scene_path: Path,
+    scenes: Scenes,
     output: Path,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: tuple[PredictParams, VectorizeParams],
     options: WriteOptions | None = None,
     *,
-    resume: bool = False,
+    resume: bool | None = None,
     watch: Watch = unwatched,
 ) -> Walk:
-    """Road layer of a scene: predict and vectorize, through the same quantised raster.
+    """Road layer of a scene, or of several as one: predict and vectorize, through the same quantised raster.
 
     Where the options have an area, only the tiles that bear on it are predicted. A killed run leaves
     ``OUTPUT.work``, which ``resume`` goes on with.
@@ -195,51 +265,59 @@ def extract(
     Raises:
         GeoroadsError: when scene, model, device, area or output are not usable; nothing is written then.
     """
-    options = options or WriteOptions(provenance_of(scene_path, params[1], checkpoint))
-    options = dataclasses.replace(options, sources=(scene_path.name,))
-    check_road_output(output, options, inputs=(scene_path,))
+    options = options or WriteOptions(provenance_of(scenes, params[1], checkpoint))
+    options = dataclasses.replace(options, sources=tuple(p.name for p in _paths(scenes)))
+    check_road_output(output, options, inputs=_paths(scenes))
     started = time.monotonic()
-    ready = _open(scene_path, checkpoint, scene_params, params[0], options.area)
-    opened = time.monotonic()
-    work = _work_folder(output, resume=resume)
-    raster = work / "probability.tif"
-    Thread(target=_load_what_follows, args=(ready.grid,), daemon=True).start()
-    times = _predict(ready, checkpoint, (raster, work), params[0], watch)
-    predicted = time.monotonic()
+    ready = _open(scenes, checkpoint, scene_params, params[0], options.area)
+    _needs(ready, checkpoint, output).check(output)
     if ready.grid.crs != ready.scene.grid.crs and output.suffix.lower() not in GEOJSON:
         options = dataclasses.replace(options, crs=options.crs or ready.scene.grid.crs)
-    lines = vectorize(raster, output, params[1], options)
-    shutil.rmtree(work)
+    opened = time.monotonic()
+    with work_for(output, resume=resume) as work:
+        raster = work / "probability.tif"
+        Thread(target=_load_what_follows, daemon=True).start()
+        times = _predict(ready, checkpoint, (raster, work), params[0], watch)
+        predicted = time.monotonic()
+        lines = vectorize(raster, output, params[1], options)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
 
 
-def _load_what_follows(grid: Grid) -> None:
+def _load_what_follows() -> None:
     """Import and load, beside the network, what the lines need then: half a second of a small scene."""
     import pyogrio  # noqa: F401
 
-    small = grid.crop(Window(0, 0, min(16, grid.height), min(16, grid.width)))
-    cross = np.zeros((small.height, small.width), dtype=np.uint8)
+    anywhere = Grid("EPSG:32631", Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), 16, 16)
+    cross = np.zeros((16, 16), dtype=np.uint8)
     cross[4:8] = cross[:, 4:8] = FULL
-    trace_network(lambda window: cross[window.slices], small, VectorizeParams())
+    trace_network(lambda window: cross[window.slices], anywhere, VectorizeParams())
 
 
-def provenance_of(path: Path, params: VectorizeParams, checkpoint: Checkpoint | None = None) -> Provenance:
-    """Where a layer comes from.
+def provenance_of(
+    inputs: Scenes, params: VectorizeParams, checkpoint: Checkpoint | None = None
+) -> Provenance:
+    """Where a layer comes from; files on servers have no date.
 
     Raises:
-        GeoroadsError: when the input does not exist.
+        GeoroadsError: when an input does not exist or cannot be read.
     """
-    if not path.is_file():
-        raise GeoroadsError(f"{path} does not exist", "check the path")
+    paths = _paths(inputs)
+    local = [path for path in paths if remote_name(path) is None]
+    for path in local:
+        first_bytes(path)
     card = checkpoint.card if checkpoint else None
     return Provenance(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
         parameters=json.dumps(dataclasses.asdict(params), sort_keys=True),
-        scene=path.name,
+        scene=", ".join(path.name for path in paths),
         version=__version__,
-        date=provenance_date([path]),
+        date=provenance_date(local),
     )
+
+
+def _paths(scenes: Scenes) -> tuple[Path, ...]:
+    return (scenes,) if isinstance(scenes, Path) else tuple(scenes)

@@ -49,6 +49,7 @@ def test_usage_is_exit_code_2() -> None:
         "train",
         "evaluate",
         "score",
+        "view",
         "info",
         "models",
     ],

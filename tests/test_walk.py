@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
+from stub import LocalRuntime
 
+from georoads import walk
 from georoads.inference.select import PredictParams
-from georoads.model.checkpoint import find_checkpoint
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint, find_checkpoint
+from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
 from georoads.output.read import read_roads
 from georoads.scene.scene import SceneParams
@@ -59,3 +64,30 @@ def test_the_python_functions_are_there_when_asked_for() -> None:
         assert getattr(georoads, name) is not None
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = georoads.nothing_such
+
+
+def test_overlapping_parts_of_a_scene_become_the_network_of_the_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.random.default_rng(2).normal(120, 5, (3, 480, 640)).astype(np.uint8)
+    picture[:, 240:256] = picture[:, :, 300:314] = 220
+    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "crs": "EPSG:32647"}
+    paths = []
+    for name, first, last in (("whole", 0, 640), ("west", 0, 350), ("east", 270, 640)):
+        transform = Affine(0.5, 0, 500_000 + first / 2, 0, -0.5, 1_500_000)
+        paths.append(tmp_path / f"{name}.tif")
+        with rasterio.open(
+            paths[-1], "w", width=last - first, height=480, transform=transform, **profile
+        ) as out:
+            out.write(picture[:, :, first:last])
+    card = ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, 128, 32, 0.5)
+    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    params = PredictParams(), VectorizeParams()
+    layers = []
+    for name, scenes in (("one", paths[:1]), ("two", paths[1:]), ("back", paths[:0:-1])):
+        output = tmp_path / f"{name}.gpkg"
+        extract(scenes, output, Checkpoint(card, Path("stub.json")), SceneParams(), params)
+        layers.append(read_roads(output).lines)
+    assert len(layers[0]) >= 4
+    for found in layers[1:]:
+        assert shapely.equals(found, layers[0]).all()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from georoads.cli import options
+
 
 @click.command()
 def doctor() -> None:
@@ -13,8 +15,8 @@ def doctor() -> None:
     broken = False
     for finding in examine():
         broken |= finding.state is State.BROKEN
-        click.echo(f"{finding.state.value:>6}  {finding.what}: {finding.seen}")
+        options.say(f"{finding.state.value:>6}  {finding.what}: {finding.seen}")
         if finding.remedy:
-            click.echo(f"{'':>6}  → {finding.remedy}")
+            options.say(f"{'':>6}  → {finding.remedy}")
     if broken:
         raise click.exceptions.Exit(1)

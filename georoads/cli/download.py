@@ -33,7 +33,6 @@ def download(
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.data.fetch import Opener
-    from georoads.jobs.atomic import printable
     from georoads.jobs.progress import progress
 
     if any_count and archive is None:
@@ -43,7 +42,7 @@ def download(
 
     def say(text: str) -> None:
         if not quiet:
-            click.echo(f"note: {text}", err=True)
+            options.say(f"note: {text}", err=True)
 
     def kaggle() -> Opener:
         from georoads.data.kaggle_client import kaggle_opener
@@ -63,11 +62,11 @@ def download(
         else:
             done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
     except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on where it was", err=True)
+        options.say("stopped; the same command goes on where it was", err=True)
         raise click.exceptions.Exit(130) from None
     if not quiet:
         what = "is complete already" if done.was_there else "is complete"
-        click.echo(f"{printable(output)} {what}: {done.counts}", err=True)
-        click.echo(f"terms: {TERMS}", err=True)
+        options.say(f"{output} {what}: {done.counts}", err=True)
+        options.say(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
     options.write_json(json_file, figures)

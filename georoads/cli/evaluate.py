@@ -60,7 +60,6 @@ def evaluate(
     from georoads.evaluation.gallery import Gallery
     from georoads.evaluation.report import About, check_report, metrics, write_report
     from georoads.inference.select import PredictParams, open_runtime
-    from georoads.jobs.atomic import printable
     from georoads.jobs.progress import progress
     from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
@@ -95,7 +94,7 @@ def evaluate(
     if not quiet:
         _say(found, about, to_stderr=str(json_file) == "-")
         if report is not None:
-            click.echo(f"{printable(report / 'report.html')} shows more", err=True)
+            options.say(f"{report / 'report.html'} shows more", err=True)
 
 
 def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:
@@ -112,4 +111,4 @@ def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:
         f"{found.all_background_dice_loss:.4f})",
     ]
     for line in lines:
-        click.echo(line, err=to_stderr)
+        options.say(line, err=to_stderr)

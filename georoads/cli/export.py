@@ -32,7 +32,7 @@ def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
         export_for_plugins(load_network(checkpoint), checkpoint.card, path)
     if not quiet:
         card = checkpoint.card
-        click.echo(
+        options.say(
             f"{output}: {output.stat().st_size / 1e6:.1f} MB, {card.name}, {card.gsd_m * 100:g} cm pixels, "
             f"tile {card.tile_px} px; terms: {card.terms}",
             err=True,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("scene", type=options.PATH)
+@click.argument("scenes", type=options.PATH, nargs=-1, required=True)
 @options.output("Road layer (.gpkg, .geojson, .fgb, .parquet)")
 @options.model
 @options.scene_flags
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 @options.tta
 @options.settings
 @options.resume
+@options.dry_run
 @options.layer
 @options.aoi
 @options.append
+@options.preview
 @options.overwrite
 @options.json_file
 @options.quiet
 def extract(
-    scene: Path,
+    scenes: tuple[Path, ...],
     output: Path,
     model: str,
     scene_params: SceneParams,
@@ -41,15 +43,17 @@ def extract(
     runtime: str,
     tta: bool,
     settings: tuple[str, ...],
-    resume: bool,
+    resume: bool | None,
+    dry_run: bool,
     layer: str | None,
     aoi: str | None,
     append: bool,
+    preview: Path | None,
     overwrite: bool,
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Extract the roads of SCENE into a road layer."""
+    """Extract the roads of SCENES into a road layer; several are seen as one, the first on top."""
     from georoads import walk
     from georoads.inference.select import PredictParams
     from georoads.jobs.progress import progress
@@ -57,6 +61,7 @@ def extract(
     from georoads.model.checkpoint import find_checkpoint
     from georoads.network.params import VectorizeParams
     from georoads.output.write import WriteOptions, check_road_output
+    from georoads.view.preview import check_preview_output, write_preview
 
     checkpoint = find_checkpoint(model)
     lines = VectorizeParams(threshold=checkpoint.card.threshold)
@@ -70,16 +75,23 @@ def extract(
     )
     area, area_file = options.area_of(aoi)
     writing = WriteOptions(
-        walk.provenance_of(scene, params[1], checkpoint),
+        walk.provenance_of(scenes, params[1], checkpoint),
         layer=layer,
         overwrite=overwrite,
         append=append,
         area=area,
     )
     check_road_output(output, writing, inputs=area_file)
+    check_preview_output(preview, scenes, overwrite=overwrite)
+    if dry_run:
+        found = walk.plan(scenes, output, checkpoint, scene_params, params[0], area)
+        options.write_json(json_file, found)
+        options.show_plan(found)
+        return
     done = walk.extract(
-        scene, output, checkpoint, scene_params, params, writing,
+        scenes, output, checkpoint, scene_params, params, writing,
         resume=resume, watch=partial(progress, quiet=quiet),
     )  # fmt: skip
+    write_preview(preview, output, scenes, scene_params, layer=layer, overwrite=overwrite)
     options.write_json(json_file, done)
     options.summarize(done, checkpoint.card, quiet)

@@ -50,7 +50,7 @@ def _scene(path: Path, model: str, scene_params: SceneParams) -> None:
         ("working grid", f"{work.gsd_m:.3f} m: {used}"),
         *(("note", message) for message in scene.messages),
     ):
-        click.echo(f"{key:>13}: {value}")
+        options.say(f"{key:>13}: {value}")
 
 
 def _dataset(path: Path) -> None:
@@ -62,10 +62,10 @@ def _dataset(path: Path) -> None:
     data = open_dataset(path)
     split = split_dataset(data)
     broken = find_broken(data.samples)
-    click.echo(
+    options.say(
         f"{path}: {data.layout} layout, {len(data.samples)} labelled, {len(data.unlabelled)} unlabelled"
     )
-    click.echo(
+    options.say(
         f"split: {split.method}: {len(split.train)} train, {len(split.val)} val, {len(split.test)} test"
     )
     if broken:
@@ -73,4 +73,4 @@ def _dataset(path: Path) -> None:
             f"{len(broken)} pairs cannot be used: {'; '.join([*broken.values()][:5])}",
             "replace them, remove their rows, or let georoads train --skip-bad leave them out",
         )
-    click.echo("every picture and mask can be read, and their sizes agree")
+    options.say("every picture and mask can be read, and their sizes agree")

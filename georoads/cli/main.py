@@ -23,6 +23,7 @@ from georoads.cli.score import score
 from georoads.cli.tiles import tiles
 from georoads.cli.train import train
 from georoads.cli.vectorize import vectorize
+from georoads.cli.view import view
 from georoads.errors import GeoroadsError
 from georoads.jobs.atomic import is_utf8, printable
 
@@ -34,7 +35,7 @@ def cli() -> None:
 
 
 for command in (
-    download, tiles, extract, predict, vectorize, score, train, evaluate, info, models, export, doctor,
+    download, tiles, extract, predict, vectorize, score, view, train, evaluate, info, models, export, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from georoads.cli import options
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -12,13 +14,14 @@ def models(name: str | None) -> None:
     from georoads.model.checkpoint import find_checkpoint, shipped_models
 
     if name is not None:
-        click.echo(find_checkpoint(name).card.to_json(), nl=False)
+        for line in find_checkpoint(name).card.to_json().splitlines():
+            options.say(line)
         return
     for known in shipped_models():
         card = find_checkpoint(known).card
         iou = card.metrics.get("val", {}).get("road_iou")
-        click.echo(
+        options.say(
             f"{known}: {card.model.architecture}, {card.model.encoder}, {card.gsd_m:g} m pixels, "
             f"tile {card.tile_px} px, val road IoU {iou}"
         )
-        click.echo(f"    terms: {card.terms}")
+        options.say(f"    terms: {card.terms}")

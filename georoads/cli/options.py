@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from georoads.jobs.atomic import printable
+
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
     from georoads.model.card import ModelCard
     from georoads.output.area import Area
-    from georoads.walk import Walk
+    from georoads.walk import Plan, Walk
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", int, float)
@@ -27,6 +29,8 @@ _SCENE = (
     click.option("--nodata", type=float, help="Value that means no data, besides what the file says."),
     click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel."),
     click.option("--bounds", metavar="'W S E N'", help="Only this part of the scene, in its CRS."),
+    click.option("--skip-bad", is_flag=True, help="Blocks that cannot be read are nodata."),
+    click.option("--allow-vrt", is_flag=True, help="Read a VRT whose sources lie in its folder."),
 )
 model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
@@ -35,7 +39,10 @@ threshold = click.option(
     "--threshold", type=float, help="p from which a pixel is road; default: the model's."
 )
 tta = click.option("--tta", is_flag=True, help="Average eight orientations of each tile: 8 times the work.")
-resume = click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+resume = click.option(
+    "--resume/--restart", default=None, help="Go on with a run that was stopped, or throw its work away."
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and stop.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 layer = click.option("--layer", metavar="NAME", help="Name of the roads in a GeoPackage; nodes: NAME_nodes.")
 append = click.option("--append", is_flag=True, help="Add the layers to an existing GeoPackage.")
@@ -43,6 +50,9 @@ aoi = click.option(
     "--aoi",
     metavar="AREA",
     help="Only roads inside: a file of polygons, or west,south,east,north in degrees.",
+)
+preview = click.option(
+    "--preview", type=PATH, metavar="PNG", help="Picture of the lines over the input to write, too."
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 json_file = click.option(
@@ -67,14 +77,27 @@ def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def gathered(
-        *args: Any, bidx: str | None, nodata: float | None, gsd: str, bounds: str | None, **others: Any
+        *args: Any,
+        bidx: str | None,
+        nodata: float | None,
+        gsd: str,
+        bounds: str | None,
+        skip_bad: bool,
+        allow_vrt: bool,
+        **others: Any,
     ) -> None:
         from georoads.scene.scene import SceneParams
 
         bands = _numbers("--bidx", bidx, int) if bidx else None
-        size = gsd if gsd in ("auto", "native") else _numbers("--gsd", gsd, float)[0]
+        size = gsd if gsd in ("auto", "native") else _metres(gsd)
         box = _bounds(bounds) if bounds else None
-        command(*args, scene_params=SceneParams(bands, nodata, gsd=size, bounds=box), **others)
+        try:
+            params = SceneParams(
+                bands, nodata, gsd=size, bounds=box, skip_bad=skip_bad, allow_vrt=allow_vrt
+            )  # fmt: skip
+        except ValueError as e:
+            raise click.UsageError(str(e)) from e
+        command(*args, scene_params=params, **others)
 
     for flag in reversed(_SCENE):
         gathered = flag(gathered)
@@ -86,6 +109,13 @@ def _numbers(flag: str, text: str, kind: type[N]) -> tuple[N, ...]:
         return tuple(kind(part) for part in text.replace(",", " ").strip("[] ").split())
     except ValueError as e:
         raise click.BadParameter(f"{text!r} is no list of numbers", param_hint=flag) from e
+
+
+def _metres(text: str) -> float:
+    numbers = _numbers("--gsd", text, float)
+    if len(numbers) != 1:
+        raise click.BadParameter(f"{text!r} is not auto, native or a number", param_hint="--gsd")
+    return numbers[0]
 
 
 def _bounds(text: str) -> tuple[float, float, float, float]:
@@ -139,6 +169,11 @@ def area_of(text: str | None) -> tuple[Area | None, tuple[Path, ...]]:
     return read_area(text), ((Path(text),) if Path(text).is_file() else ())
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line; what a terminal would obey in it, as a file's name may hold, is escaped."""
+    click.echo(printable(line), err=err)
+
+
 def write_json(target: Path | None, content: Any) -> None:
     """Write a dict or dataclass as JSON to a file or, for ``-``, to standard output."""
     if target is None:
@@ -148,18 +183,38 @@ def write_json(target: Path | None, content: Any) -> None:
         f.write(json.dumps(plain, indent=1) + "\n")
 
 
+def show_plan(plan: Plan) -> None:
+    """What would be done, as the answer of ``--dry-run``."""
+    needs = plan.needs
+    pixels = "its own pixels" if plan.own_pixels else "resampled"
+    for message in plan.messages:
+        say(f"        note: {message}")
+    memory, disk = (
+        f"about {needed:,.0f} MB" + ("" if there is None else f" of {there:,.0f} MB that are free")
+        for needed, there in ((needs.memory_mb, needs.free_memory_mb), (needs.disk_mb, needs.free_disk_mb))
+    )
+    for key, value in (
+        ("working grid", f"{plan.width} x {plan.height} px of {plan.gsd_m:.3f} m, {plan.crs}, {pixels}"),
+        ("tiles", f"{plan.tiles} of {plan.tile_px} px that share {plan.overlap_px}, {plan.batch} at once"),
+        ("network", f"{plan.runtime} on {plan.device}, {plan.precision}"),
+        ("memory", memory),
+        ("disk", f"{disk}, besides the output"),
+    ):
+        say(f"{key:>12}: {value}")
+
+
 def summarize(done: Walk, card: ModelCard, quietly: bool) -> None:
     """What a walk did, on standard error: notes, figures, device and runtime, terms of use."""
     if quietly:
         return
     for message in done.messages:
-        click.echo(f"note: {message}", err=True)
+        say(f"note: {message}", err=True)
     lines = f"{done.roads} roads, {done.length_km:.2f} km, " if done.roads or done.length_km else ""
-    click.echo(
+    say(
         f"{done.output}: {lines}{sum(done.seconds.values()):.1f} s on {done.device} "
         f"({done.runtime}, {done.precision})",
         err=True,
     )
     first, *others = card.terms.split("; ")
     more = f" (and {len(others)} more: georoads models {card.name})" if others else ""
-    click.echo(f"model {card.name}, terms: {first}{more}", err=True)
+    say(f"model {card.name}, terms: {first}{more}", err=True)

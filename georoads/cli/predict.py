@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("scene", type=options.PATH)
+@click.argument("scenes", type=options.PATH, nargs=-1, required=True)
 @options.output("GeoTIFF")
 @options.model
 @options.scene_flags
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 @options.tta
 @options.settings
 @options.resume
+@options.dry_run
 @options.overwrite
 @options.json_file
 @options.quiet
 def predict(
-    scene: Path,
+    scenes: tuple[Path, ...],
     output: Path,
     model: str,
     scene_params: SceneParams,
@@ -36,29 +37,33 @@ def predict(
     runtime: str,
     tta: bool,
     settings: tuple[str, ...],
-    resume: bool,
+    resume: bool | None,
+    dry_run: bool,
     overwrite: bool,
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Write the road probability of SCENE as a GeoTIFF: round(254 p), 255 = nodata."""
+    """Write the road probability of SCENES as a GeoTIFF: round(254 p), 255 = nodata; several are seen as one."""
     from georoads import walk
     from georoads.inference.select import PredictParams
+    from georoads.jobs.atomic import check_output
     from georoads.jobs.progress import progress
     from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint(model)
     values = options.rooms(settings, scene=scene_params, predict=PredictParams())
+    scene_params = with_values(scene_params, values["scene"], "scene")
+    params = options.predict_params(device, runtime, values["predict"], symmetric=tta)
+    check_output(output, overwrite=overwrite, inputs=scenes)
+    if dry_run:
+        found = walk.plan(scenes, output, checkpoint, scene_params, params)
+        options.write_json(json_file, found)
+        options.show_plan(found)
+        return
     done = walk.predict(
-        scene,
-        output,
-        checkpoint,
-        with_values(scene_params, values["scene"], "scene"),
-        options.predict_params(device, runtime, values["predict"], symmetric=tta),
-        resume=resume,
-        overwrite=overwrite,
-        watch=partial(progress, quiet=quiet),
-    )
+        scenes, output, checkpoint, scene_params, params,
+        resume=resume, overwrite=overwrite, watch=partial(progress, quiet=quiet),
+    )  # fmt: skip
     options.write_json(json_file, done)
     options.summarize(done, checkpoint.card, quiet)

@@ -12,6 +12,8 @@ from georoads.cli import options
 @click.command()
 @click.argument("roads", type=options.PATH)
 @click.argument("reference", type=options.PATH)
+@click.option("--layer", metavar="NAME", help="Layer of ROADS, where the file has several.")
+@click.option("--reference-layer", metavar="NAME", help="Layer of REFERENCE, where the file has several.")
 @click.option("--buffer", "buffer_m", default=4.0, show_default=True, help="Metres within which lines match.")
 @click.option("--explain", type=options.PATH, help="GeoPackage to write: right, missing and false stretches.")
 @options.settings
@@ -21,6 +23,8 @@ from georoads.cli import options
 def score(
     roads: Path,
     reference: Path,
+    layer: str | None,
+    reference_layer: str | None,
     buffer_m: float,
     explain: Path | None,
     settings: tuple[str, ...],
@@ -33,7 +37,6 @@ def score(
     Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
     nodes; and how tidy ROADS are. docs/scoring.md explains each.
     """
-    from georoads.jobs.atomic import printable
     from georoads.jobs.settings import with_values
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
@@ -45,15 +48,16 @@ def score(
     params = with_values(ScoreParams(), {"buffer_m": buffer_m} | values, "score")
     if explain is not None:
         check_errors_output(explain, overwrite=overwrite, inputs=(roads, reference))
-    proposal, truth = read_roads(roads), read_roads(reference)
+    proposal = read_roads(roads, layer)
+    truth = read_roads(reference, reference_layer, flag="--reference-layer")
     result = score_roads(proposal, truth, params)
     options.write_json(json_file, result.as_dict())
     if not quiet:
         for line in table(result, roads.name, reference.name):
-            click.echo(line, err=str(json_file) == "-")
+            options.say(line, err=str(json_file) == "-")
     if explain is not None:
         from georoads.scoring.explain import write_explained
 
         write_explained(explain, proposal, truth, params, (roads, reference), overwrite=overwrite)
         if not quiet:
-            click.echo(f"{printable(explain)} shows where", err=True)
+            options.say(f"{explain} shows where", err=True)

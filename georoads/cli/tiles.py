@@ -74,8 +74,8 @@ def tiles(
     options.write_json(json_file, done)
     if not quiet:
         for message in opened.messages:
-            click.echo(f"note: {message}", err=True)
-        click.echo(
+            options.say(f"note: {message}", err=True)
+        options.say(
             f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
             f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
             f"{done.invalid_left_out} invalid ones left out",

@@ -67,10 +67,10 @@ def train(
         recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
     prepared = prepare(recipe)
     for message in prepared.messages if prepared.ranks.is_first else ():
-        click.echo(f"note: {message}", err=True)
+        options.say(f"note: {message}", err=True)
     if dry_run:
         click.echo(json.dumps(recipe.as_dict(), indent=1))
-        click.echo(
+        options.say(
             f"{len(prepared.split.train)} train, {len(prepared.split.val)} val, {len(prepared.split.test)} "
             f"test; {prepared.total_steps or 'timed'} steps; {prepared.ranks.device}, {prepared.precision}",
             err=True,
@@ -102,7 +102,7 @@ class _Teller:
         self._best = -1.0
 
     def __call__(self, epoch: Epoch) -> None:
-        click.echo(
+        options.say(
             f"Epoch: {epoch.epoch}  train loss {epoch.train_loss:.4f}, road IoU {epoch.train_iou:.4f}; val "
             f"road IoU {epoch.val_iou:.4f} at p >= {epoch.val_threshold:.3f}, pooled with "
             f"the background {epoch.val_pooled_iou:.4f}; {epoch.waited:.0%} of the time waiting for chips"
@@ -110,25 +110,25 @@ class _Teller:
         reached = epoch.val_pooled_iou if self._pooled else epoch.val_iou
         if reached > self._best:
             self._best = reached
-            click.echo("Model saved!")
+            options.say("Model saved!")
 
 
 def _tell_result(recipe: Recipe, folder: Path, subset: str, found: Evaluation) -> None:
     at, (low, high) = found.at_threshold, found.interval
-    click.echo(f"Loaded {recipe.model.architecture} model from this run.")
+    options.say(f"Loaded {recipe.model.architecture} model from this run.")
     note = "" if subset == "test" else " (val, on which the model was chosen: this split has no test)"
-    click.echo(f"Evaluation on Test Data:{note}")
-    click.echo(
+    options.say(f"Evaluation on Test Data:{note}")
+    options.say(
         f"Mean IoU Score: {found.two_class_iou:.4f} (background and road pooled, p >= 0.5; a mask without "
         f"road scores {found.all_background_iou:.4f})"
     )
-    click.echo(
+    options.say(
         f"Mean Dice Loss: {found.dice_loss:.4f} (both channels; a mask without road scores "
         f"{found.all_background_dice_loss:.4f})"
     )
-    click.echo(
+    options.say(
         f"road IoU: {at.iou:.4f} (95 % interval {low:.3f} to {high:.3f}; road class, pooled over "
         f"{len(found.tiles)} pictures, p >= {at.threshold:.3f}); precision {at.precision:.3f}, recall "
         f"{at.recall:.3f}"
     )
-    click.echo(f"{folder}/best.safetensors, history.csv, the two plots, sample_predictions/")
+    options.say(f"{folder}/best.safetensors, history.csv, the two plots, sample_predictions/")

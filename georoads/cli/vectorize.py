@@ -17,6 +17,7 @@ from georoads.cli import options
 @options.layer
 @options.aoi
 @options.append
+@options.preview
 @options.overwrite
 @options.json_file
 @options.quiet
@@ -28,6 +29,7 @@ def vectorize(
     layer: str | None,
     aoi: str | None,
     append: bool,
+    preview: Path | None,
     overwrite: bool,
     json_file: Path | None,
     quiet: bool,
@@ -38,6 +40,7 @@ def vectorize(
     from georoads.jobs.settings import with_values
     from georoads.network.params import VectorizeParams
     from georoads.output.write import WriteOptions, check_road_output
+    from georoads.view.preview import check_preview_output, write_preview
 
     values = options.rooms(settings, network=VectorizeParams())["network"]
     area, area_file = options.area_of(aoi)
@@ -50,7 +53,9 @@ def vectorize(
         provenance, layer=layer, sources=(raster.name,), overwrite=overwrite, append=append, area=area
     )
     check_road_output(output, writing, inputs=(raster, *area_file))
+    check_preview_output(preview, (raster,), overwrite=overwrite)
     done = walk.vectorize(raster, output, params, writing)
+    write_preview(preview, output, (raster,), layer=layer, overwrite=overwrite)
     options.write_json(json_file, done)
     if not quiet:
-        click.echo(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)
+        options.say(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)

@@ -75,7 +75,7 @@ class RoadDataset:
             raise DatasetError(
                 f"{self.path}: {len(missing)} names of the split are not in the data set: "
                 f"{', '.join(missing[:5])}",
-                "the split was made for another data set, or pictures were removed",
+                "it was made for another data set, or pictures were removed: make it anew",
             )
         return tuple(s for s in self.samples if s.name in wanted)
 
@@ -167,7 +167,7 @@ def _gsd(value: str | float, source: Path) -> float:
     except ValueError:
         gsd = 0.0
     if not gsd > 0:
-        raise DatasetError(f"{source}: gsd_m is {value!r}", "metres per pixel, a number above 0")
+        raise DatasetError(f"{source}: gsd_m is {value!r}", "give metres per pixel, a number above 0")
     return gsd
 
 
@@ -179,7 +179,8 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
             missing = [c for c in needed if c not in (reader.fieldnames or ())]
             if missing:
                 raise DatasetError(
-                    f"{path} lacks the column {missing[0]!r}", f"it needs: {', '.join(needed)}"
+                    f"{path} lacks the column {missing[0]!r}",
+                    f"its first line must name: {', '.join(needed)}",
                 )
             return [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
@@ -191,7 +192,9 @@ def _inside(root: Path, relative: str) -> Path:
     path = PureWindowsPath(relative)  # which knows both slashes and drives, on every system
     parts = path.relative_to(path.anchor).parts
     if ".." in parts:
-        raise DatasetError(f"{root}/metadata.csv: the path {relative!r} leaves the folder", "remove the ..")
+        raise DatasetError(
+            f"{root}/metadata.csv: the path {relative!r} leaves the folder", "give a path below the folder"
+        )
     if len(relative) > 1000 or any(len(part.encode()) > 255 for part in parts):
         raise DatasetError(
             f"{root}/metadata.csv: the path {relative[:40]!r}… is longer than any file's", "correct the row"

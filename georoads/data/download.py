@@ -136,7 +136,7 @@ def count_pictures(root: Path) -> Counts:
     """
     data = open_dataset(root)
     if data.layout != "kaggle":
-        raise DatasetError(f"{printable(root)} holds no metadata.csv", f"DeepGlobe's archive: {PAGE}")
+        raise DatasetError(f"{printable(root)} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}")
     files = [f for s in data.samples for f in (s.image, s.mask)] + list(data.unlabelled)
     missing = [f for f in files if not (f.is_file() and f.stat().st_size)]
     if missing:
@@ -206,7 +206,9 @@ def _root(beside: Path, archive: Path) -> Path:
         p.parent for p in (beside / "metadata.csv", *sorted(beside.glob("*/metadata.csv"))) if p.is_file()
     ]
     if not found:
-        raise DatasetError(f"{printable(archive)} holds no metadata.csv", f"DeepGlobe's archive: {PAGE}")
+        raise DatasetError(
+            f"{printable(archive)} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}"
+        )
     return found[0]
 
 

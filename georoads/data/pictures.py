@@ -65,7 +65,7 @@ def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     if image.shape[:2] != mask.shape:
         raise DatasetError(
             f"{sample.image} is {_size(image)} but its mask is {_size(mask)}",
-            "picture and mask must have the same size",
+            "give both the same size; --skip-bad leaves this picture out",
         )
     return image, mask
 
@@ -98,7 +98,7 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
     if stated.shape != valid.shape:
         raise DatasetError(
             f"{sample.image} is {_size(image)} but {sample.valid} is {_size(stated)}",
-            "picture and validity must have the same size",
+            "give both the same size; --skip-bad leaves this picture out",
         )
     return np.asarray(valid & (stated >= ROAD_LEVEL))
 

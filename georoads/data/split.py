@@ -45,7 +45,7 @@ class Split:
             DatasetError: for another name, or when the subset is empty.
         """
         if name not in ("train", "val", "test"):
-            raise DatasetError(f"there is no subset {name!r}", "train, val or test")
+            raise DatasetError(f"there is no subset {name!r}", "choose train, val or test")
         samples: tuple[Sample, ...] = getattr(self, name)
         if not samples:
             raise DatasetError(f"the subset {name} is empty", "choose another subset or split")
@@ -85,7 +85,7 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
     path = Path(how)
     if not path.is_file():
         raise DatasetError(
-            f"no split {how!r}", "auto, random, published, spatial, or the path of a split file (JSON)"
+            f"no split {how!r}", "choose auto, random, published, spatial, or the path of a split file (JSON)"
         )
     return _from_file(data, path)
 

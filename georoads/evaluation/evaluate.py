@@ -199,7 +199,8 @@ def summarize(tallies: Sequence[Tally], threshold: float, subset: str = "val") -
     relaxed: RelaxedCounts = np.sum([t.relaxed for t in tallies], axis=0)
     if not pooled.any():
         raise DatasetError(
-            f"the {len(tallies)} pictures have no valid pixel", "is white really no data here?"
+            f"the {len(tallies)} pictures have no valid pixel",
+            "leave --white-nodata out where white is ground",
         )
     seen = [t.counts for t in tallies if t.counts.any()]
     tiles = tuple(score_tile(t, level) for t in tallies)

@@ -33,8 +33,8 @@ from georoads.jobs.progress import Progress, Watch, unwatched
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.types import NODATA
+from georoads.scene.mosaic import AnyScene, MosaicReader, open_reader
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,21 @@ class StageTimes:
         network_s: the network, seconds.
         write_s: spooling, blending and encoding, seconds.
         waited: share of the whole time in which the network, and so the device, had nothing to do.
+        saw_nothing: True when no tile has a valid pixel.
     """
 
     read_s: float
     network_s: float
     write_s: float
     waited: float
+    saw_nothing: bool = False
 
 
 @dataclass(frozen=True)
 class _Job:
     """What all stages know."""
 
-    scene: Scene
+    scene: AnyScene
     grid: Grid
     card: ModelCard
     plan: TilePlan
@@ -84,7 +86,7 @@ class _Done:
 
 
 def predict_raster(
-    scene: Scene,
+    scene: AnyScene,
     grid: Grid,
     checkpoint: Checkpoint,
     runtime: Runtime,
@@ -133,7 +135,7 @@ def predict_raster(
         write_s = writing.result()
     part.replace(raster)
     waited = 1 - network_s / max(1e-9, time.monotonic() - started)
-    return StageTimes(read_s, network_s, write_s, max(0.0, waited))
+    return StageTimes(read_s, network_s, write_s, max(0.0, waited), len(spool.empty) == len(job.plan))
 
 
 def _read_batches(
@@ -145,7 +147,7 @@ def _read_batches(
     # One is filled, one is in the network, the others lie on the belt.
     buffers = cycle([np.zeros((job.runtime.batch, 3, tile, tile), np.float32) for _ in range(prefetch + 2)])
     try:
-        with SceneReader(job.scene, job.grid) as reader:
+        with open_reader(job.scene, job.grid) as reader:
             for indices in [*([*b.empty, *b.tiles] for b in damaged), missing]:
                 for piece in _batches(job, reader, indices, buffers):
                     belt.give(piece)
@@ -157,7 +159,10 @@ def _read_batches(
 
 
 def _batches(
-    job: _Job, reader: SceneReader, indices: Sequence[int], buffers: Iterator[NDArray[np.float32]]
+    job: _Job,
+    reader: SceneReader | MosaicReader,
+    indices: Sequence[int],
+    buffers: Iterator[NDArray[np.float32]],
 ) -> Iterator[_Read]:
     """The tiles with valid pixels in full batches; the last is filled up with zeros, since the rounding of
     the arithmetic may depend on a batch's size."""
@@ -167,7 +172,9 @@ def _batches(
     valids: list[NDArray[np.bool_]] = []
     pixels = np.empty(0, dtype=np.float32)
     for index in indices:
-        rgb, valid = read_tile(reader, job.plan.window(index))
+        window = job.plan.window(index)
+        rgb, valid = read_tile(reader, window)
+        reader.forget(*job.plan.needed_from(index))
         if not valid.any():
             empty.append(index)
             continue
@@ -242,7 +249,8 @@ def _blocks(
         if given_up.is_set():
             raise StoppedError
         levels = {tile: spool.tile(tile) for tile in touching if tile not in spool.empty}
-        yield window, blend(job.plan, window, levels)
+        if levels:  # else no pixel is valid: the raster is made so that what it lacks is nodata
+            yield window, blend(job.plan, window, levels)
 
 
 def _spool(spool: Spool, piece: _Done) -> None:
@@ -256,7 +264,7 @@ def _spool(spool: Spool, piece: _Done) -> None:
     spool.put(piece.batch, levels)
 
 
-def work_header(scene: Scene, grid: Grid, checkpoint: Checkpoint, runtime: Runtime) -> dict[str, Any]:
+def work_header(scene: AnyScene, grid: Grid, checkpoint: Checkpoint, runtime: Runtime) -> dict[str, Any]:
     """All that the spooled tiles depend on."""
     card = checkpoint.card
     return {
@@ -270,7 +278,7 @@ def work_header(scene: Scene, grid: Grid, checkpoint: Checkpoint, runtime: Runti
     }
 
 
-def raster_tags(scene: Scene, checkpoint: Checkpoint) -> dict[str, str]:
+def raster_tags(scene: AnyScene, checkpoint: Checkpoint) -> dict[str, str]:
     """What the raster says about itself."""
     card = checkpoint.card
     return {
@@ -284,7 +292,9 @@ def raster_tags(scene: Scene, checkpoint: Checkpoint) -> dict[str, str]:
     }
 
 
-def read_tile(reader: SceneReader, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def read_tile(
+    reader: SceneReader | MosaicReader, window: Window
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A tile of the working grid; beyond the grid it is filled by reflection."""
     inside = window.intersect(reader.grid.window)
     rgb, valid = reader.read(inside)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.grid import Grid, Window
 from georoads.network.types import FULL, NODATA
+from georoads.scene.guard import failures, find_raster, not_readable, usable_grid
 from georoads.scene.read import CACHE_BYTES
 
 BLOCK = 512
@@ -22,14 +23,17 @@ BLOCK = 512
 def write_raster(
     path: Path, grid: Grid, blocks: Iterator[tuple[Window, NDArray[np.uint8]]], tags: Mapping[str, str]
 ) -> None:
-    """Write blocks in the order given (reading order makes equal runs give equal bytes)."""
+    """Write blocks in the order given (reading order makes equal runs give equal bytes).
+
+    Blocks that are not given, or hold nothing but nodata, are not in the file: GDAL reads nodata there.
+    """
     import rasterio
 
     profile = {
         "driver": "GTiff", "dtype": "uint8", "count": 1, "width": grid.width, "height": grid.height,
         "crs": grid.crs, "transform": grid.transform, "nodata": NODATA, "tiled": True,
         "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "predictor": 2,
-        "BIGTIFF": "IF_SAFER",
+        "BIGTIFF": "IF_SAFER", "SPARSE_OK": True,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as out:
         out.scales = (1 / FULL,)
@@ -49,21 +53,21 @@ class ProbabilityRaster:
     def __init__(self, path: Path) -> None:
         import rasterio
         from rasterio.enums import MaskFlags
-        from rasterio.errors import RasterioError
 
+        file = find_raster(path)
         with ExitStack() as opened:
-            opened.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES))
-            try:
-                self._source = opened.enter_context(rasterio.open(path))
-            except RasterioError as e:
-                raise GeoroadsError(f"{path} cannot be read as a raster: {e}", "give a GeoTIFF") from e
+            opened.enter_context(rasterio.Env(**file.options, GDAL_CACHEMAX=CACHE_BYTES))
+            self._source = opened.enter_context(file.open())
             s = self._source
             if s.crs is None:
-                raise GeoroadsError(f"{path} has no CRS", "assign one: gdal_translate -a_srs")
-            self.grid = Grid(s.crs.to_wkt(), s.transform, s.width, s.height)
+                raise GeoroadsError(
+                    f"{path} has no CRS", "assign one, as in: gdal_translate -a_srs EPSG:32633 IN OUT"
+                )
+            self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
             self.tags: dict[str, str] = s.tags()
             self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
             self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
+            self._path = path
             self._factor = self._full(path)
             self._opened = opened.pop_all()
 
@@ -82,17 +86,26 @@ class ProbabilityRaster:
         raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
 
     def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        area = _area(window)
-        values = self._source.read(1, window=area)
-        valid = self._source.read_masks(1, window=area) > 0
+        values, valid = self._stored(window), self._stored(window, mask=True) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
         return np.where(valid, values, 0).astype(np.float64), valid
 
+    def _stored(self, window: Window, *, mask: bool = False) -> NDArray[Any]:
+        try:
+            read = self._source.read_masks if mask else self._source.read
+            return np.asarray(read(1, window=_area(window)))
+        except failures() as e:
+            raise not_readable(self._path, e) from e
+
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """(height, width) uint8 levels of a window inside the grid, 255 = nodata."""
+        """(height, width) uint8 levels of a window inside the grid, 255 = nodata.
+
+        Raises:
+            SceneError: the file is damaged there.
+        """
         if self._as_is:
-            return np.asarray(self._source.read(1, window=_area(window)), dtype=np.uint8)
+            return np.asarray(self._stored(window), dtype=np.uint8)
         values, valid = self._values(window)
         levels = values if self._ours else np.rint(np.clip(values * self._factor, 0, FULL))
         return np.where(valid, levels, NODATA).astype(np.uint8)

@@ -65,6 +65,11 @@ class TilePlan:
         row, col = divmod(index, self.cols)
         return Window(row * self.stride, col * self.stride, self.tile, self.tile)
 
+    def needed_from(self, index: int) -> tuple[int, int]:
+        """Row and column: of what lies above and west of them, no tile after this one has a pixel."""
+        row, col = divmod(index, self.cols)
+        return (row + 1) * self.stride, self.width if col == self.cols - 1 else (col + 1) * self.stride
+
     def touching(self, window: Window) -> Iterator[int]:
         """Indices of the tiles that share pixels with a window, ascending."""
         first_row, last_row = self._span(window.row, window.height, self.rows)

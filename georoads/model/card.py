@@ -88,7 +88,8 @@ def read_card(path: Path) -> ModelCard:
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
             raise CheckpointError(
-                f"the card {shown} is larger than {MAX_CARD_BYTES / 1e6:.0f} MB", "is it a card at all?"
+                f"the card {shown} is larger than {MAX_CARD_BYTES / 1e6:.0f} MB",
+                "give the card that belongs to the weights",
             )
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:

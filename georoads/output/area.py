@@ -58,7 +58,8 @@ class Area:
                 back = Transformer.from_crs(ours, theirs, always_xy=True)
             except ProjError as e:
                 raise LayerError(
-                    f"the area {self.name} cannot be brought to the scene's CRS {ours.name}", "leave it out"
+                    f"the area {self.name} cannot be brought to the scene's CRS {ours.name}",
+                    "leave --aoi out",
                 ) from e
             polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
             polygon = shapely.segmentize(polygon, _step(polygon))
@@ -124,7 +125,7 @@ def read_area(source: str) -> Area:
     if wrong.any():
         row = int(wrong.argmax())
         raise LayerError(
-            f"{found.where}: polygon {row + 1} is invalid: {shapely.is_valid_reason(found.geometry[row])}",
+            f"{found.where}: polygon {row + 1} is no area: {shapely.is_valid_reason(found.geometry[row])}",
             "repair it with QGIS, Vector geometry, Fix geometries",
         )
     return Area(shapely.union_all(found.geometry), found.crs, found.where)

@@ -49,6 +49,7 @@ class Kind:
         types: shapely's numbers of the geometry types.
         preferred: name of the layer that is taken where several fit, or "".
         hint: what to give instead of another kind.
+        flag: with which a user names a layer, or "".
     """
 
     one: str
@@ -57,9 +58,10 @@ class Kind:
     types: tuple[int, ...]
     preferred: str
     hint: str
+    flag: str = ""
 
 
-LINES = Kind("a line", "lines", "LineString", (1, 5), "roads", "give a layer of centrelines")
+LINES = Kind("a line", "lines", "LineString", (1, 5), "roads", "give a layer of centrelines", "--layer")
 POLYGONS = Kind("a polygon", "polygons", "Polygon", (3, 6), "", "give a layer of polygons")
 
 
@@ -101,6 +103,11 @@ def read_features(
     file = Path(path)
     driver = _checked_driver(file)
     try:
+        if driver == "Parquet" and layer is not None:
+            raise LayerError(
+                f"{printable(file)} has no layer {layer!r}",
+                f"GeoParquet holds one, without a name: leave {kind.flag or 'it'} out",
+            )
         if driver == "Parquet":
             geometry, columns, crs, where = _read_parquet(file, choose)
         else:
@@ -230,9 +237,10 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
     else:
         fitting = [n for n, geometry in kinds.items() if kind.geometry in geometry or "Unknown" in geometry]
         if len(fitting) != 1:
+            name_it = f"{kind.flag} names it; or " if kind.flag and fitting else ""
             raise LayerError(
                 f"{printable(file)} has {len(fitting)} layers of {kind.many}",
-                f"one is needed: name it, or export it to a file of its own; layers: {names}",
+                f"one is needed: {name_it}export it to a file of its own; layers: {names}",
             )
         chosen = fitting[0]
     info = pyogrio.read_info(plain, layer=chosen)

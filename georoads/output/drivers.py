@@ -106,7 +106,7 @@ def verify_single_layer(path: Path, driver: str, table: Table) -> None:
     if found != expected:
         raise LayerError(
             f"{printable(path)} holds {found[0]} of {expected[0]} features, fields {', '.join(found[1])}",
-            "is the disk failing?",
+            "the disk may be failing: write to another one",
         )
     if not crs:  # formats spell one CRS differently, so equality would refuse good files
         raise LayerError(f"{printable(path)} cannot hold the CRS {table.crs}", "write .gpkg")
@@ -120,7 +120,10 @@ def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], object]:
         schema = parquet.read_schema(path)
         geo = json.loads(schema.metadata[b"geo"])
     except (ArrowException, OSError, KeyError, ValueError) as e:
-        raise LayerError(f"{printable(path)} is damaged: {e}", "is the disk full or failing?") from e
+        raise LayerError(
+            f"{printable(path)} is damaged: {e}",
+            "the disk may be full or failing: free some space, or write to another one",
+        ) from e
     geometry = geo["primary_column"]
     names = [name for name in schema.names if name != geometry]
     return (int(metadata.num_rows), names), geo["columns"][geometry]["crs"]
@@ -141,7 +144,9 @@ def gdal_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (DataLayerError, DataSourceError) as e:
-        raise LayerError(f"{printable(path)} cannot be written: {e}", "is the disk full?") from e
+        raise LayerError(
+            f"{printable(path)} cannot be written: {e}", "free some space, or write to another disk"
+        ) from e
 
 
 @contextmanager

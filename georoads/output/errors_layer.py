@@ -50,7 +50,7 @@ ERRORS = Layer(
     ),
 )
 
-_LOOK: dict[ErrorKind, tuple[str, str, str]] = {
+LOOK: dict[ErrorKind, tuple[str, str, str]] = {
     ErrorKind.RIGHT: ("60,150,220,255", "solid", "0.7"),
     ErrorKind.MISSING: ("255,200,0,255", "dash", "1.1"),
     ErrorKind.FALSE: ("220,30,90,255", "solid", "1.1"),
@@ -95,7 +95,10 @@ def check_errors_output(path: str | Path, *, overwrite: bool, inputs: tuple[Path
     """
     target = Path(path)
     if target.suffix.lower() != ".gpkg":
-        raise LayerError(f"{printable(path)}: the errors are written as GeoPackage", "as in errors.gpkg")
+        raise LayerError(
+            f"{printable(path)}: the errors are written as GeoPackage",
+            "let its name end in .gpkg, as in errors.gpkg",
+        )
     check_output(target, overwrite=overwrite, inputs=inputs)
     check_not_open(target)
 
@@ -117,9 +120,12 @@ def write_errors(
     table = Table(ERRORS, errors.lines, columns, errors.crs)
     meanings = {kind.value: meaning for kind, meaning in KINDS.items()}
     styled = StyledLayer(ERRORS, errors_qml(), {_KIND_CONSTRAINT: meanings})
-    with replace_when_complete(
-        target, overwrite=overwrite, verify=lambda part: _verify(part, len(errors.lines))
-    ) as part:
+
+    def verify(part: Path) -> None:
+        _verify(part, len(errors.lines))
+        check_not_open(target)  # it may have been opened while the work was done
+
+    with replace_when_complete(target, overwrite=overwrite, verify=verify) as part:
         with gdal_errors(target):
             write_with_gdal(part, "GPKG", table, provenance, append=False)
         finish_geopackage(part, [styled], provenance)
@@ -142,7 +148,7 @@ def errors_qml() -> str:
     )
     categories = SubElement(renderer, "categories")
     symbols = SubElement(renderer, "symbols")
-    for number, (kind, (colour, pattern, width)) in enumerate(_LOOK.items()):
+    for number, (kind, (colour, pattern, width)) in enumerate(LOOK.items()):
         SubElement(
             categories,
             "category",

@@ -96,7 +96,9 @@ def finish_geopackage(path: Path, layers: Sequence[StyledLayer], provenance: Pro
             _add_styles(db, layers, provenance.timestamp)
             db.execute("COMMIT")
     except sqlite3.Error as e:
-        raise LayerError(f"{printable(path)} cannot be written: {e}", "is the disk full?") from e
+        raise LayerError(
+            f"{printable(path)} cannot be written: {e}", "free some space, or write to another disk"
+        ) from e
 
 
 def check_layer_name(name: str) -> None:
@@ -151,9 +153,15 @@ def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             found = [(name, _count(db, name)) for name, _ in counts]
     except sqlite3.Error as e:
-        raise LayerError(f"{printable(path)} is damaged: {e}", "is the disk full or failing?") from e
+        raise LayerError(
+            f"{printable(path)} is damaged: {e}",
+            "the disk may be full or failing: free some space, or write to another one",
+        ) from e
     if verdict != "ok" or found != list(counts):
-        raise LayerError(f"{printable(path)} is damaged: {verdict}, rows {found}", "is the disk failing?")
+        raise LayerError(
+            f"{printable(path)} is damaged: {verdict}, rows {found}",
+            "the disk may be failing: write to another one",
+        )
 
 
 def tables_of(path: Path) -> dict[str, int]:
@@ -186,7 +194,8 @@ def check_not_open(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
             if path.with_name(path.name + "-wal").exists():
                 db.execute("PRAGMA journal_mode=DELETE")  # needs the file for itself
-            db.execute("BEGIN EXCLUSIVE")
+            db.execute("BEGIN EXCLUSIVE")  # which works a crash's journal in; one that is left is void
+            path.with_name(path.name + "-journal").unlink(missing_ok=True)
             db.execute("ROLLBACK")
     except sqlite3.OperationalError as e:
         if "locked" in str(e) or "busy" in str(e):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def lines_of(network: RoadNetwork, name: str = "roads") -> RoadLines:
     return RoadLines(lines, network.grid.crs, name)
 
 
-def read_roads(path: str | Path, layer: str | None = None, *, with_widths: bool = False) -> RoadLines:
+def read_roads(
+    path: str | Path, layer: str | None = None, *, with_widths: bool = False, flag: str = LINES.flag
+) -> RoadLines:
     """Read the lines of a road layer; parts of MultiLineStrings become lines of their own, Z and M go.
 
     Lines of a FlatGeobuf that numbers them (``road_id``) come in the order of their numbers, as they do from
@@ -62,6 +65,7 @@ def read_roads(path: str | Path, layer: str | None = None, *, with_widths: bool 
         path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.
         layer: None for the only layer of lines, or the one called ``roads``.
         with_widths: read also how wide the roads are, from the attributes that ``widths`` knows.
+        flag: with which the user can name the layer, for messages.
 
     Raises:
         LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
@@ -74,7 +78,7 @@ def read_roads(path: str | Path, layer: str | None = None, *, with_widths: bool 
         chosen = list(width_fields(fields)) if with_widths else []
         return [*chosen, *((_ORDER,) if indexed and _ORDER in fields and _ORDER not in chosen else ())]
 
-    found = read_features(path, layer, LINES, choose)
+    found = read_features(path, layer, dataclasses.replace(LINES, flag=flag), choose)
     widths = widths_of(found.columns, len(found.geometry)) if with_widths else None
     number = found.columns.get(_ORDER)
     if indexed and number is not None and number.dtype.kind == "i":

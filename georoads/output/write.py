@@ -163,6 +163,7 @@ def _write_geopackage(
 
     def verify(part: Path) -> None:
         verify_geopackage(part, counts)
+        check_not_open(target)  # it may have been opened while the work was done
         if state is not None and _state(target) != state:
             raise LayerError(
                 f"{printable(target)} was changed meanwhile", "run again when nothing writes to it"

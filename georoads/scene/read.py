@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -12,14 +13,23 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from georoads.errors import SceneError
-from georoads.grid import Grid, Window, utm_crs
-from georoads.scene.scene import GDAL_OPTIONS, HIGH, LOW, Scene, SceneParams
+from georoads.grid import Grid, Points, Window, utm_crs
+from georoads.scene.guard import failures
+from georoads.scene.native import read_native, reading_unit, to_bytes
+from georoads.scene.scene import Scene, SceneParams
 
 NEAR = 1.25
 """Within this factor of the model's GSD the scene's own pixels are used."""
 
-KEEP_BYTES = 2**28
-"""Decoded pixels that a reader keeps at most: two rows of blocks of a scene 80,000 pixels wide."""
+KEEP_BYTES = 2**26
+"""Decoded pixels that a reader keeps at most: a row of blocks of a scene 43,000 pixels wide. Of a wider one
+each block is decoded twice."""
+_AGREE_PX = 1e-4
+"""Pixels of two grids that lie so near to each other are the same."""
+MOST = 8
+"""Samples that are taken along each side of a working pixel at most, of a scene however fine."""
+FAR = 2.0**30
+"""Pixel coordinate of a place that the scene's CRS cannot express."""
 CACHE_BYTES = 2**26
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
 
@@ -31,12 +41,21 @@ def working_grid(scene: Scene, model_gsd_m: float, params: SceneParams | None = 
         SceneError: when the scene is more than four times coarser than the model, or misses the bounds.
     """
     params = params or SceneParams()
-    grid = _whole_grid(scene, model_gsd_m, params.gsd)
-    return grid if params.bounds is None else grid.crop(_window_of(params.bounds, scene, grid))
+    grid = _whole_grid(scene, model_gsd_m, "auto" if scene.is_stated else params.gsd)
+    if grid.width * grid.height > params.max_megapixels * 1e6:
+        raise SceneError(
+            f"{scene.path} becomes {grid.width} x {grid.height} pixels of {grid.gsd_m:g} m",
+            "--set scene.max_megapixels=… takes more, --gsd makes fewer of them",
+        )
+    return grid if params.bounds is None else grid.crop(window_of(params.bounds, scene, grid))
 
 
-def _window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Grid) -> Window:
-    """The window of the working grid that holds bounds in the scene's CRS."""
+def window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Grid) -> Window:
+    """The window of the working grid that holds bounds in the scene's CRS.
+
+    Raises:
+        SceneError: they do not meet.
+    """
     from rasterio.warp import transform_bounds
 
     if grid.crs != scene.grid.crs:
@@ -66,12 +85,15 @@ def _whole_grid(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
     wanted = model_gsd_m if gsd == "auto" else float(gsd)
     if not own.is_geographic and all(1 / NEAR <= s / wanted <= NEAR for s in steps):
         return own
-    if own.gsd_m > 4 * wanted:
+    if max(steps) > 4 * wanted:
         raise SceneError(
-            f"{scene.path} has {own.gsd_m:.2f} m pixels, the model was trained at {wanted:g} m",
+            f"{scene.path} has {max(steps):.2f} m pixels, the model was trained at {wanted:g} m",
             "roads cannot be seen at that size; --gsd native tries it all the same",
         )
-    return _warped(own, wanted)
+    try:
+        return _warped(own, wanted)
+    except failures() as e:
+        raise SceneError(f"{scene.path} cannot be resampled: {e}", "reproject it with gdalwarp") from e
 
 
 def _warped(own: Grid, gsd_m: float) -> Grid:
@@ -84,60 +106,11 @@ def _warped(own: Grid, gsd_m: float) -> Grid:
     fine = calculate_default_transform(own.crs, crs, own.width, own.height, left, bottom, right, top)
     transform, width, height = fine
     # One unit of the CRS need not be one metre on the ground: measure the default grid's pixel.
-    default = Grid(crs, transform, width, height)
+    default = Grid(crs, transform, max(1, width), max(1, height))
     x, y = (gsd_m / s for s in default.steps_m)
     size = max(1, math.ceil(width / x)), max(1, math.ceil(height / y))
     t = transform
     return Grid(crs, Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), *size)
-
-
-def read_native(source: Any, scene: Scene, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Values (3, H, W) as stored and validity (H, W) of a window inside the raster."""
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window as RasterioWindow
-
-    area = RasterioWindow(window.col, window.row, window.width, window.height)
-    try:
-        values = source.read(list(scene.bands), window=area)
-        valid = _stated_valid(source, scene, area)
-        alpha = source.read(scene.alpha, window=area) if scene.alpha else None
-    except RasterioError as e:
-        raise SceneError(
-            f"{scene.path} cannot be read at row {window.row}, column {window.col}: {e}",
-            "the file is damaged there: copy it again",
-        ) from e
-    if scene.nodata is not None and not math.isnan(scene.nodata):
-        valid &= ~(values == scene.nodata).all(axis=0)
-    if alpha is not None:
-        valid &= alpha > 0
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values).all(axis=0)
-    return values, valid
-
-
-def _stated_valid(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:
-    """(H, W) True where the file's own mask says so for any of the bands."""
-    from rasterio.enums import MaskFlags
-
-    flags = source.mask_flag_enums
-    if all(MaskFlags.all_valid in flags[band - 1] for band in scene.bands):
-        return np.ones((area.height, area.width), dtype=bool)
-    masks = source.read_masks(list(dict.fromkeys(scene.bands)), window=area)
-    return np.asarray(masks.any(axis=0))
-
-
-def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
-    """(3, H, W) values to uint8: by the palette, by the scene's stretch, or as they are."""
-    if scene.palette:
-        table = np.array(scene.palette, dtype=np.uint8)
-        return np.ascontiguousarray(table[values[0].astype(np.uint8)].transpose(2, 0, 1))
-    if not scene.stretch:
-        return values.astype(np.uint8, copy=False)
-    low = np.array([s[0] for s in scene.stretch], dtype=np.float32)[:, None, None]
-    high = np.array([s[1] for s in scene.stretch], dtype=np.float32)[:, None, None]
-    finite = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    scaled = (finite - low) / (high - low) * (HIGH - LOW) + LOW
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
 class _Blocks:
@@ -149,7 +122,7 @@ class _Blocks:
     def __init__(self, source: Any, scene: Scene) -> None:
         self._source = source
         self._scene = scene
-        self._shape = _reading_unit(source.block_shapes[scene.bands[0] - 1], scene.grid)
+        self._shape = reading_unit(scene.written.shape, scene.grid)
         self._kept: OrderedDict[Window, tuple[NDArray[np.uint8], NDArray[np.bool_] | None]] = OrderedDict()
         self._bytes = 0
 
@@ -158,17 +131,20 @@ class _Blocks:
         rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
         valid = np.ones((area.height, area.width), dtype=bool)
         for block in self._touched(area):
-            part, seen = self._block(block)
             common = block.intersect(area)
             here, there = common.relative_to(area).slices, common.relative_to(block).slices
+            if not self._scene.written.any(block):
+                rgb[(slice(None), *here)], valid[here] = 0, False
+                continue
+            part, seen = self._block(block)
             rgb[(slice(None), *here)] = part[(slice(None), *there)]
             if seen is not None:
                 valid[here] = seen[there]
         return rgb, valid
 
-    def forget_above(self, row: int) -> None:
-        """Let go of the blocks that end above a row."""
-        for block in [b for b in self._kept if b.row + b.height <= row]:
+    def forget(self, row: float, col: float) -> None:
+        """Let go of the blocks that end above a row and west of a column."""
+        for block in [b for b in self._kept if b.row + b.height <= row and b.col + b.width <= col]:
             self._forget(block)
 
     def _touched(self, area: Window) -> list[Window]:
@@ -198,17 +174,6 @@ class _Blocks:
         self._bytes -= rgb.nbytes
 
 
-def _reading_unit(block: tuple[int, int], grid: Grid) -> tuple[int, int]:
-    """Rows and columns to decode at once, of a file with blocks of (rows, columns)."""
-    height, width = block
-    if width >= grid.width:
-        rows = height * max(1, 128 // height)
-        return (rows if rows <= 1024 else 512), grid.width
-    if max(block) > 2048:  # then GDAL's cache keeps the rest of the block
-        return 512, 512
-    return height * max(1, 512 // height), width * max(1, 512 // width)
-
-
 def _gdal_cache(source: Any) -> int:
     """Bytes for GDAL's cache: room for a few blocks of this file, however large they are."""
     height, width = max(source.block_shapes)
@@ -216,16 +181,31 @@ def _gdal_cache(source: Any) -> int:
     return int(max(CACHE_BYTES, 2 * height * width * sizes))
 
 
-def _corner_in(own: Grid, grid: Grid) -> tuple[int, int] | None:
-    """Row and column of a scene's pixel at which a working grid of its own pixels begins; else None."""
+def own_corner(own: Grid, grid: Grid) -> tuple[int, int] | None:
+    """Row and column of the scene pixel at which a grid of its own pixels begins; None for others."""
     if grid.crs != own.crs:
         return None
-    x, y = ~own.transform * (grid.transform.c, grid.transform.f)
-    row, col = round(y), round(x)
-    inside = row >= 0 and col >= 0 and row + grid.height <= own.height and col + grid.width <= own.width
-    if not inside or own.crop(Window(row, col, grid.height, grid.width)) != grid:
+    ends = own.to_px(grid.to_crs(np.array([[0, 0], [grid.width, 0], [0, grid.height]], dtype=np.float64)))
+    (left, top), (right, _), (_, bottom) = np.rint(ends)
+    same = np.array([[left, top], [right, top], [left, bottom]])
+    if np.abs(ends - same).max() > _AGREE_PX or right - left != grid.width or bottom - top != grid.height:
         return None
-    return row, col
+    return (
+        (int(top), int(left)) if min(top, left) >= 0 and right <= own.width and bottom <= own.height else None
+    )
+
+
+def outline_on(own: Grid, grid: Grid) -> Points:
+    """The border of a grid in pixel coordinates of another, (N, 2): its corners and points between them."""
+    from pyproj import Transformer
+
+    corners = np.array([[0, 0], [own.width, 0], [own.width, own.height], [0, own.height]], dtype=np.float64)
+    share = np.linspace(0, 1, 33)[:-1, None]
+    sides = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
+    xy = own.to_crs(np.concatenate(sides))
+    if own.crs != grid.crs:
+        xy = np.column_stack(Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform(*xy.T))
+    return grid.to_px(xy)
 
 
 class SceneReader:
@@ -239,12 +219,13 @@ class SceneReader:
 
         self.scene = scene
         self.grid = grid
-        self._corner = _corner_in(scene.grid, grid)
-        with rasterio.Env(**GDAL_OPTIONS):
-            self._source = rasterio.open(scene.path)
-        self._env = rasterio.Env(**GDAL_OPTIONS, GDAL_CACHEMAX=_gdal_cache(self._source))
-        self._env.__enter__()
+        self._corner = own_corner(scene.grid, grid)
+        options = scene.file.options
+        with rasterio.Env(**options):
+            self._source = scene.file.open()
+        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(self._source)}
         self._blocks = _Blocks(self._source, scene)
+        self._is_dense = scene.written.all(scene.grid.window)
 
     def __enter__(self) -> SceneReader:
         return self
@@ -253,25 +234,40 @@ class SceneReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._source.close()
-        self._env.__exit__(kind, error, trace)
 
     def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """RGB (3, H, W) uint8 and validity (H, W) of a window inside the working grid.
 
         RGB is 0 where a pixel is invalid.
         """
-        if self._corner is None:
-            return self._warp(window)
-        row, col = self._corner
+        import rasterio
+
+        # Entered for each window, since several readers may be open in a thread.
+        with rasterio.Env(**self._options):
+            return self._warp(window) if self._corner is None else self._own(window, self._corner)
+
+    def _own(self, window: Window, corner: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        row, col = corner
         own = Window(window.row + row, window.col + col, window.height, window.width)
-        # Windows walk south: what lies above this one is not asked for again, or else decoded again.
-        self._blocks.forget_above(own.row)
+        if not self.scene.written.any(own):
+            return _nothing(window)
         return self._blocks.read(own)
+
+    def forget(self, row: int, col: int) -> None:
+        """Say that of the working grid nothing above a row and west of a column will be asked for again.
+
+        If it is, it is decoded again.
+        """
+        if self._corner is not None:
+            east = math.inf if col >= self.grid.width else col + self._corner[1]
+            self._blocks.forget(row + self._corner[0], east)
 
     def _warp(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
-        finer = max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25))
+        finer = min(MOST, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
+        if not self._may_hold(window):
+            return _nothing(window)
         total = np.zeros((3, window.height, window.width), dtype=np.float32)
         weight = np.zeros((window.height, window.width), dtype=np.float32)
         places = [self._source_px(window, i, j, finer) for i in range(finer) for j in range(finer)]
@@ -286,28 +282,55 @@ class SceneReader:
         mean = np.divide(total, weight, out=np.zeros_like(total), where=seen)
         return np.rint(mean).astype(np.uint8), seen
 
+    def _may_hold(self, window: Window) -> bool:
+        """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
+        if self._is_dense:
+            return True
+        step = max(1, -(-max(window.height, window.width) // 8))
+        cols, rows = np.arange(0, window.width + step, step), np.arange(0, window.height + step, step)
+        px = np.stack(np.meshgrid(window.col + cols, window.row + rows), axis=-1).reshape(-1, 2).astype(float)
+        area = self._area([tuple(self._places(px).T)])
+        return area is not None and self.scene.written.any(area.pad(max(area.height, area.width) // 8))
+
     def _source_px(self, window: Window, i: int, j: int, finer: int) -> tuple[Any, Any]:
         """Source pixel coordinates of sub-pixel (i, j) of every working pixel, each (H, W)."""
-        from pyproj import Transformer
-
         cols = window.col + np.arange(window.width) + (j + 0.5) / finer
         rows = window.row + np.arange(window.height) + (i + 0.5) / finer
         px = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
-        xy = self.grid.to_crs(px)
-        if self.grid.crs != self.scene.grid.crs:
-            change = Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
-            xy = np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
-        out = self.scene.grid.to_px(xy)
+        out = self._places(px)
         shape = window.height, window.width
         return out[:, 0].reshape(shape), out[:, 1].reshape(shape)
+
+    def _places(self, px: Points) -> Points:
+        """Pixel coordinates of the working grid to those of the scene, both (N, 2)."""
+        xy = self.grid.to_crs(px)
+        if self.grid.crs != self.scene.grid.crs:
+            xy = np.column_stack(self._change.transform(xy[:, 0], xy[:, 1]))
+        px = self.scene.grid.to_px(xy)
+        return np.clip(np.nan_to_num(px, nan=FAR, posinf=FAR, neginf=-FAR), -FAR, FAR)
+
+    @cached_property
+    def _change(self) -> Any:
+        from pyproj import Transformer
+
+        return Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
 
     def _area(self, places: list[tuple[Any, Any]]) -> Window | None:
         x = np.stack([p[0] for p in places])
         y = np.stack([p[1] for p in places])
+        near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
+        if not near.any():
+            return None
+        x, y = x[near], y[near]
         left, top = math.floor(x.min()) - 2, math.floor(y.min()) - 2
         area = Window(top, left, math.ceil(y.max()) + 2 - top, math.ceil(x.max()) + 2 - left)
         area = area.intersect(self.scene.grid.window)
         return area if area.size else None
+
+
+def _nothing(window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    shape = window.height, window.width
+    return np.zeros((3, *shape), dtype=np.uint8), np.zeros(shape, dtype=bool)
 
 
 def _add_bilinear(

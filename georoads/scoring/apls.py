@@ -20,7 +20,7 @@ from georoads.scoring.matching import harmonic
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.places import Places, at_nodes, snap, spread
 from georoads.scoring.road_graph import RoadGraph
-from georoads.scoring.routes import Metres, Routes, chunks
+from georoads.scoring.routes import Goals, Metres, Routes, chunks
 
 LEAST_SHARE = 0.75
 """Edges shorter than this share of the spacing get no point between their ends; as the authors' code does."""
@@ -110,6 +110,7 @@ def _direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) -> Direc
         sources = np.sort(chosen)
     costs, pairs, missing = np.zeros(len(sources)), 0, 0
     here, there = Routes(graph), Routes(other)
+    goals, other_goals = Goals(graph, points), Goals(other, partners)
     for part in chunks(len(sources), graph, other):
         chunk = sources[part]
         rows = here.to_nodes(points[chunk])
@@ -118,30 +119,25 @@ def _direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) -> Direc
         if found.any():
             other_rows[found] = there.to_nodes(partners[chunk[found]])
         for k, source in enumerate(chunk.tolist()):
-            length = here.to_places(rows[k], int(points.edge[source]), float(points.along_m[source]), points)
+            length = goals.metres(rows[k], int(points.edge[source]), float(points.along_m[source]))
             if found[k]:
                 start = int(partners.edge[source]), float(partners.along_m[source])
-                other_length = there.to_places(other_rows[k], *start, partners)
+                other_length = other_goals.metres(other_rows[k], *start)
             else:
                 other_length = np.full(len(points), np.inf)
-            cost = _costs(length, other_length)
-            costs[part.start + k] = cost.sum()
-            pairs += len(cost)
-            missing += int(np.isinf(other_length[_is_route(length)]).sum())
+            route = np.isfinite(length) & (length >= _LEAST_ROUTE_M)
+            length, other_length = length[route], other_length[route]
+            costs[part.start + k] = _costs(length, other_length).sum()
+            pairs += len(length)
+            missing += int(np.isinf(other_length).sum())
     snapped = int((partners.edge >= 0).sum())
     # Networks without any route are specks of a millimetre: all that can be said is whether they are there.
     score = 1.0 - float(costs.sum()) / pairs if pairs else snapped / len(points)
     return Direction(score, len(points), snapped, len(sources), pairs, missing)
 
 
-def _is_route(length: Metres) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(np.isfinite(length) & (length >= _LEAST_ROUTE_M), dtype=np.bool_)
-
-
 def _costs(length: Metres, other_length: Metres) -> Metres:
-    """Cost 0..1 of each pair that has a route."""
-    route = _is_route(length)
-    length, other_length = length[route], other_length[route]
+    """Cost 0..1 of each pair."""
     apart = np.abs(length - other_length)
     apart[apart < _SAME_M] = 0.0  # so that a network against itself is 1, not almost
     return np.asarray(np.minimum(apart / length, 1.0), dtype=np.float64)

@@ -15,10 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
-from georoads.scoring.segments import Segments
+from georoads.scoring.segments import Segments, straight
 
 _CHUNK = 50_000
 """Segments that are looked up at once: bounds memory when layers have millions of lines."""
@@ -104,10 +103,9 @@ def covered(segments: Segments, others: Segments, buffer_m: float) -> Covered:
     """The parts of ``segments`` that lie within ``buffer_m`` of ``others``."""
     found = [Covered(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
     if len(segments) and len(others):
-        tree = shapely.STRtree(straight(others.start, others.end))
         for begin in range(0, len(segments), _CHUNK):
             start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
-            own, near = tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
+            own, near = others.tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
             way = end[own] - start[own]
             low, high = within(start[own], way, others.start[near], others.end[near], buffer_m)
             found.append(united(own.astype(np.int64) + begin, low, high))
@@ -122,11 +120,6 @@ def _covered_m(segments: Segments, others: Segments, buffer_m: float) -> float:
     """Metres of ``segments`` that lie within ``buffer_m`` of ``others``."""
     shares = covered(segments, others, buffer_m).shares(len(segments))
     return float((shares * segments.length_m).sum())
-
-
-def straight(start: Vectors, end: Vectors) -> NDArray[np.object_]:
-    """(N,) shapely LineStrings of two points each."""
-    return np.asarray(shapely.linestrings(np.stack((start, end), axis=1)), dtype=np.object_)
 
 
 def within(s: Vectors, d: Vectors, a: Vectors, b: Vectors, r: float) -> Interval:

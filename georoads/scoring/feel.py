@@ -7,23 +7,23 @@ much work it is to clean the layer up by hand.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.output.read import RoadLines
-from georoads.scoring.buffered import straight, united, within
+from georoads.scoring.buffered import within
+from georoads.scoring.doubled import doubled_m
 from georoads.scoring.params import ScoreParams
-from georoads.scoring.road_graph import Indices, RoadGraph
-from georoads.scoring.segments import Segments, longest, projected
+from georoads.scoring.road_graph import RoadGraph
+from georoads.scoring.segments import Segments, longest, projected, straight
 
-_CHUNK = 50_000
-_AWAY = 4.0
-"""Roads that leave a node within 15° of each other are one road width apart after 4 widths: nearer to a node
-that they share they are no doubled road but a fork."""
+_CHUNK = 200_000
+"""Samples whose distances are measured at once: bounds memory."""
 _SAMPLE_M = 2.0
 """Lateral distances are measured at the middles of parts of this length."""
 
@@ -90,41 +90,6 @@ def dangles(graph: RoadGraph, layer: RoadLines, crs: str, bound_m: float) -> NDA
     return np.asarray((graph.degree == 1) & inside, dtype=np.bool_)
 
 
-def doubled_m(graph: RoadGraph, distance_m: float, parallel_deg: float) -> float:
-    """Metres that run within a distance of another road of the graph, nearly parallel to it.
-
-    Both roads count. Not counted is what lies nearer than 4 times the distance to a node that both share. A
-    road also doubles itself, where it comes back after at least that way. Pieces that were drawn n times
-    count n times.
-    """
-    away = _AWAY * distance_m
-    pieces = _short_pieces(graph, away)
-    length = pieces.end_m - pieces.start_m
-    total = 0.0
-    tree = shapely.STRtree(straight(pieces.start, pieces.end))
-    for begin in range(0, len(length), _CHUNK):
-        part = slice(begin, begin + _CHUNK)
-        own, near = tree.query(
-            straight(pieces.start[part], pieces.end[part]), predicate="dwithin", distance=distance_m
-        )
-        own = own + begin
-        way, other_way = pieces.end[own] - pieces.start[own], pieces.end[near] - pieces.start[near]
-        cross = np.abs(way[:, 0] * other_way[:, 1] - way[:, 1] * other_way[:, 0])
-        gap = np.maximum(pieces.start_m[near] - pieces.end_m[own], pieces.start_m[own] - pieces.end_m[near])
-        gap = np.minimum(gap, _gap_around(graph, pieces.edge[own], gap, length[own] + length[near]))
-        parallel = cross <= np.sin(np.radians(parallel_deg)) * length[own] * length[near]
-        kept = parallel & ((pieces.edge[own] != pieces.edge[near]) | (gap >= away))
-        own, near, way = own[kept], near[kept], way[kept]
-        low, high = within(pieces.start[own], way, pieces.start[near], pieces.end[near], distance_m)
-        least, most = _away_from_shared(graph, pieces.edge[own], pieces.edge[near], away)
-        low = np.maximum(low, (least - pieces.start_m[own]) / length[own])
-        high = np.minimum(high, (most - pieces.start_m[own]) / length[own])
-        shares = united(own - begin, low, high).shares(len(length[part]))
-        shares = np.where(pieces.drawn[part] > 1, 1.0, shares)
-        total += float((shares * length[part] * pieces.drawn[part]).sum())
-    return total
-
-
 def sharp_bends(graph: RoadGraph, bend_deg: float) -> int:
     """Number of points between nodes where the direction changes by more than ``bend_deg``."""
     if not graph.n_edges:
@@ -145,67 +110,44 @@ def jitter_m(graph: RoadGraph, reference: Segments, buffer_m: float) -> float | 
     """Root mean square of the distance to the reference, over the metres that lie within the buffer."""
     if not len(reference):
         return None
-    tree = shapely.STRtree(straight(reference.start, reference.end))
     squares = metres = 0.0
-    for begin in range(0, len(graph.pieces), _CHUNK):
-        pieces = _short_pieces(graph, _SAMPLE_M, slice(begin, begin + _CHUNK))
-        weight = pieces.end_m - pieces.start_m
-        (own, _), gap = tree.query_nearest(
-            shapely.points((pieces.start + pieces.end) / 2),
-            max_distance=buffer_m,
-            return_distance=True,
-            all_matches=False,
-        )
-        squares += float((weight[own] * gap * gap).sum())
-        metres += float(weight[own].sum())
+    for part in _parts(np.ceil(graph.pieces.length_m / _SAMPLE_M)):
+        gap, weight = _gaps(graph.pieces, part, reference, buffer_m)
+        near = gap <= buffer_m
+        squares += float((weight[near] * gap[near] * gap[near]).sum())
+        metres += float(weight[near].sum())
     return float(np.sqrt(squares / metres)) if metres else None
 
 
-@dataclass(frozen=True)
-class _Pieces:
-    """Straight pieces: ends (N, 2), edge (N,), metres along the edge of both ends (N,), times drawn (N,)."""
-
-    start: Points
-    end: Points
-    edge: Indices
-    start_m: NDArray[np.float64]
-    end_m: NDArray[np.float64]
-    drawn: Indices
+def _parts(samples: NDArray[np.float64]) -> Iterator[slice]:
+    """Slices of pieces that have about ``_CHUNK`` samples together."""
+    number = np.cumsum(samples) // _CHUNK
+    bounds = [0, *(np.flatnonzero(number[1:] > number[:-1]) + 1).tolist(), len(samples)]
+    yield from (slice(low, high) for low, high in pairwise(bounds))
 
 
-def _short_pieces(graph: RoadGraph, longest_m: float, part: slice = slice(None)) -> _Pieces:
-    """Some straight pieces of the edges, divided into equal parts of at most ``longest_m``."""
-    from_m, drawn = graph.piece_from_m[part], graph.drawn[part]
-    start, way = graph.pieces.start[part], (graph.pieces.end - graph.pieces.start)[part]
-    edge, length = graph.pieces.line[part], graph.pieces.length_m[part]
-    parts = np.maximum(np.ceil(length / longest_m), 1).astype(np.int64)
-    of = np.repeat(np.arange(len(length)), parts)
-    rank = np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
-    low, high = rank / parts[of], (rank + 1) / parts[of]
-    return _Pieces(
-        start[of] + low[:, None] * way[of],
-        start[of] + high[:, None] * way[of],
-        edge[of],
-        from_m[of] + low * length[of],
-        from_m[of] + high * length[of],
-        drawn[of],
-    )
-
-
-def _gap_around(
-    graph: RoadGraph, edge: Indices, gap: NDArray[np.float64], lengths: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Metres between two pieces of a loop the other way round; inf where the edge is no loop."""
-    loop = graph.edge_nodes[edge, 0] == graph.edge_nodes[edge, 1]
-    return np.where(loop, graph.length_m[edge] - gap - lengths, np.inf)
-
-
-def _away_from_shared(
-    graph: RoadGraph, edge: Indices, other: Indices, away_m: float
+def _gaps(
+    pieces: Segments, part: slice, reference: Segments, buffer_m: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Metres along each edge between which it is ``away_m`` or more from the nodes shared with the other."""
-    ends, other_ends = graph.edge_nodes[edge], graph.edge_nodes[other]
-    shared = (ends[:, :, None] == other_ends[:, None, :]).any(axis=2) & (edge != other)[:, None]
-    least = np.where(shared[:, 0], away_m, -np.inf)
-    most = np.where(shared[:, 1], graph.length_m[edge] - away_m, np.inf)
-    return least, most
+    """Distance of each sample of some pieces to the reference, inf where it is far; metres it stands for."""
+    start, end = pieces.start[part], pieces.end[part]
+    way = end - start
+    length = np.hypot(way[:, 0], way[:, 1])
+    count = np.maximum(np.ceil(length / _SAMPLE_M), 1).astype(np.int64)
+    nearest = np.full(count.sum(), np.inf)
+    own, near = reference.tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
+    low, high = within(start[own], way[own], reference.start[near], reference.end[near], buffer_m)
+    # One sample more on either side, so that rounding loses none.
+    first = np.maximum(np.floor(np.minimum(low, 1) * count[own] - 1.5), 0).astype(np.int64)
+    last = np.minimum(np.ceil(np.maximum(high, 0) * count[own] + 0.5), count[own] - 1).astype(np.int64)
+    several = np.maximum(last - first + 1, 0)
+    pair = np.repeat(np.arange(len(own)), several)
+    rank = np.arange(len(pair)) - np.repeat(np.cumsum(several) - several, several) + first[pair]
+    own, near = own[pair], near[pair]
+    xy = start[own] + ((rank + 0.5) / count[own])[:, None] * way[own]
+    base = reference.start[near]
+    along = reference.end[near] - base
+    share = np.clip(((xy - base) * along).sum(axis=1) / (along * along).sum(axis=1), 0.0, 1.0)
+    gap = xy - base - share[:, None] * along
+    np.minimum.at(nearest, (np.cumsum(count) - count)[own] + rank, np.hypot(gap[:, 0], gap[:, 1]))
+    return nearest, np.repeat(length / count, count)

@@ -58,10 +58,8 @@ def spread(parts: Indices, graph: RoadGraph, *, middles: bool) -> Places:
 def piece_at(graph: RoadGraph, places: Places) -> Indices:
     """(N,) int64: the straight piece on which each place lies."""
     # Pieces stand in the order of (edge, metres), and so do the places once edges are laid end to end.
-    before = np.concatenate(([0.0], np.cumsum(graph.length_m)))
-    edge = graph.pieces.line
-    starts = before[edge] + graph.piece_from_m
-    found = np.searchsorted(starts, before[places.edge] + places.along_m, side="right") - 1
+    edges, pieces = graph.laid_m
+    found = np.searchsorted(pieces, edges[places.edge] + places.along_m, side="right") - 1
     first = graph.offsets[places.edge] - places.edge
     last = graph.offsets[places.edge + 1] - places.edge - 2
     return np.clip(found, first, last)
@@ -96,7 +94,7 @@ def snap(graph: RoadGraph, places: Places, other: RoadGraph, distance_m: float) 
 def _nearest(graph: RoadGraph, places: Places, other: RoadGraph, distance_m: float) -> tuple[Indices, Places]:
     """Index of the places that have a near one on the other graph, and those."""
     xy = locate(graph, places)
-    own, piece = other.tree.query(shapely.points(xy), predicate="dwithin", distance=distance_m)
+    own, piece = other.pieces.tree.query(shapely.points(xy), predicate="dwithin", distance=distance_m)
     start = other.pieces.start[piece]
     way = other.pieces.end[piece] - start
     share = np.clip(((xy[own] - start) * way).sum(axis=1) / (way * way).sum(axis=1), 0.0, 1.0)

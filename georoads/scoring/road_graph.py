@@ -83,14 +83,28 @@ class RoadGraph:
         return self.reach_m[keep]
 
     @cached_property
+    def laid_m(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where each edge (E + 1,) and each piece (P - E,) begins when all are laid end to end, in metres."""
+        edges = np.concatenate(([0.0], np.cumsum(self.length_m)))
+        return edges, edges[self.pieces.line] + self.piece_from_m
+
+    @cached_property
     def length_m(self) -> NDArray[np.float64]:
         """(E,) float64, metres."""
         return self.reach_m[self.offsets[1:] - 1]
 
     @cached_property
-    def tree(self) -> shapely.STRtree:
-        """Spatial index of the pieces."""
-        return shapely.STRtree(shapely.linestrings(np.stack((self.pieces.start, self.pieces.end), axis=1)))
+    def _ends_at_nodes(self) -> tuple[Indices, Indices]:
+        """Edges in the order of the nodes where they end; (N + 1,) where those of each node begin."""
+        order = np.argsort(self.edge_nodes.ravel(), kind="stable")
+        return order // 2, np.concatenate(([0], np.cumsum(self.degree)))
+
+    def edges_at(self, nodes: Indices) -> Indices:
+        """Edges that end at one of these nodes or more, in rising order."""
+        edges, starts = self._ends_at_nodes
+        count = self.degree[nodes]
+        rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        return np.unique(edges[np.repeat(starts[nodes], count) + rank])
 
 
 @dataclass(frozen=True)
@@ -149,7 +163,9 @@ def _vertices(layer: RoadLines, crs: str) -> _Vertices:
     _, first, vertex = np.unique((cell[:, 0] << 32) + cell[:, 1], return_index=True, return_inverse=True)
     pairs = np.column_stack((vertex[:-1], vertex[1:]))
     pairs = np.sort(pairs[(line[1:] == line[:-1]) & (vertex[1:] != vertex[:-1])], axis=1)
-    pairs, drawn = np.unique(pairs, axis=0, return_counts=True)
+    # One number for both again: whole rows are sorted many times slower.
+    pair, drawn = np.unique(pairs[:, 0] * len(first) + pairs[:, 1], return_counts=True)
+    pairs = np.column_stack(np.divmod(pair, max(len(first), 1)))
     return _Vertices(source[first], xy[first], pairs.astype(np.int64), drawn.astype(np.int64))
 
 

@@ -32,8 +32,8 @@ class Routes:
         self.graph = graph
 
     @cached_property
-    def _shortest_edges(self) -> tuple[Indices, Indices, Metres]:
-        """From, to and metres in both directions, sorted; of parallel edges the shortest, no loops."""
+    def _shortest_edges(self) -> tuple[Metres, NDArray[np.int32], NDArray[np.int32]]:
+        """Between nodes, both ways, as parts of a CSR matrix; of parallel edges the shortest, no loops."""
         u, v = self.graph.edge_nodes.T
         start, end = np.concatenate((u, v)), np.concatenate((v, u))
         metres = np.tile(self.graph.length_m, 2)
@@ -42,44 +42,55 @@ class Routes:
         new = np.ones(len(start), dtype=bool)
         new[1:] = (start[1:] != start[:-1]) | (end[1:] != end[:-1])
         keep = new & (start != end)
-        return start[keep], end[keep], metres[keep]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(start[keep], minlength=len(self.graph.node_xy)))))
+        return metres[keep], end[keep].astype(np.int32), starts.astype(np.int32)
 
     def to_nodes(self, sources: Places, limit_m: float = np.inf) -> Metres:
         """(S, N) float64 metres from each source to each node; inf where no route is, or beyond the limit."""
-        u, v, metres = self._shortest_edges
+        metres, column, starts = self._shortest_edges
         n, s = len(self.graph.node_xy), len(sources)
         # Each source is a node of its own, from which one can only leave: to both ends of its edge.
-        ends = self.graph.edge_nodes[sources.edge]
+        ends = self.graph.edge_nodes[sources.edge].astype(np.int32)
         to_first = sources.along_m
         to_last = np.maximum(self.graph.length_m[sources.edge] - sources.along_m, 0.0)
         loop = ends[:, 0] == ends[:, 1]
         to_first = np.where(loop, np.minimum(to_first, to_last), to_first)
-        leaving = n + np.arange(s)
-        row = np.concatenate((u, leaving, leaving[~loop]))
-        column = np.concatenate((v, ends[:, 0], ends[~loop, 1]))
-        weight = np.concatenate((metres, to_first, to_last[~loop]))
-        order = np.argsort(row, kind="stable")
-        starts = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=n + s))))
+        ways = np.column_stack((np.ones_like(loop), ~loop))
+        metres = np.concatenate((metres, np.column_stack((to_first, to_last))[ways]))
+        column = np.concatenate((column, ends[ways]))
+        starts = np.concatenate((starts, starts[-1] + np.cumsum(ways.sum(axis=1), dtype=np.int32)))
         # Built from its parts: a place on a node has edges of no length, which other ways of building drop.
-        matrix = csr_matrix((weight[order], column[order], starts), shape=(n + s, n + s))
-        found = dijkstra(matrix, directed=True, indices=leaving, limit=limit_m)
+        matrix = csr_matrix((metres, column, starts), shape=(n + s, n + s))
+        found = dijkstra(matrix, directed=True, indices=n + np.arange(s), limit=limit_m)
         return np.asarray(found[:, :n], dtype=np.float64)
 
-    def to_places(self, node_m: Metres, edge: int, along_m: float, places: Places) -> Metres:
-        """(K,) float64 metres from a source to places; inf where no route is, or where there is no place.
+
+class Goals:
+    """Places that routes from many sources lead to; what they have in common is looked up once."""
+
+    def __init__(self, graph: RoadGraph, places: Places) -> None:
+        self._graph, self._places = graph, places
+
+    @cached_property
+    def _ends(self) -> tuple[Indices, Indices, Metres]:
+        """First and last node of each place's edge, and the metres to the last."""
+        first, last = (np.ascontiguousarray(ends) for ends in self._graph.edge_nodes[self._places.edge].T)
+        return first, last, self._graph.length_m[self._places.edge] - self._places.along_m
+
+    def metres(self, node_m: Metres, edge: int, along_m: float) -> Metres:
+        """(K,) float64 metres from a source to the places; inf where no route is, or where there is no place.
 
         Args:
             node_m: (N,) metres from the source to the nodes.
             edge, along_m: where the source lies.
-            places: where to.
         """
-        ends = self.graph.edge_nodes[places.edge]
-        back = self.graph.length_m[places.edge] - places.along_m
-        metres = np.minimum(node_m[ends[:, 0]] + places.along_m, node_m[ends[:, 1]] + back)
+        first, last, back_m = self._ends
+        places = self._places
+        metres = np.minimum(node_m[first] + places.along_m, node_m[last] + back_m)
         same = np.flatnonzero(places.edge == edge)
         metres[same] = np.minimum(metres[same], np.abs(places.along_m[same] - along_m))
         metres[places.edge < 0] = np.inf
-        return metres
+        return np.asarray(metres, dtype=np.float64)
 
 
 def chunks(count: int, *graphs: RoadGraph) -> Iterator[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,16 @@ class Segments:
         """(N,) float64, metres."""
         d = self.end - self.start
         return np.hypot(d[:, 0], d[:, 1])
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Spatial index of the pieces."""
+        return shapely.STRtree(straight(self.start, self.end))
+
+
+def straight(start: Points, end: Points) -> NDArray[np.object_]:
+    """(N,) shapely LineStrings of two points each."""
+    return np.asarray(shapely.linestrings(np.stack((start, end), axis=1)), dtype=np.object_)
 
 
 def local_crs(layers: tuple[RoadLines, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from georoads.jobs.atomic import printable
 from georoads.scoring.apls import Direction
 from georoads.scoring.score import Score
 
@@ -50,6 +51,7 @@ def table(score: Score, proposal: str = "proposal", reference: str = "reference"
     ]
     rows = [row for _, part in titled for row in part]
     wide, far = max(len(name) for name, _, _ in rows), max(len(number) for _, number, _ in rows)
+    proposal, reference = printable(proposal), printable(reference)
     lines = [f"{proposal} ({score.proposal_km:.2f} km) against {reference} ({score.reference_km:.2f} km)"]
     for title, part in titled:
         lines += ["", title]

@@ -95,7 +95,8 @@ def _reached(graph: RoadGraph, seed: Places, node_m: Metres, params: ScoreParams
     from either end up to there; those that fall on nodes are taken with the nodes.
     """
     step, radius = params.topo_step_m, params.topo_radius_m
-    edge, begin, length, ends_m = _stretches(graph, seed, node_m, radius)
+    near = np.flatnonzero(np.isfinite(node_m))  # a few of all nodes: what follows looks at no others
+    edge, begin, length, ends_m = _stretches(graph, seed, node_m, near)
     summit = np.clip((ends_m[:, 1] + length - ends_m[:, 0]) / 2, 0.0, length)
     upward = np.minimum(summit + _SAME_M, length - _SAME_M)
     downward = np.minimum(length - summit - _SAME_M, length - _SAME_M)
@@ -105,29 +106,29 @@ def _reached(graph: RoadGraph, seed: Places, node_m: Metres, params: ScoreParams
         np.concatenate((edge[rising], edge[falling])),
         np.concatenate((begin[rising] + rise, begin[falling] + length[falling] - fall)),
     )
-    known = np.where(np.isfinite(node_m), node_m, 0.0)
-    whole = np.abs(node_m - step * np.rint(known / step)) <= _SAME_M
-    on_nodes = graph.node_xy[whole & (node_m <= radius + _SAME_M)]
+    near_m = node_m[near]
+    whole = np.abs(near_m - step * np.rint(near_m / step)) <= _SAME_M
+    on_nodes = graph.node_xy[near[whole & (near_m <= radius + _SAME_M)]]
     # Where the seed is a node itself, it is among the nodes.
-    is_node = bool((node_m <= _SAME_M).any())
+    is_node = bool((near_m <= _SAME_M).any())
     start = np.empty((0, 2)) if is_node else locate(graph, seed)
     return np.concatenate((start, on_nodes, locate(graph, on_edges)))
 
 
 def _stretches(
-    graph: RoadGraph, seed: Places, node_m: Metres, radius: float
+    graph: RoadGraph, seed: Places, node_m: Metres, near: Indices
 ) -> tuple[Indices, Metres, Metres, Metres]:
-    """Edges that the radius touches, that of the seed in two: edge, begin, length, metres at the ends."""
+    """Edges at the nodes in reach, that of the seed in two: edge, begin, length, metres at the ends."""
     here, at = int(seed.edge[0]), float(seed.along_m[0])
-    node_edge_m = node_m[graph.edge_nodes]
-    touched = np.flatnonzero(node_edge_m.min(axis=1) < radius)
+    touched = graph.edges_at(near)
     touched = touched[touched != here]
     whole = graph.length_m[here]
     edge = np.concatenate((touched, [here, here]))
     begin = np.concatenate((np.zeros(len(touched)), [0.0, at]))
     length = np.concatenate((graph.length_m[touched], [at, whole - at]))
-    own = [[node_edge_m[here, 0], 0.0], [0.0, node_edge_m[here, 1]]]
-    return edge.astype(np.int64), begin, length, np.concatenate((node_edge_m[touched], own))
+    first_m, last_m = node_m[graph.edge_nodes[here]]
+    own = [[first_m, 0.0], [0.0, last_m]]
+    return edge.astype(np.int64), begin, length, np.concatenate((node_m[graph.edge_nodes[touched]], own))
 
 
 def _steps(end_m: Metres, up_to: Metres, step: float, radius: float) -> tuple[Indices, Metres]:

@@ -74,7 +74,9 @@ def start_run(
         then = json.loads(made_with.read_text(encoding="utf-8"))
         changed = _first_difference(then, now, "")
         if changed:
-            raise GeoroadsError(f"{folder} was started with another {changed}", "start a new run")
+            raise GeoroadsError(
+                f"{folder} was started with another {changed}", "start a new run with another --output"
+            )
         return read_history(folder)
     folder.mkdir(parents=True, exist_ok=True)
     made_with.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
@@ -144,7 +146,7 @@ def load_state(
         with safe_open(path, framework="pt") as f:
             position = Position(**json.loads(f.metadata()["position"]))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as e:
-        raise GeoroadsError(f"{path} cannot be read: {e}", "start a new run") from e
+        raise GeoroadsError(f"{path} cannot be read: {e}", "start a new run with another --output") from e
     network.load_state_dict(_below(tensors, "network."))
     average.load_state_dict(_below(tensors, "average."))
     state: dict[int, dict[str, torch.Tensor]] = {}

@@ -18,6 +18,7 @@ from contextlib import closing
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -28,6 +29,7 @@ import shapely
 from command_line import Ended, contents, refused, typed, unchanged
 from drawn_evaluation import BrightIsRoad
 from drawn_pairs import draw_pairs
+from scipy.sparse.csgraph import dijkstra
 
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import save_checkpoint
@@ -60,8 +62,8 @@ def truth(tmp_path: Path) -> Path:
     return save(tmp_path / "truth.gpkg", LINES, kind="LineString")
 
 
-def scored(roads: Path, truth: Path) -> dict[str, float]:
-    ended = typed("score", roads, truth, "-q", "--json", "-")
+def scored(roads: Path, truth: Path, *flags: str) -> dict[str, float]:
+    ended = typed("score", roads, truth, "-q", "--json", "-", *flags)
     assert ended.code == 0, ended.err
     return json.loads(ended.out)
 
@@ -85,8 +87,23 @@ def test_53_a_layer_that_is_not_there(truth: Path, tmp_path: Path) -> None:
     refused_layer(trees, truth, "trees.gpkg has 0 layers of lines", "layers: trees")
     save(trees, LINES, kind="LineString", layer="streets")
     assert scored(trees, truth)["f1"] == 1.0
-    save(trees, LINES, kind="LineString", layer="paths")
+    save(trees, LINES[1:], kind="LineString", layer="paths")
     refused_layer(trees, truth, "trees.gpkg has 2 layers of lines", "layers: trees, streets, paths")
+    refused("score", trees, truth, says="2 layers", hint="--layer names it")
+    refused("score", truth, trees, says="2 layers", hint="--reference-layer names it")
+    refused("score", trees, truth, "--layer", "canals", says="no layer 'canals'", hint="streets, paths")
+    assert scored(trees, truth, "--layer", "streets")["completeness"] == 1.0
+    assert scored(trees, truth, "--layer", "paths")["completeness"] < 1.0
+    both = "--layer", "streets", "--reference-layer", "paths"
+    assert scored(trees, trees, *both)["correctness"] < 1.0 == scored(trees, trees, *both)["completeness"]
+
+
+def test_53_a_geoparquet_holds_one_layer_without_a_name(truth: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    roads = tmp_path / "roads.parquet"
+    pyogrio.read_dataframe(truth).to_parquet(roads)
+    assert scored(roads, truth)["f1"] == 1.0
+    refused("score", roads, truth, "--layer", "roads", says="no layer 'roads'", hint="leave --layer out")
 
 
 def test_53_another_kind_of_geometry(truth: Path, tmp_path: Path) -> None:
@@ -147,13 +164,24 @@ def test_53_scores_are_defined_for_empty_layers(truth: Path, tmp_path: Path) -> 
         assert [found[k] for k in ("f1", "apls", "topo_f1", "node_f1")] == [expected] * 4
 
 
-def test_53_many_lines(tmp_path: Path) -> None:
+def test_53_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+
+    def counted(matrix: Any, *, indices: Any, **options: Any) -> Any:
+        searches.append((len(indices), len(indices) * matrix.shape[0]))
+        return dijkstra(matrix, indices=indices, **options)
+
+    monkeypatch.setattr("georoads.scoring.routes.dijkstra", counted)
     ys = np.arange(2000) * 20.0
     many = save(tmp_path / "many.gpkg", [f"LINESTRING (0 {y}, 50 {y})" for y in ys], kind="LineString")
     half = save(tmp_path / "half.gpkg", [f"LINESTRING (0 {y}, 50 {y})" for y in ys[::2]], kind="LineString")
     found = scored(half, many)
     assert (found["completeness"], found["correctness"]) == (pytest.approx(0.5), 1.0)
     assert found["reference_km"] == pytest.approx(100, rel=1e-3)
+    # However many lines there are, routes start from 500 places of either network, and from 500 for TOPO.
+    starts, cells = zip(*searches, strict=True)
+    assert sum(starts) <= 2 * (500 + 500) + (500 + 500)
+    assert max(cells) <= 8_000_000
 
 
 # 54: names that are code elsewhere
@@ -306,6 +334,38 @@ def test_54_a_browser_runs_nothing_of_a_report(report: Path, tmp_path: Path) -> 
     if title_in_a_browser(naive) != "9":
         pytest.skip("this browser does not run here")
     assert title_in_a_browser(report / "report.html") not in ("", "9")
+
+
+@pytest.fixture
+def map_page(mask: Path) -> Path:
+    """A map in which file, layer, scene, attribute and its name are hostile."""
+    end = "</script><script>document.title=9</script><!--"
+    frame = pyogrio.read_dataframe(save(mask.parent / "a.gpkg", LINES, kind="LineString"))
+    frame[end], frame["<b>"] = end, f"{end}\x1b[2J\u2028"
+    pyogrio.write_dataframe(frame, mask.parent / "b.gpkg", layer=EVIL)
+    roads = (mask.parent / "b.gpkg").rename(mask.parent / f"{EVIL}.gpkg")
+    shutil.copy(mask, mask.parent / "scene <i>.tif")
+    done(typed("view", roads, "--scene", mask.parent / "scene <i>.tif", "-o", mask.parent / "map.html"))
+    return mask.parent / "map.html"
+
+
+def test_54_the_map_runs_nothing_but_its_own_script(map_page: Path) -> None:
+    content = map_page.read_text(encoding="utf-8")
+    page = _Page(content)
+    assert content.count("&lt;img src=x onerror=document.title=9&gt;&amp;amp;") >= 2
+    assert "scene &lt;i&gt;.tif" in content and "<i>" not in content
+    scripts = [a for t, a in page.tags if t == "script"]
+    assert scripts == [{"type": "application/json", "id": "data"}, {}]
+    assert not any(tag in ("iframe", "object", "form", "base") for tag, _ in page.tags)
+    assert not any(name.startswith("on") or name == "style" for _, a in page.tags for name in a)
+    assert all(str(a[k]).startswith("data:") for _, a in page.tags for k in ("src", "href") if k in a)
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    assert "default-src 'none'" in str(policy) and "unsafe" not in str(policy) and "http" not in str(policy)
+
+
+def test_54_a_browser_runs_nothing_of_the_names_in_a_map(map_page: Path) -> None:
+    title = title_in_a_browser(map_page)
+    assert title.startswith("x'); DROP TABLE roads;--") and title.endswith(".gpkg")
 
 
 # 55: GeoJSON without end

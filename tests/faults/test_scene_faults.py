@@ -45,8 +45,8 @@ def local_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def cross(height: int = 200, width: int = 300, bands: int = 3) -> NDArray[np.uint8]:
     """(bands, height, width): two bright roads that cross at (width // 3, height // 2)."""
     values = np.random.default_rng(1).normal(80, 1, (bands, height, width))
-    values[:, height // 2 - 4 : height // 2 + 4] = 150
-    values[:, :, width // 3 - 4 : width // 3 + 4] = 150
+    values[:, height // 2 - 2 : height // 2 + 2] = 150
+    values[:, :, width // 3 - 2 : width // 3 + 2] = 150
     return values.astype(np.uint8)
 
 
@@ -68,7 +68,7 @@ def extract(scene: Path | str, *more: str | Path) -> Ended:
     """Extract into roads.gpkg, with roads.json, and see that it went well."""
     folder = Path(scene).parent if Path(scene).is_file() else Path(str(more[-1]))
     ended = typed(
-        "extract", scene, "-o", folder / "roads.gpkg", "--threshold", "0.8", "--overwrite", "--json",
+        "extract", scene, "-o", folder / "roads.gpkg", "--threshold", "0.7", "--overwrite", "--json",
         folder / "roads.json", *(m for m in more if m != folder),
     )  # fmt: skip
     assert ended.code == 0, ended.err
@@ -201,7 +201,7 @@ def test_06_turned_sheared_and_south_up(tmp_path: Path, kind: str, step: float) 
 def test_07_bands(tmp_path: Path) -> None:
     def seen(bands: int, *more: str, alpha: bool = False) -> str:
         values = cross(bands=bands)
-        scene = write(tmp_path / "a.tif", values, **({"alpha": "yes"} if alpha else {}))
+        scene = write(tmp_path / "a.tif", values, alpha="yes" if alpha else "no")
         ended = typed("info", scene, *more)
         assert ended.code == 0, ended.err
         return ended.out
@@ -228,7 +228,7 @@ def test_07_bands(tmp_path: Path) -> None:
 def test_08_values_that_are_not_bytes(tmp_path: Path, dtype: str, factor: float) -> None:
     extract(write(tmp_path / "bytes.tif", cross()))
     twin = lines(tmp_path / "bytes.tif")
-    scene = write(tmp_path / "a.tif", (cross() * factor).astype(dtype))
+    scene = write(tmp_path / "a.tif", (cross().astype(np.float64) * factor).astype(dtype))
     assert "values stretched from" in extract(scene).err
     assert lines(scene).hausdorff_distance(twin) < 2
     extract(scene, "--set", f"scene.rescale=[{70 * factor}, {160 * factor}]")
@@ -338,7 +338,7 @@ GROUND = {
 def test_14_metres_on_the_ground(tmp_path: Path, kind: str) -> None:
     crs, transform = GROUND[kind]
     values = np.full((3, 300, 900), 80, dtype=np.uint8)
-    values[:, 146:154] = values[:, :, 96:104] = values[:, :, 796:804] = 150
+    values[:, 148:152] = values[:, :, 98:102] = values[:, :, 798:802] = 150
     extract(write(tmp_path / "a.tif", values, crs=crs, transform=transform))
     _, _, _, (metres,) = pyogrio.raw.read(tmp_path / "roads.gpkg", layer="roads", columns=["length_m"])
     ends = np.array([transform @ (100, 150), transform @ (800, 150)])

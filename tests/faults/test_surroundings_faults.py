@@ -15,7 +15,12 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import contents, refused, typed, unchanged
+from drawn_evaluation import BrightIsRoad
+from drawn_pairs import draw_pairs
 
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import save_checkpoint
+from georoads.model.config import ModelConfig
 from georoads.network.compiled import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +63,7 @@ def run(
         "emoji 🛣 é e\u0301",
         "-o",
         "a!b;c|d&e?",
+        "zip:s3:a",
         "#?*[1]\\",
         "\x1b[31mred\x07",
         "n" * 230,
@@ -108,6 +114,46 @@ def test_18_a_name_that_is_not_utf8_is_refused_and_escaped(tmp_path: Path) -> No
             ("score", f"{name}.gpkg", f"{name}.gpkg"),
         ):
             refused(*command, says="lat\\udce9in.", hint="rename the file")
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "words",
+    [
+        "vectorize @scene.tif -o @out.gpkg",
+        "predict @scene.tif -o @out.tif --model @stub.safetensors",
+        "extract @scene.tif -o @out.gpkg --model @stub.safetensors",
+        "info @scene.tif --model @stub.safetensors",
+        "info @set",
+        "tiles @scene.tif --roads @roads.gpkg -o @out --size 64 --overlap 16 --model @stub.safetensors",
+        "evaluate @set --model @stub.safetensors --report @out",
+        "train @set --dry-run",
+        "score @roads.gpkg @roads.gpkg --explain @out.gpkg",
+        "view @roads.gpkg -o @out.html",
+    ],
+)
+def test_18_no_command_prints_what_a_terminal_would_obey(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("inference.select", "walk"):
+        monkeypatch.setattr(f"georoads.{module}.open_runtime", lambda *arguments: BrightIsRoad())
+    named = {w: tmp_path / f"\x1b[2J\x9b0m\r{w[1:]}" for w in [*words.split(), "@roads.gpkg"] if w[0] == "@"}
+    for word, path in named.items():
+        if word == "@scene.tif":
+            draw_mask(path)
+        elif word == "@set":
+            draw_pairs(path, list("abcd"), index="name,gsd_m\na,0.5\nb,0.5\nc,0.5\nd,0.5\n")
+        elif word == "@stub.safetensors":
+            card = ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.5,) * 3, 0.5, 64, 16, 0.5)
+            save_checkpoint(tmp_path, path.stem, {}, card)
+        elif word == "@roads.gpkg":
+            mask = draw_mask(tmp_path / "mask.tif")
+            assert typed("vectorize", mask, "-o", path, "-q").code == 0
+    ended = typed(*(named.get(word, word) for word in words.split()))
+    assert ended.code == 0, ended.err
+    escaped = "\\u001b[2J\\u009b0m\\r" if words.startswith("train") else "\\x1b[2J\\x9b0m\\r"
+    assert escaped in ended.out + ended.err  # train prints JSON
+    assert all(line.isprintable() for line in (ended.out + ended.err).split("\n"))
 
 
 # 50: nobody reads our output

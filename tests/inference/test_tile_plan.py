@@ -68,6 +68,15 @@ def test_around_a_window_the_plan_of_a_crop_blends_what_the_whole_plan_does(
     assert (blend(part, window.relative_to(crop), here) == expected).all()
 
 
+@settings(max_examples=30, deadline=None)
+@given(PLANS)
+def test_what_is_not_needed_any_more_is_in_no_later_tile(plan: TilePlan) -> None:
+    for index in range(len(plan) - 1):
+        row, col = plan.needed_from(index)
+        gone = Window(0, 0, min(row, plan.height), min(col, plan.width))
+        assert not any(plan.window(i).intersect(gone).size for i in range(index + 1, len(plan)))
+
+
 def test_touching_names_exactly_the_tiles_that_share_pixels() -> None:
     plan = TilePlan(200, 170, 64, 16)
     for window in (Window(0, 0, 1, 1), Window(60, 60, 30, 30), Window(199, 169, 1, 1), Window(47, 48, 1, 1)):

@@ -170,7 +170,7 @@ def test_bad_bounds(bounds: str) -> None:
 
 def test_bad_areas_are_refused(tmp_path: Path) -> None:
     bow = "POLYGON ((0 0, 1 1, 1 0, 0 1, 0 0))"
-    with pytest.raises(LayerError, match=r"a\.gpkg.*polygon 2 is invalid: Self-intersection"):
+    with pytest.raises(LayerError, match=r"a\.gpkg.*polygon 2 is no area: Self-intersection"):
         read_area(save(tmp_path / "a.gpkg", [SQUARE, bow]))
     with pytest.raises(LayerError, match=r"b\.gpkg.*row 1 is a LineString, not a polygon"):
         read_area(save(tmp_path / "b.gpkg", ["LINESTRING (0 0, 1 1)"]))

@@ -1,0 +1,167 @@
+"""Killed at random moments: python benchmarks/chaos.py [--extract 50] [--train 10] [--side 4096] [--seed 1]
+
+EXTRACT runs of ``extract`` (and as many of ``predict``) on a drawn scene of SIDE x SIDE pixels with the
+network of memory.py, each killed with SIGKILL twice at moments drawn evenly from an undisturbed run's time, and
+resumed until it is done: the probability raster must have the same bytes, the road layer the same rows, and no
+other file may stay. TRAIN kills of one training of a tiny network, resumed each time: the weights must be the
+same bytes as those of a training that was left alone. Prints the figures; ends with 1 when anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from memory import draw_scene, threshold_network
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "data"))
+from drawn_pairs import draw_pairs
+
+RECIPE = """
+[model]
+architecture = "Unet"
+encoder = "resnet18"
+encoder_weights = "none"
+[model.options]
+decoder_channels = [16, 8, 8, 8, 8]
+[chip]
+size_px = 64
+[train]
+epochs = 24
+batch = 4
+precision = "fp32"
+augmentation = "flips"
+workers = 0
+samples = 0
+[tile]
+tile_px = 96
+overlap_px = 32
+[[data]]
+path = "{path}"
+gsd_m = 0.5
+"""
+
+
+def georoads(arguments: list[str | Path], kill_after_s: float | None = None) -> tuple[int, str]:
+    """Run a command, killed after a time if it is still running: exit code and what it said."""
+    command = [sys.executable, "-m", "georoads", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _, said = process.communicate(timeout=kill_after_s)
+            return process.returncode, said
+        process.kill()
+        _, said = process.communicate()
+        return process.returncode, said
+
+
+def digest(path: Path) -> str:
+    """Of a layer's rows, or of a file's bytes."""
+    if path.suffix != ".gpkg":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = [db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in ("roads", "nodes")]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def until_done(command: list[str | Path], moments: list[float]) -> int:
+    """Run and kill at the moments, then to the end; how many kills hit."""
+    hits = 0
+    for moment in moments:
+        code, said = georoads(command, moment)
+        if code == 0:
+            return hits
+        if code != -9:
+            raise SystemExit(f"ended with {code} by itself: {said}")
+        hits += 1
+    code, said = georoads(command)
+    if code:
+        raise SystemExit(f"did not resume: {said}")
+    return hits
+
+
+def chaos_of_extract(folder: Path, runs: int, side: int, draw: random.Random) -> None:
+    """Kill predict and extract."""
+    scene, model = folder / "scene.tif", threshold_network(folder)
+    draw_scene(scene, side, side)
+    out = folder / "out"
+    out.mkdir()
+    for command, name in (("extract", "roads.gpkg"), ("predict", "p.tif")):
+        arguments: list[str | Path] = [command, scene, "-o", out / name, "--model", model, "-q", "--resume"]
+        georoads(arguments)  # compiles
+        (out / name).unlink()
+        started = time.monotonic()
+        georoads(arguments)
+        whole_s, whole = time.monotonic() - started, digest(out / name)
+        hits = differing = left = 0
+        for _ in range(runs):
+            (out / name).unlink()
+            hits += until_done(arguments, [draw.uniform(0, whole_s) for _ in range(2)])
+            differing += digest(out / name) != whole
+            left += len(list(out.iterdir())) - 1
+        print(
+            f"{command}: {runs} runs, {hits} kills, {differing} differ, {left} files left behind", flush=True
+        )
+        (out / name).unlink()
+        if differing or left:
+            raise SystemExit(1)
+
+
+def chaos_of_training(folder: Path, kills: int, draw: random.Random) -> None:
+    """Kill one training again and again."""
+    data = draw_pairs(folder / "data", [f"t{i:02d}" for i in range(12)])
+    recipe = folder / "recipe.toml"
+    recipe.write_text(RECIPE.format(path=data))
+    weights = {}
+    for name in ("whole", "killed"):
+        command: list[str | Path] = ["train", data, "--recipe", recipe, "-o", folder / name, "-q"]
+        started, hits = time.monotonic(), 0
+        if name == "whole":
+            code, said = georoads(command)
+            whole_s = time.monotonic() - started
+        else:
+            # The first is to leave a run that can be gone on with; each gets a little further than the last.
+            resumed = command
+            while hits < kills:
+                code, said = georoads(resumed, draw.uniform(0.3, 0.7) * whole_s)
+                if code == 0:
+                    break
+                hits += code == -9
+                resumed = [*command, "--resume"] if (folder / name / "last.json").exists() else command
+            code, said = georoads(resumed) if code else (code, said)
+        if code:
+            raise SystemExit(f"training ended with {code}: {said}")
+        weights[name] = [digest(folder / name / f"{w}.safetensors") for w in ("best", "last")]
+    print(
+        f"train: {hits} kills, the weights are {'equal' if weights['whole'] == weights['killed'] else 'NOT equal'}"
+    )
+    if weights["whole"] != weights["killed"]:
+        raise SystemExit(1)
+
+
+def main() -> None:
+    """Run it all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--extract", type=int, default=50)
+    parser.add_argument("--train", type=int, default=10)
+    parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    draw = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if args.extract:
+            chaos_of_extract(folder, args.extract, args.side, draw)
+        if args.train:
+            chaos_of_training(folder, args.train, draw)
+
+
+if __name__ == "__main__":
+    main()

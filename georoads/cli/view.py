@@ -1,0 +1,48 @@
+"""georoads view: a road layer in, a map in one HTML page out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from georoads.cli import options
+
+
+@click.command()
+@click.argument("roads", type=options.PATH)
+@options.output("HTML page")
+@click.option("--scene", "scenes", type=options.PATH, multiple=True, help="Scene to lay under the lines.")
+@click.option("--layer", metavar="NAME", help="Layer of the file; default: the only one, or roads.")
+@click.option("--allow-vrt", is_flag=True, help="The scene may be a VRT whose sources lie in its folder.")
+@options.settings
+@options.overwrite
+@options.quiet
+def view(
+    roads: Path,
+    output: Path,
+    scenes: tuple[Path, ...],
+    layer: str | None,
+    allow_vrt: bool,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Draw ROADS as a map in one HTML page that any browser opens, without a network.
+
+    Lines have the colours of the layer's style in QGIS; pointing at one shows its attributes.
+    """
+    from georoads.jobs.settings import with_values
+    from georoads.scene.scene import SceneParams
+    from georoads.view.page import write_map
+
+    values = options.rooms(settings, scene=SceneParams())["scene"]
+    params = with_values(SceneParams(), values, "scene")
+    params = dataclasses.replace(params, allow_vrt=params.allow_vrt or allow_vrt)
+    made = write_map(roads, output, scenes, params, layer=layer, overwrite=overwrite)
+    if not quiet:
+        options.say(
+            f"{output}: {made.lines:,} lines, {made.length_m / 1000:,.2f} km, {made.page_bytes / 1e6:.1f} MB",
+            err=True,
+        )

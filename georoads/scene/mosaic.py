@@ -1,0 +1,171 @@
+"""Several scenes on one working grid: overlapping or side by side, in one CRS or many, seen as one.
+
+The network sees across their seams and a road is traced once, so nothing has to be stitched afterwards. Where
+scenes overlap, a pixel is that of the first scene, in the order given, in which it is valid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import SceneError
+from georoads.grid import Grid, Window
+from georoads.scene.read import SceneReader, outline_on, window_of, working_grid
+from georoads.scene.scene import Scene, SceneParams, open_scene
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Two scenes or more.
+
+    Attributes:
+        members: the scenes; the first decides the CRS, and wins where they overlap.
+    """
+
+    members: tuple[Scene, ...]
+
+    @property
+    def grid(self) -> Grid:
+        """Of the first scene."""
+        return self.members[0].grid
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the summary must say of each scene."""
+        return tuple(f"{m.path.name}: {said}" for m in self.members for said in m.messages)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all scenes and their order."""
+        return hashlib.sha256(" ".join(m.fingerprint for m in self.members).encode()).hexdigest()
+
+    @property
+    def held_m2(self) -> float:
+        """Ground of the blocks that the files hold."""
+        return sum(m.held_m2 for m in self.members)
+
+    def refuse_if_changed(self) -> None:
+        """Look whether the files are still those that were opened.
+
+        Raises:
+            SceneError: one is not.
+        """
+        for member in self.members:
+            member.refuse_if_changed()
+
+
+AnyScene = Scene | Mosaic
+
+
+def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
+    """One scene, or several as a mosaic.
+
+    Raises:
+        SceneError: as ``open_scene``; a scene is named twice.
+    """
+    if len(paths) == 1:
+        return open_scene(paths[0], params)
+    real = [path.resolve() for path in paths]
+    for path, file in zip(paths, real, strict=True):
+        if real.count(file) > 1:
+            raise SceneError(f"{path} is given twice", "name each scene once")
+    return Mosaic(tuple(open_scene(path, params) for path in paths))
+
+
+def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:
+    """The working grid of a scene; for a mosaic that of its first scene, made as large as all of them.
+
+    Raises:
+        SceneError: as ``working_grid``, for each of them; together they span too much.
+    """
+    if isinstance(scene, Scene):
+        return working_grid(scene, model_gsd_m, params)
+    anywhere = dataclasses.replace(params, bounds=None)
+    first, *_ = [working_grid(m, model_gsd_m, anywhere) for m in scene.members]  # refuses what is too coarse
+    windows = [_footprint(member, first) for member in scene.members]
+    top, left = min(w.row for w in windows), min(w.col for w in windows)
+    bottom, right = max(w.row + w.height for w in windows), max(w.col + w.width for w in windows)
+    whole = first.crop(Window(top, left, bottom - top, right - left))
+    if whole.width * whole.height > params.max_megapixels * 1e6:
+        raise SceneError(
+            f"the scenes span {whole.width} x {whole.height} pixels of {whole.gsd_m:g} m",
+            "give scenes that lie near each other, or --set scene.max_megapixels=…",
+        )
+    if params.bounds is None:
+        return whole
+    return whole.crop(window_of(params.bounds, scene.members[0], whole))
+
+
+def _footprint(scene: Scene, grid: Grid) -> Window:
+    """The window of a grid, which it may leave, that holds a scene; pixels that agree are not widened."""
+    px = outline_on(scene.grid, grid)
+    if not np.isfinite(px).all():
+        raise SceneError(
+            f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"
+        )
+    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
+    return Window(int(top), int(left), int(bottom - top), int(right - left))
+
+
+class MosaicReader:
+    """Open scenes that are read as one; each is opened when the first window touches it."""
+
+    def __init__(self, mosaic: Mosaic, grid: Grid) -> None:
+        self.grid = grid
+        self._parts = [(m, _footprint(m, grid).intersect(grid.window)) for m in mosaic.members]
+        self._open: dict[int, SceneReader] = {}
+
+    def __enter__(self) -> MosaicReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in [*self._open]:
+            self._close(number)
+
+    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """RGB (3, H, W) uint8, 0 where invalid, and validity (H, W) of a window inside the grid."""
+        rgb = np.zeros((3, window.height, window.width), dtype=np.uint8)
+        valid = np.zeros((window.height, window.width), dtype=bool)
+        for number, (_, part) in enumerate(self._parts):
+            common = part.intersect(window)
+            here = common.relative_to(window).slices
+            if not common.size or valid[here].all():
+                continue
+            values, seen = self._reader(number).read(common.relative_to(part))
+            new = seen & ~valid[here]
+            rgb[(slice(None), *here)][:, new] = values[:, new]
+            valid[here] |= new
+        return rgb, valid
+
+    def forget(self, row: int, col: int) -> None:
+        """Say that of the grid nothing above a row and west of a column will be asked for again."""
+        for number in [*self._open]:
+            part = self._parts[number][1]
+            if part.row + part.height <= row and part.col + part.width <= col:
+                self._close(number)
+            else:
+                self._open[number].forget(row - part.row, col - part.col)
+
+    def _reader(self, number: int) -> SceneReader:
+        if number not in self._open:
+            scene, part = self._parts[number]
+            self._open[number] = SceneReader(scene, self.grid.crop(part)).__enter__()
+        return self._open[number]
+
+    def _close(self, number: int) -> None:
+        self._open.pop(number).__exit__(None, None, None)
+
+
+def open_reader(scene: AnyScene, grid: Grid) -> SceneReader | MosaicReader:
+    """The reader of a scene, or of several, on a working grid."""
+    return SceneReader(scene, grid) if isinstance(scene, Scene) else MosaicReader(scene, grid)

@@ -1,0 +1,199 @@
+"""A layer of lines as a map shows it: in metres, with classes of colour and with its attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.errors import LayerError
+from georoads.grid import Points
+from georoads.jobs.atomic import printable
+from georoads.output.door import LINES, Features, read_features
+from georoads.output.errors_layer import LOOK, ErrorKind
+from georoads.output.style import CLASSES
+from georoads.output.widths import widths_of
+from georoads.view.plane import Bounds, Plane, box_of, plane_around
+
+MAX_POINTS = 10_000_000
+"""More than a browser handles well."""
+USUAL_WIDTH_M = 4.0
+"""Of lines whose width is not known, as in the style for QGIS."""
+_UNKNOWN = "#b8c2cc"
+_PLAIN = "#fdbc2c"
+
+
+@dataclass(frozen=True)
+class LineClass:
+    """Lines that look alike.
+
+    Attributes:
+        label: for the legend.
+        colour: as #rrggbb.
+        least_px: the line is never drawn thinner, in pixels of a screen.
+        is_dashed: True for a broken line.
+    """
+
+    label: str
+    colour: str
+    least_px: float = 1.5
+    is_dashed: bool = False
+
+
+@dataclass(frozen=True)
+class MapLayer:
+    """Lines ready to be drawn.
+
+    Attributes:
+        name: of the file.
+        plane: of the coordinates.
+        points: (P, 2) float64 metres, those of all lines, one after the other.
+        offsets: (N + 1,) int64; line i has the points offsets[i] to offsets[i + 1].
+        rows: (N,) int64, the row of the layer that each line is a part of.
+        width_m: (N,) float64; 0 for lines that are as thin as can be seen.
+        class_of: (N,) uint8, number of the class of each line.
+        classes: from the least to the most important, which is drawn last.
+        subject: what the classes tell, for the legend.
+        columns: the attributes by name, one value per row.
+    """
+
+    name: str
+    plane: Plane
+    points: Points
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    width_m: NDArray[np.float64]
+    class_of: NDArray[np.uint8]
+    classes: tuple[LineClass, ...]
+    subject: str
+    columns: dict[str, NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        n = len(self.offsets) - 1
+        if any(len(a) != n for a in (self.rows, self.width_m, self.class_of)):
+            raise ValueError(f"{self.name}: arrays of {n} lines differ in length")
+        if int(self.offsets[-1]) != len(self.points):
+            raise ValueError(f"{self.name}: offsets do not fit the points")
+
+    @property
+    def n_lines(self) -> int:
+        """Number of lines."""
+        return len(self.rows)
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Of the lines; None where there is none."""
+        return box_of(self.points) if len(self.points) else None
+
+    @property
+    def length_m(self) -> NDArray[np.float64]:
+        """(N,) float64 metres in the plane."""
+        steps = np.hypot(*np.diff(self.points, axis=0, prepend=self.points[:1]).T)
+        steps[self.offsets[:-1]] = 0.0
+        total = np.concatenate(([0.0], np.cumsum(steps)))
+        return total[self.offsets[1:]] - total[self.offsets[:-1]]
+
+    @property
+    def line_ends(self) -> NDArray[np.uint8]:
+        """(N, 2) uint8 of the first and last point of each line: 1 where it ends, 2 where roads meet, 0 where
+        it goes on as another one.
+
+        Roads meet where three ends do; a line that passes a place counts twice there.
+        """
+        first, last = self.offsets[:-1], self.offsets[1:] - 1
+        count = np.full(len(self.points), 2)
+        count[first] = count[last] = 1
+        _, place = np.unique(np.rint(self.points * 100).astype(np.int64), axis=0, return_inverse=True)
+        place = place.reshape(-1)
+        met = np.bincount(place, weights=count)[place]
+        ends = met[np.column_stack((first, last))]
+        return np.select([ends == 1, ends > 2], [1, 2], 0).astype(np.uint8)
+
+
+def read_layer(path: Path, layer: str | None = None, plane: Plane | None = None) -> MapLayer:
+    """Read any layer of lines that ``output.door`` reads, with all its attributes.
+
+    Args:
+        path: the file.
+        layer: None for the only layer of lines, or the one called ``roads``.
+        plane: the plane of an empty layer; others get one around their middle.
+
+    Raises:
+        LayerError: as ``read_features``; coordinates are no numbers or cannot be placed on the Earth;
+            there are more than ``MAX_POINTS``.
+    """
+    found = read_features(path, layer, LINES, lambda fields: fields)
+    lines, rows = shapely.get_parts(found.geometry, return_index=True)
+    points, of_line = shapely.get_coordinates(lines, return_index=True)
+    if len(points) > MAX_POINTS:
+        raise LayerError(
+            f"{found.where} has {len(points):,} points; {MAX_POINTS:,} can be shown", "cut it to an area"
+        )
+    counts = np.bincount(of_line, minlength=len(lines)) if len(lines) else np.zeros(0, dtype=np.int64)
+    offsets = np.concatenate(([0], np.cumsum(counts[counts > 0]))).astype(np.int64)
+    rows = rows[counts > 0].astype(np.int64)
+    if len(points):
+        plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        points = plane.project(points, found.crs)
+        if not np.isfinite(points).all():
+            bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
+            raise LayerError(
+                f"{found.where}: {bad} lines have coordinates that are no numbers or beyond their CRS",
+                "redraw them, or assign another CRS",
+            )
+    columns = {name: c for name, c in found.columns.items() if not _is_geometry(c)}
+    subject, classes, class_of_row = _classes(columns, len(found.geometry))
+    return MapLayer(
+        printable(path.name), plane or Plane(0.0, 0.0), points, offsets, rows,
+        _widths(found, subject)[rows], class_of_row[rows], classes, subject, columns,
+    )  # fmt: skip
+
+
+def _is_geometry(column: NDArray[Any]) -> bool:
+    """GeoParquet lists the geometries among the columns."""
+    return column.dtype == object and any(isinstance(v, shapely.Geometry) for v in column)
+
+
+def _widths(found: Features, subject: str) -> NDArray[np.float64]:
+    n = len(found.geometry)
+    if subject == "Errors":
+        return np.zeros(n)
+    widths = widths_of(found.columns, n)
+    return np.where(np.isnan(widths), USUAL_WIDTH_M, widths)
+
+
+def _classes(
+    columns: dict[str, NDArray[Any]], n: int
+) -> tuple[str, tuple[LineClass, ...], NDArray[np.uint8]]:
+    """What the classes tell, the classes, and (n,) that of each row: by error, by confidence, or one."""
+    kinds = columns.get("kind")
+    names = [kind.value for kind in ErrorKind]
+    if kinds is not None and "length_m" in columns and all(kind in names for kind in kinds):
+        classes = tuple(
+            LineClass(kind.value, _hex(colour), 2.0 if kind is ErrorKind.RIGHT else 3.0, pattern == "dash")
+            for kind, (colour, pattern, _) in LOOK.items()
+        )
+        order = [kind.value for kind in LOOK]
+        return "Errors", classes, np.array([order.index(kind) for kind in kinds], dtype=np.uint8)
+    p = columns.get("confidence")
+    if p is not None and p.dtype.kind == "f" and not ((p < 0) | (p > 1)).any():
+        return _by_confidence(p)
+    return "Lines", (LineClass("all alike", _PLAIN),), np.zeros(n, dtype=np.uint8)
+
+
+def _by_confidence(p: NDArray[Any]) -> tuple[str, tuple[LineClass, ...], NDArray[np.uint8]]:
+    classes = tuple(LineClass(f"{low:.2f} – {high:.2f}", _hex(colour)) for low, high, colour in CLASSES)
+    of_row = np.searchsorted([high for _, high, _ in CLASSES], p).astype(np.uint8)
+    if np.isnan(p).any():
+        of_row = np.where(np.isnan(p), 0, of_row + 1).astype(np.uint8)
+        classes = (LineClass("not stated", _UNKNOWN), *classes)
+    return "Confidence", classes, of_row
+
+
+def _hex(rgba: str) -> str:
+    """#rrggbb of QGIS's R,G,B,A."""
+    return "#{:02x}{:02x}{:02x}".format(*map(int, rgba.split(",")[:3]))

@@ -1,0 +1,184 @@
+"""A scene as a picture under a map: decimated reads of its own pixels, warped to the plane of the map."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from georoads.errors import SceneError
+from georoads.grid import Window, parse_crs, to_wgs84
+from georoads.scene.guard import failures, not_readable
+from georoads.scene.native import to_bytes
+from georoads.scene.read import CACHE_BYTES
+from georoads.scene.scene import Scene
+from georoads.view.plane import Bounds, Plane, box_of, outline
+
+BACKGROUND = (16, 21, 28)
+"""Where the scene has no pixel."""
+SIDE_PX = 2048
+STRIPE_PX = 64
+"""Rows of the picture that are read at once, so that memory does not grow with the scene."""
+AVERAGED_PX = 400_000_000
+"""Pixels of a scene of which means are taken; of larger ones, so that each need not be decoded, samples."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, north up.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        bounds: in metres of the map's plane.
+    """
+
+    rgb: NDArray[np.uint8]
+    bounds: Bounds
+
+
+def plane_of(scenes: Sequence[Scene]) -> Plane:
+    """The plane around the middle of the first scene."""
+    grid = scenes[0].grid
+    return Plane(*grid.to_lonlat(np.array([[grid.width / 2, grid.height / 2]]))[0].tolist())
+
+
+def picture_of(scenes: Sequence[Scene], plane: Plane, area: Bounds | None, side_px: int = SIDE_PX) -> Picture:
+    """A picture of scenes, the first on top, or of their part in an area of the plane.
+
+    Args:
+        scenes: at least one.
+        plane: of the picture and of the area.
+        area: None for all of them.
+        side_px: its longer side has so many pixels at most.
+
+    Raises:
+        SceneError: no scene meets the area, or one is damaged.
+    """
+    places = [(scene, _common(scene, plane, area)) for scene in scenes]
+    met = [(scene, place) for scene, place in places if place is not None]
+    if not met:
+        raise SceneError(f"{scenes[0].path} lies elsewhere than the lines", "give the scene that shows them")
+    bounds = box_of(np.array([corner for _, place in met for corner in (place[:2], place[2:])]))
+    west, south, east, north = bounds
+    step_m = max(max(east - west, north - south) / side_px, min(scene.grid.gsd_m for scene, _ in met))
+    width, height = (max(1, min(side_px, round(d / step_m))) for d in (east - west, north - south))
+    to_plane = Affine((east - west) / width, 0, west, 0, -(north - south) / height, north)
+    rgb = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
+    for scene, place in reversed(met):
+        window = _window(scene, plane, place)
+        values, step = _read(scene, window, step_m / scene.grid.gsd_m)
+        from_scene = scene.grid.transform * Affine.translation(window.col, window.row) * step
+        warped = _warped(values, (from_scene, _crs_of(scene)), (to_plane, plane.crs), (height, width))
+        seen = warped[3] >= 128
+        rgb[seen] = warped[:3, seen].T
+    return Picture(rgb, bounds)
+
+
+def jpeg_of(picture: Picture, most_bytes: int = 2_000_000) -> bytes:
+    """The picture as JPEG, as good as fits."""
+    import cv2
+
+    data = np.empty(0, dtype=np.uint8)
+    for quality in (85, 75, 65, 50, 35, 20):
+        _, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+        )
+        if len(data) <= most_bytes:
+            break
+    return data.tobytes()
+
+
+def _common(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
+    """Where both the scene and the area lie, in the plane; None where they do not meet."""
+    grid = scene.grid
+    border = plane.project(grid.to_crs(outline((0, 0, grid.width, grid.height))), grid.crs)
+    border = border[np.isfinite(border).all(axis=1)]
+    if not len(border):
+        raise SceneError(f"{scene.path} cannot be laid under the map", "reproject it to UTM with gdalwarp")
+    own = box_of(border)
+    if area is None:
+        return own
+    west, south = max(own[0], area[0]), max(own[1], area[1])
+    east, north = min(own[2], area[2]), min(own[3], area[3])
+    return (west, south, east, north) if west < east and south < north else None
+
+
+def _window(scene: Scene, plane: Plane, bounds: Bounds) -> Window:
+    """The scene's pixels under a box of the plane."""
+    grid = scene.grid
+    px = grid.to_px(plane.unproject(outline(bounds), grid.crs))
+    px = px[np.isfinite(px).all(axis=1)]
+    whole = (0.0, 0.0, float(grid.width), float(grid.height))
+    left, top, right, bottom = box_of(px) if len(px) else whole
+    row, col = math.floor(max(0, top)), math.floor(max(0, left))
+    size = math.ceil(min(bottom, grid.height)) - row, math.ceil(min(right, grid.width)) - col
+    return Window(row, col, max(1, size[0]), max(1, size[1])).intersect(grid.window)
+
+
+def _read(scene: Scene, window: Window, factor: float) -> tuple[NDArray[np.uint8], Affine]:
+    """(4, H, W) uint8: colours and validity (255 or 0) of a window at 1 / ``factor`` of its size; and the
+    affine from these pixels to those of the window. Overviews are used where the file has them."""
+    import rasterio
+
+    factor = max(1.0, factor)
+    height, width = (max(1, math.ceil(n / factor)) for n in (window.height, window.width))
+    step = Affine.scale(window.width / width, window.height / height)
+    out = np.zeros((4, height, width), dtype=np.uint8)
+    with rasterio.Env(**scene.file.options, GDAL_CACHEMAX=CACHE_BYTES), scene.file.open() as source:
+        for top in range(0, height, STRIPE_PX):
+            rows = min(STRIPE_PX, height - top)
+            part = window.col, window.row + top * step.e, window.width, rows * step.e
+            out[:, top : top + rows] = _stripe(source, scene, part, (rows, width), window.size)
+    return out, step
+
+
+def _stripe(
+    source: Any, scene: Scene, part: tuple[float, float, float, float], shape: tuple[int, int], size: int
+) -> NDArray[np.uint8]:
+    from rasterio.enums import Resampling
+    from rasterio.errors import NodataShadowWarning
+    from rasterio.windows import Window as RasterioWindow
+
+    area = RasterioWindow(*part)
+    is_sampled = bool(scene.palette) or size > AVERAGED_PX
+    how = Resampling.nearest if is_sampled else Resampling.average
+    try:
+        values = source.read(list(scene.bands), window=area, out_shape=(3, *shape), resampling=how)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NodataShadowWarning)
+            valid = source.dataset_mask(window=area, out_shape=shape) > 0
+    except failures() as e:
+        if scene.bad is None:
+            raise not_readable(scene.path, e) from e
+        return np.zeros((4, *shape), dtype=np.uint8)
+    if scene.nodata is not None and not math.isnan(scene.nodata):
+        valid &= ~(values == scene.nodata).all(axis=0)
+    if values.dtype.kind == "f":
+        valid &= np.isfinite(values).all(axis=0)
+    return np.concatenate((to_bytes(values, scene), valid[None] * np.uint8(255)))
+
+
+def _crs_of(scene: Scene) -> str:
+    """WKT of the scene's CRS; of one that lies nowhere, where ``grid`` puts it."""
+    placed = to_wgs84(scene.grid.crs).source_crs or parse_crs(scene.grid.crs)
+    return str(placed.to_wkt())
+
+
+def _warped(
+    values: NDArray[np.uint8], source: tuple[Affine, str], target: tuple[Affine, str], shape: tuple[int, int]
+) -> NDArray[np.uint8]:
+    from rasterio.enums import Resampling
+    from rasterio.warp import reproject
+
+    out = np.zeros((len(values), *shape), dtype=np.uint8)
+    reproject(
+        values, out, src_transform=source[0], src_crs=source[1], dst_transform=target[0], dst_crs=target[1],
+        resampling=Resampling.bilinear,
+    )  # fmt: skip
+    return out

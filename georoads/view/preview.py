@@ -1,0 +1,170 @@
+"""A preview of a road layer as PNG: its lines over the raster that they come from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.errors import GeoroadsError
+from georoads.jobs.atomic import check_output, printable, replace_when_complete
+from georoads.scene.scene import SceneParams, open_scene
+from georoads.view.layer import MapLayer, read_layer
+from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
+from georoads.view.plane import Bounds, round_length, widened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONG_PX, SHORT_PX = 2000, 1000
+"""Longer side of the picture, and the least of its shorter one."""
+_DPI = 100
+_CASING = "#120e1a"
+_DIM = 0.72
+"""Lines stand out from a darker ground."""
+
+
+def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
+    """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
+
+    Raises:
+        GeoroadsError: the suffix is not .png; as ``jobs.atomic.check_output``.
+    """
+    if output is None:
+        return
+    if output.suffix.lower() != ".png":
+        raise GeoroadsError(
+            f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
+        )
+    check_output(output, overwrite=overwrite, inputs=inputs)
+
+
+def write_preview(
+    output: Path | None,
+    roads: Path,
+    rasters: tuple[Path, ...],
+    params: SceneParams | None = None,
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Draw the lines of a layer over scenes or a probability raster; the file appears whole or not at all.
+
+    The picture has 2000 pixels on its longer side. Rasters are read at that size, whatever their own.
+
+    Args:
+        output: the PNG; None: none is wanted.
+        roads: the layer.
+        rasters: what it was made of, the first on top.
+        params: how they are read; None: as they say, however large.
+        layer: name of the layer in a GeoPackage; None for the only one, or ``roads``.
+        overwrite: True when an existing file may be replaced.
+
+    Raises:
+        LayerError, SceneError: as ``read_layer``, ``open_scene`` and ``picture_of``.
+        GeoroadsError: as ``check_preview_output``.
+    """
+    if output is None:
+        return
+    check_preview_output(output, (roads, *rasters), overwrite=overwrite)
+    params = params or SceneParams(max_megapixels=math.inf)
+    scenes = [open_scene(raster, params) for raster in rasters]
+    lines = read_layer(roads, layer, plane_of(scenes))
+    area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
+    figure = draw_preview(lines, picture_of(scenes, lines.plane, area, LONG_PX))
+    with replace_when_complete(output, overwrite=overwrite) as part:
+        figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
+
+
+def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
+    """The picture with the lines over it, coloured by their classes, a legend and a scale bar."""
+    from matplotlib.figure import Figure
+
+    west, south, east, north = _framed(picture.bounds)
+    px_per_m = LONG_PX / max(east - west, north - south)
+    # matplotlib cuts off what is not a whole pixel.
+    width, height = ((round(d * px_per_m) + 1e-3) / _DPI for d in (east - west, north - south))
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="#{:02x}{:02x}{:02x}".format(*BACKGROUND))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(west, east), ylim=(south, north))
+    axes.set_axis_off()
+    ground = picture.bounds[0], picture.bounds[2], picture.bounds[1], picture.bounds[3]
+    dimmed = picture.rgb * _DIM + np.array(BACKGROUND) * (1 - _DIM)
+    axes.imshow(dimmed.astype(np.uint8), extent=ground, aspect="auto", interpolation="bilinear")
+    _draw_lines(axes, layer, px_per_m)
+    _legend(axes, layer)
+    _scale_bar(axes, px_per_m)
+    return figure
+
+
+def _framed(bounds: Bounds) -> Bounds:
+    """The bounds, widened where they are narrower than a picture can be."""
+    west, south, east, north = bounds
+    least = max(east - west, north - south, 1.0) * SHORT_PX / LONG_PX
+    x, y = max(0.0, least - (east - west)) / 2, max(0.0, least - (north - south)) / 2
+    return west - x, south - y, east + x, north + y
+
+
+def _draw_lines(axes: Axes, layer: MapLayer, px_per_m: float) -> None:
+    from matplotlib.collections import LineCollection
+
+    lines = np.split(layer.points, layer.offsets[1:-1]) if layer.n_lines else []
+    least = np.array([2 * c.least_px for c in layer.classes])[layer.class_of]
+    points = np.maximum(layer.width_m * px_per_m, least) * 72 / _DPI
+    # All casings first, so that none cuts the road that it joins.
+    axes.add_collection(LineCollection(lines, colors=_CASING, linewidths=points + 2.2, capstyle="round"))
+    for number, look in enumerate(layer.classes):
+        own: NDArray[np.int64] = np.flatnonzero(layer.class_of == number)
+        axes.add_collection(
+            LineCollection(
+                [lines[i] for i in own], colors=look.colour, linewidths=points[own],
+                linestyles=(0, (3, 2)) if look.is_dashed else "solid",
+                capstyle="butt" if look.is_dashed else "round", joinstyle="round",
+            )
+        )  # fmt: skip
+
+
+def _legend(axes: Axes, layer: MapLayer) -> None:
+    from matplotlib.lines import Line2D
+
+    entries = [
+        Line2D([], [], color=c.colour, linewidth=7, linestyle=(0, (1.2, 0.8)) if c.is_dashed else "-")
+        for c in layer.classes
+    ]
+    labels = [c.label for c in layer.classes]
+    if layer.subject == "Confidence":
+        entries, labels = entries[::-1], labels[::-1]
+    total = f"{layer.n_lines:,} lines, {layer.length_m.sum() / 1000:,.2f} km"
+    box = axes.legend(
+        entries, labels, title=f"{layer.subject}\n{total}", loc="upper right", fontsize=17, title_fontsize=17,
+        facecolor=_CASING, edgecolor="none", framealpha=0.8, labelcolor="white", borderpad=0.8,
+        handlelength=2.2, alignment="left", borderaxespad=1.2,
+    )  # fmt: skip
+    box.get_title().set_color("white")
+
+
+def _scale_bar(axes: Axes, px_per_m: float) -> None:
+    """In the lower left corner, on a dark box; places are pixels of the picture."""
+    from matplotlib.patches import Rectangle
+
+    metres = round_length(280 / px_per_m)
+    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    long, (west, _), (south, _) = metres * px_per_m, axes.get_xlim(), axes.get_ylim()
+
+    def rectangle(x: float, y: float, width: float, height: float) -> Rectangle:
+        corner = west + x / px_per_m, south + y / px_per_m
+        return Rectangle(corner, width / px_per_m, height / px_per_m, linewidth=0, zorder=5)
+
+    box, bar = rectangle(28, 28, long + 48, 78), rectangle(52, 82, long, 6)
+    box.set(facecolor=_CASING, alpha=0.8)
+    bar.set_facecolor("white")
+    axes.add_patch(box)
+    axes.add_patch(bar)
+    axes.text(
+        west + (52 + long / 2) / px_per_m, south + 57 / px_per_m, text, color="white", fontsize=17,
+        ha="center", va="center", zorder=6,
+    )  # fmt: skip

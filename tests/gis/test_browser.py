@@ -1,0 +1,181 @@
+"""The map of ``georoads view`` in a real browser: drawn, moved, zoomed, asked, without a request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from browser import BROWSER, Browser
+from drawn_map import CROSS, GREEN, draw_roads, draw_scene
+
+from georoads.view.page import write_map
+
+YELLOW, PURPLE, ORANGE = (250, 246, 92), (186, 44, 178), (253, 188, 44)
+"""The colours of confidence 0.95, of 0.4, and of lines without one."""
+LEFT_OF_PANEL = 860
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if BROWSER is None or os.name == "nt":
+        pytest.skip("there is no Chromium that can be driven through a pipe")
+    try:
+        started = Browser().__enter__()
+    except OSError as e:
+        pytest.skip(f"Chromium does not start here: {e}")
+    yield started
+    started.__exit__()
+
+
+@pytest.fixture
+def cross(browser: Browser, tmp_path: Path) -> Browser:
+    """The map of the cross of four roads over its scene."""
+    columns = {"confidence": [0.4, 0.65, 0.75, 0.95], "name": ["a", "b", "c", "d"]}
+    roads = draw_roads(tmp_path / "cross.gpkg", CROSS, columns)
+    return opened(browser, roads, draw_scene(tmp_path / "s.tif"))
+
+
+def opened(browser: Browser, roads: Path, *scenes: Path) -> Browser:
+    write_map(roads, roads.with_suffix(".html"), scenes)
+    browser.events.clear()
+    browser.mouse("mouseMoved", 5, 400)
+    browser.open(roads.with_suffix(".html"))
+    return browser
+
+
+def shown(browser: Browser, colour: tuple[int, int, int]) -> np.ndarray:
+    """(N, 2) places x, y of the window, beside the panel, that have a colour."""
+    browser.settle()
+    picture = cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    rows, cols = np.nonzero((np.abs(picture[:, :LEFT_OF_PANEL].astype(int) - colour) <= 6).all(axis=2))
+    return np.column_stack((cols, rows))
+
+
+def middle(browser: Browser, colour: tuple[int, int, int]) -> np.ndarray:
+    found = shown(browser, colour)
+    assert len(found), f"nothing is drawn in {colour}"
+    return found.mean(axis=0)
+
+
+def test_the_map_is_drawn_north_up_without_a_request(cross: Browser) -> None:
+    north, south, east = (middle(cross, c) for c in (PURPLE, YELLOW, ORANGE))
+    assert north[0] == pytest.approx(south[0], abs=4) and north[1] < south[1]
+    assert east[0] > south[0]
+    assert cross.text("h1") == "cross.gpkg"
+    assert "4 lines, 0.24 km, over s.tif" in cross.text("header")
+    assert cross.text("#legend").split("\n")[1:3] == ["0.85 – 1.00", "0.06 km"]
+    assert cross.complaints() == []
+
+
+def test_a_click_shows_the_attributes_and_keeps_them(cross: Browser) -> None:
+    south, north = middle(cross, YELLOW), middle(cross, PURPLE)
+    cross.mouse("mouseMoved", *north)
+    cross.until("document.getElementById('road').innerText.includes('Confidence')")
+    assert cross.text("#road").split() == ["Line", "1", "of", "4", "Confidence", "0.4", "name", "a"]
+    cross.click(*south)
+    cross.mouse("mouseMoved", *north)
+    assert cross.text("#road").split() == ["Line", "4", "of", "4", "Confidence", "0.95", "name", "d"]
+    cross.click(30, 500)
+    assert "Point at a line" in cross.text("#road")
+
+
+def test_the_map_follows_the_mouse(cross: Browser) -> None:
+    before = middle(cross, YELLOW)
+    cross.drag((400, 300), (460, 250))
+    assert middle(cross, YELLOW) - before == pytest.approx([60, -50], abs=3)
+
+
+def test_the_wheel_zooms_at_the_pointer(cross: Browser) -> None:
+    before, length = middle(cross, YELLOW), cross.text("#length")
+    bar = float(cross.value("document.getElementById('bar').offsetWidth"))
+    cross.mouse("mouseWheel", *before, deltaX=0, deltaY=300)  # smaller, so that the road stays in view
+    after = middle(cross, YELLOW)
+    assert after == pytest.approx(before, abs=4)
+    factor = np.exp(-300 * 0.0018)
+    apart = middle(cross, PURPLE)[1] - after[1]
+    cross.key("0")
+    assert apart == pytest.approx(factor * (middle(cross, PURPLE)[1] - before[1]), rel=0.05)
+    assert cross.text("#length") == length
+    assert float(cross.value("document.getElementById('bar').offsetWidth")) == pytest.approx(bar)
+
+
+def test_all_of_it_works_from_the_keyboard(cross: Browser) -> None:
+    before = middle(cross, YELLOW)
+    cross.key("ArrowRight")
+    assert middle(cross, YELLOW) - before == pytest.approx([-80, 0], abs=3)
+    cross.key("n")
+    cross.until("document.getElementById('road').innerText.includes('Line 1 of 4')")
+    cross.key("p")
+    cross.until("document.getElementById('road').innerText.includes('Line 4 of 4')")
+    cross.key("Escape")
+    assert "Point at a line" in cross.text("#road")
+    cross.key("+")
+    assert len(shown(cross, PURPLE)) > 0
+    cross.key("0")
+    assert middle(cross, YELLOW) == pytest.approx(before, abs=2)
+
+
+def test_a_class_can_be_hidden_and_cannot_be_hit_then(cross: Browser) -> None:
+    north = middle(cross, PURPLE)
+    cross.value("document.querySelector('#legend button:last-of-type').click()")
+    assert len(shown(cross, PURPLE)) == 0 < len(shown(cross, YELLOW))
+    cross.click(*north)
+    assert "Point at a line" in cross.text("#road")
+
+
+def test_the_scene_lies_below_and_can_be_switched_off(cross: Browser) -> None:
+    dimmed = tuple(round(0.6 * c + 0.4 * b) for c, b in zip(GREEN, (16, 21, 28), strict=True))
+    place = shown(cross, dimmed)
+    assert len(place) > 50_000
+    # The scene has no pixels in its north-western quarter.
+    road = middle(cross, PURPLE)
+    assert not ((place[:, 0] < road[0] - 30) & (place[:, 1] < road[1])).any()
+    cross.key("i")
+    assert len(shown(cross, dimmed)) == 0
+
+
+def test_roads_are_as_wide_as_on_the_ground_and_nodes_appear_near_by(
+    browser: Browser, tmp_path: Path
+) -> None:
+    roads = draw_roads(tmp_path / "r.gpkg", CROSS, {"width_m": [12.0, 3.0, 3.0, 3.0]})
+    opened(browser, roads)
+    for _ in range(2):
+        browser.key("+")
+    found = shown(browser, ORANGE)
+    per_m = float(browser.value("document.getElementById('bar').offsetWidth")) - 4
+    per_m /= float(browser.text("#length").split()[0])
+    row = found[found[:, 1] == found[:, 1].min() + 30]
+    assert np.ptp(row[:, 0]) + 1 == pytest.approx(12 * per_m, rel=0.15)
+    assert len(shown(browser, (255, 255, 255))) > 20  # where they meet
+
+
+def test_an_empty_layer_says_so(browser: Browser, tmp_path: Path) -> None:
+    opened(browser, draw_roads(tmp_path / "none.gpkg", [], {}))
+    assert "This layer has no lines." in browser.text("#road")
+    assert browser.complaints() == []
+
+
+def test_attributes_are_text(browser: Browser, tmp_path: Path) -> None:
+    evil = "<img src=x onerror='document.title=9'></dd><script>document.title=9</script>"
+    opened(browser, draw_roads(tmp_path / "r.gpkg", CROSS[:1], {"<b>n</b>": [evil]}))
+    browser.key("n")
+    browser.until("document.querySelector('#road dd')")
+    assert (browser.text("#road dt"), browser.text("#road dd")) == ("<b>n</b>", evil)
+    assert browser.value("document.querySelectorAll('#road img, #road b, #road script').length") == 0
+    assert browser.complaints() == []
+
+
+def test_the_policy_stops_any_other_script(browser: Browser, tmp_path: Path) -> None:
+    roads = draw_roads(tmp_path / "r.gpkg")
+    write_map(roads, tmp_path / "r.html")
+    page = tmp_path / "r.html"
+    more = "<script>document.title = 9</script><img src=x onerror='document.title = 9'></body>"
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", more), encoding="utf-8")
+    browser.events.clear()
+    browser.open(page)
+    assert browser.value("document.title") == "r.gpkg"
+    assert any("Content Security Policy" in said for said in browser.complaints())

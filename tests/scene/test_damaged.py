@@ -1,0 +1,98 @@
+"""Damaged files give values or a SceneError, nothing else; opening a scene decodes few of its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from georoads.errors import SceneError
+from georoads.scene import scene as opening
+from georoads.scene.read import SceneReader
+from georoads.scene.scene import SceneParams, open_scene
+
+
+def write(path: Path, values: np.ndarray, **profile: object) -> bytes:
+    count, height, width = values.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=values.dtype,
+        crs="EPSG:32647", transform=Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000), **profile,
+    ) as out:  # fmt: skip
+        out.write(values)
+    return path.read_bytes()
+
+
+def damaged(content: bytes, cases: int) -> Iterator[bytes]:
+    """The file cut off at every place of a lattice, and with a bit turned at others."""
+    rng = np.random.default_rng(7)
+    for at in np.linspace(0, len(content) - 1, cases // 2).astype(int):
+        yield content[:at]
+    # The directory decides most, so half of the bits are turned there.
+    places = np.concatenate([rng.integers(0, 600, cases // 4), rng.integers(0, len(content), cases // 4)])
+    for at in np.minimum(places, len(content) - 1):
+        turned = bytearray(content)
+        turned[at] ^= 1 << int(rng.integers(8))
+        yield bytes(turned)
+
+
+LAYOUTS = {
+    "strips": {"compress": "deflate"},
+    "tiles": {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "lzw", "predictor": 2},
+    "plain": {"interleave": "band"},
+    "jpeg": {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "jpeg", "photometric": "ycbcr"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_damage_is_values_or_a_scene_error(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "a.tif"
+    values = np.random.default_rng(2).integers(60, 200, (3, 40, 50)).astype(np.uint8)
+    content = write(path, values, **LAYOUTS[layout])
+    ends = {"read": 0, "refused": 0}
+    for i, case in enumerate(damaged(content, 40)):
+        path.write_bytes(case)
+        try:
+            scene = open_scene(path, SceneParams(skip_bad=i % 2 == 0, max_megapixels=1))
+            with SceneReader(scene, scene.grid) as reader:
+                rgb, valid = reader.read(scene.grid.window)
+            assert rgb.dtype == np.uint8
+            assert rgb.shape[1:] == valid.shape
+            ends["read"] += 1
+        except SceneError as e:
+            assert "a.tif" in e.message
+            ends["refused"] += 1
+    assert min(ends.values()) > 2
+
+
+@pytest.mark.parametrize("layout", [{"tiled": True, "blockxsize": 64, "blockysize": 64}, {"blockysize": 4}])
+def test_opening_decodes_at_most_64_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: dict[str, object]
+) -> None:
+    values = np.random.default_rng(2).integers(200, 900, (1, 1200, 1100)).astype(np.uint16)
+    write(tmp_path / "a.tif", values, compress="deflate", **layout)
+    windows = []
+    native = opening.read_native
+    monkeypatch.setattr(opening, "read_native", lambda *a: windows.append(a[2]) or native(*a))
+    first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
+    assert first.stretch == again.stretch
+    height, width = first.written.shape
+    half = windows[: len(windows) // 2]
+    assert 50 <= len(half) <= 64
+    for w in half:
+        assert w.row // height == (w.row + w.height - 1) // height
+        assert w.col // width == (w.col + w.width - 1) // width
+    assert len({w.row for w in half}) > 10  # spread, not in one corner
+    low, high = np.percentile(values, (2, 98))
+    assert first.stretch[0] == pytest.approx((low, high), rel=0.03)
+
+
+def test_where_few_pixels_are_valid_more_blocks_are_looked_at(tmp_path: Path) -> None:
+    values = np.zeros((1, 1280, 1280), dtype=np.uint16)
+    values[:, 1216:1280, 1088:1152] = 1000 + np.arange(64)
+    write(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    scene = open_scene(tmp_path / "a.tif")
+    assert scene.stretch[0] == pytest.approx((1000, 1063), abs=5)

@@ -1,0 +1,129 @@
+"""The scene under a map, and the preview as PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from drawn_map import BLUE, CROSS, GREEN, NORTH, UTM, WEST, draw_roads, draw_scene
+from skimage.io import imread
+
+from georoads.errors import GeoroadsError, SceneError
+from georoads.scene.scene import SceneParams, open_scene
+from georoads.view.picture import BACKGROUND, Picture, jpeg_of, picture_of, plane_of
+from georoads.view.preview import write_preview
+
+
+def colours(rgb: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """(H, W) bool: where a picture has a colour, nearly."""
+    return (np.abs(rgb.astype(int) - colour) <= 12).all(axis=2)
+
+
+def test_a_scene_is_north_up_in_the_plane_and_nodata_is_background(tmp_path: Path) -> None:
+    scene = open_scene(draw_scene(tmp_path / "s.tif"))
+    found = picture_of([scene], plane_of([scene]), None)
+    assert found.bounds == pytest.approx((-100, -100, 100, 100), abs=0.2)
+    assert found.rgb.shape == (200, 200, 3)
+    assert colours(found.rgb[5:95, 5:95], BACKGROUND).all()
+    assert colours(found.rgb[105:195, 5:195], GREEN).all()
+
+
+def test_in_degrees_it_lies_where_it_lies_in_metres(tmp_path: Path) -> None:
+    from rasterio.warp import calculate_default_transform, reproject
+
+    scene = open_scene(draw_scene(tmp_path / "s.tif"))
+    place, width, height = calculate_default_transform(
+        UTM, "EPSG:4326", 200, 200, WEST, NORTH - 200, WEST + 200, NORTH
+    )
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8", "nodata": 0}
+    with (
+        rasterio.open(tmp_path / "s.tif") as source,
+        rasterio.open(tmp_path / "d.tif", "w", **profile, crs="EPSG:4326", transform=place) as out,
+    ):
+        reproject(rasterio.band(source, [1, 2, 3]), rasterio.band(out, [1, 2, 3]))
+    plane, area = plane_of([scene]), (-80.0, -80.0, 80.0, 80.0)
+    metres = picture_of([scene], plane, area, 80)
+    degrees = picture_of([open_scene(tmp_path / "d.tif")], plane, area, 80)
+    assert degrees.bounds == pytest.approx(metres.bounds)
+    ours, theirs = (colours(p.rgb, GREEN) for p in (metres, degrees))
+    assert theirs.shape == ours.shape
+    assert (ours != theirs).mean() < 0.03
+
+
+def test_a_part_of_a_scene_at_fewer_pixels(tmp_path: Path) -> None:
+    scene = open_scene(draw_scene(tmp_path / "s.tif"))
+    found = picture_of([scene], plane_of([scene]), (-50.0, -90.0, 500.0, -10.0), side_px=50)
+    assert found.bounds == pytest.approx((-50, -90, 100, -10), abs=0.2)
+    assert found.rgb.shape == (27, 50, 3)
+    assert colours(found.rgb, GREEN).mean() > 0.9
+
+
+def test_of_several_scenes_the_first_is_on_top(tmp_path: Path) -> None:
+    green = open_scene(draw_scene(tmp_path / "green.tif"))
+    blue = open_scene(draw_scene(tmp_path / "blue.tif", BLUE, east_m=100))
+    found = picture_of([green, blue], plane_of([green]), None)
+    assert found.rgb.shape == (200, 300, 3)
+    assert colours(found.rgb[105:195, 5:195], GREEN).all()
+    assert colours(found.rgb[105:195, 205:295], BLUE).all()
+    assert colours(found.rgb[5:95, 105:195], GREEN).all()
+
+
+def test_a_scene_elsewhere_is_refused(tmp_path: Path) -> None:
+    scene = open_scene(draw_scene(tmp_path / "s.tif"))
+    with pytest.raises(SceneError, match=r"s\.tif lies elsewhere than the lines"):
+        picture_of([scene], plane_of([scene]), (900.0, 0.0, 1000.0, 100.0))
+
+
+def test_pixels_that_lie_nowhere_are_shown_all_the_same(tmp_path: Path) -> None:
+    pixels = np.full((3, 40, 40), 150, np.uint8)
+    profile = {"driver": "PNG", "width": 40, "height": 40, "count": 3, "dtype": "uint8"}
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(tmp_path / "p.png", "w", **profile) as out,
+    ):
+        out.write(pixels)
+    scene = open_scene(tmp_path / "p.png", SceneParams(gsd=0.5))
+    found = picture_of([scene], plane_of([scene]), None)
+    assert found.rgb.shape == (40, 40, 3)
+    assert colours(found.rgb, (150, 150, 150)).all()
+
+
+def test_a_jpeg_is_as_good_as_fits() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    picture = Picture(noise, (0, 0, 1, 1))
+    assert len(jpeg_of(picture, 60_000)) <= 60_000 < len(jpeg_of(picture))
+
+
+def test_a_preview_shows_lines_over_the_scene(tmp_path: Path) -> None:
+    scene, roads = draw_scene(tmp_path / "s.tif"), draw_roads(tmp_path / "r.gpkg")
+    write_preview(tmp_path / "p.png", roads, (scene,))
+    shown = imread(tmp_path / "p.png")[:, :, :3]
+    assert max(shown.shape) == 2000
+    shown = shown[:, :1500]  # without the legend
+    middle = shown.shape[0] // 2
+    yellow, purple = colours(shown, (250, 246, 92)), colours(shown, (186, 44, 178))
+    assert yellow[middle:].any() and not yellow[: middle - 60].any()  # the southern road is the most certain
+    assert purple[: middle - 60].any() and not purple[middle + 60 :].any()
+    assert yellow[middle + 200].sum() == pytest.approx(4 * 2000 / 160, rel=0.2)  # as wide as the road
+    with pytest.raises(GeoroadsError, match="exists"):
+        write_preview(tmp_path / "p.png", roads, (scene,))
+
+
+def test_a_preview_of_no_lines_is_the_scene(tmp_path: Path) -> None:
+    scene, roads = draw_scene(tmp_path / "s.tif"), draw_roads(tmp_path / "r.gpkg", [], {})
+    write_preview(tmp_path / "p.png", roads, (scene,))
+    assert imread(tmp_path / "p.png").shape[:2] == pytest.approx((2000, 2000), abs=2)
+
+
+def test_a_narrow_preview_has_room_for_its_legend(tmp_path: Path) -> None:
+    scene = draw_scene(tmp_path / "s.tif")
+    roads = draw_roads(tmp_path / "r.gpkg", [CROSS[1], CROSS[2]])
+    write_preview(tmp_path / "p.png", roads, (scene,))
+    assert imread(tmp_path / "p.png").shape[:2] == (1000, 2000)
+
+
+def test_no_preview_is_wanted(tmp_path: Path) -> None:
+    write_preview(None, tmp_path / "none.gpkg", (tmp_path / "none.tif",))
+    assert not list(tmp_path.iterdir())

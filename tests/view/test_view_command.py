@@ -1,0 +1,115 @@
+"""``georoads view`` and ``--preview`` as they are typed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from command_line import refused, typed, unchanged
+from drawn_map import CROSS, NORTH, UTM, WEST, draw_roads, draw_scene
+
+from georoads.view.layer import read_layer
+from georoads.view.page import page
+
+
+def data_of(content: str) -> dict[str, object]:
+    """What the page gives its script."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', content, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def unpacked(text: object, kind: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(str(text))), kind)
+
+
+def test_a_page_holds_the_layer_to_the_centimetre(tmp_path: Path) -> None:
+    columns = {
+        "n": np.array([1, 2**60, 3, 4]),
+        "t": ["a", "ü", None, "<b>"],
+        "x": [1.5, np.nan, np.inf, 0.25],
+    }
+    layer = read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns))
+    data = data_of(page(layer))
+    assert unpacked(data["counts"], "<u4").tolist() == [2, 2, 2, 2]
+    points = unpacked(data["points"], "<i4").reshape(2, -1).cumsum(axis=1, dtype=np.int32)
+    assert pytest.approx(layer.points, abs=0.005) == points.T / 100
+    attributes = json.loads(zlib.decompress(base64.b64decode(str(data["attributes"]))))
+    assert attributes["titles"] == ["n", "t", "x"]
+    # Numbers that a browser would round are texts.
+    assert attributes["columns"] == [
+        [1, str(2**60), 3, 4],
+        ["a", "ü", None, "<b>"],
+        [1.5, None, None, 0.25],
+    ]
+
+
+def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
+    layer = read_layer(draw_roads(tmp_path / "r.gpkg", [[(0, 0), (9, 9)]], {}))
+    far = np.array([[1.9e7, 1.9e7], [-1.9e7, -1.9e7]])  # metres: their distance does not fit 32 bits
+    object.__setattr__(layer, "points", far)
+    points = unpacked(data_of(page(layer))["points"], "<i4").reshape(2, -1)
+    assert (points.cumsum(axis=1, dtype=np.int32).T / 100).tolist() == far.tolist()
+
+
+def test_view_writes_one_page(tmp_path: Path) -> None:
+    roads, scene, target = (
+        draw_roads(tmp_path / "r.gpkg"),
+        draw_scene(tmp_path / "s.tif"),
+        tmp_path / "m.html",
+    )
+    ended = typed("view", roads, "--scene", scene, "-o", target)
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith(f"{target}: 4 lines, 0.24 km, ")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.html", "r.gpkg", "s.tif"]
+    with unchanged(tmp_path):
+        refused("view", roads, "-o", target, says="m.html exists", hint="--overwrite")
+    first = target.read_bytes()
+    assert typed("view", roads, "--scene", scene, "-o", target, "--overwrite", "-q").code == 0
+    assert target.read_bytes() == first
+
+
+def test_view_refuses_what_it_cannot_show(tmp_path: Path) -> None:
+    roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "far.tif", east_m=5000)
+    with unchanged(tmp_path):
+        refused("view", roads, "-o", tmp_path / "m.png", says="m.png: the map is written as HTML")
+        refused("view", roads, "--scene", scene, "-o", tmp_path / "m.html", says="far.tif lies elsewhere")
+        refused("view", tmp_path / "no.gpkg", "-o", tmp_path / "m.html", says="no.gpkg does not exist")
+        refused("view", roads, "--layer", "x", "-o", tmp_path / "m.html", says="r.gpkg has no layer 'x'")
+
+
+def mask(path: Path) -> Path:
+    levels = np.zeros((200, 200), np.uint8)
+    levels[98:103, 10:190] = 255
+    place = rasterio.Affine(1, 0, WEST, 0, -1, NORTH)
+    profile = {"driver": "GTiff", "width": 200, "height": 200, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", **profile, crs=UTM, transform=place) as out:
+        out.write(levels, 1)
+    return path
+
+
+@pytest.mark.parametrize("flags", [[], ["--layer", "ours"]])
+def test_vectorize_draws_a_preview_of_what_it_wrote(tmp_path: Path, flags: list[str]) -> None:
+    raster, preview = mask(tmp_path / "mask.tif"), tmp_path / "p.png"
+    ended = typed("vectorize", raster, "-o", tmp_path / "r.gpkg", "--preview", preview, *flags)
+    assert ended.code == 0, ended.err
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(preview) as shown:
+        assert (shown.width, shown.height) == (2000, 1000)
+        yellow = (np.abs(shown.read((1, 2, 3), window=((450, 550), (0, 1500))).T - [250, 246, 92]) < 9).all(
+            axis=2
+        )
+    assert yellow.any(axis=1).mean() > 0.9
+
+
+def test_a_preview_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    raster = mask(tmp_path / "mask.tif")
+    (tmp_path / "p.png").write_bytes(b"an earlier one")
+    for name, says in (("p.jpg", "the preview is written as PNG"), ("p.png", "p.png exists")):
+        with unchanged(tmp_path):
+            refused("vectorize", raster, "-o", tmp_path / "r.gpkg", "--preview", tmp_path / name, says=says)
