@@ -1,6 +1,8 @@
-"""The readers of files, fed at random for long: ``python benchmarks/fuzz.py EXAMPLES [READER …]``.
+"""The readers of files, fed at random for long: ``python benchmarks/fuzz.py EXAMPLES [READER …|scenes]``.
 
-Runs the strategies of tests/faults/fuzzed.py. What makes a reader fail is shown as small as it can be made.
+Runs the strategies of tests/faults/fuzzed.py; and with ``scenes`` those of fuzzed_scenes.py, drawn scenes of
+all kinds through extract with a small network, about ten a second. What makes a reader fail is shown as
+small as it can be made.
 """
 
 from __future__ import annotations
@@ -15,26 +17,36 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "faults"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "inference"))
 from fuzzed import READERS
+from fuzzed_scenes import DrawnScene, check_scene, drawn_scenes
 
 from georoads.errors import GeoroadsError
 
 
 def feed(name: str, examples: int) -> bool:
-    """Feed one reader; True when it held."""
-    reader, ends = READERS[name], Counter[str]()
+    """Feed one reader, or extract with scenes; True when it held."""
+    ends = Counter[str]()
+    long = settings(
+        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     with tempfile.TemporaryDirectory() as folder:
+        if name == "scenes":
 
-        @settings(
-            max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-        )
-        @given(reader.food)
-        def one(content: bytes) -> None:
-            try:
-                reader.read(content, Path(folder))
-                ends["read"] += 1
-            except GeoroadsError:
-                ends["refused"] += 1
+            @long
+            @given(drawn_scenes())
+            def one(scene: DrawnScene) -> None:
+                ends[check_scene(scene, Path(folder))] += 1
+        else:
+
+            @long
+            @given(READERS[name].food)
+            def one(content: bytes) -> None:
+                try:
+                    READERS[name].read(content, Path(folder))
+                    ends["read"] += 1
+                except GeoroadsError:
+                    ends["refused"] += 1
 
         failure = None
         try:
@@ -51,9 +63,12 @@ def main() -> None:
     """Feed each reader EXAMPLES times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("examples", type=int)
-    parser.add_argument("readers", nargs="*", help=", ".join(READERS))
+    parser.add_argument("readers", nargs="*", help=", ".join([*READERS, "scenes"]))
     arguments = parser.parse_args()
     warnings.simplefilter("error")
+    warnings.filterwarnings(
+        "ignore", "Use `@` matmul", PendingDeprecationWarning
+    )  # rasterio 1.4 with affine 3
     held = [feed(name, arguments.examples) for name in arguments.readers or READERS]
     sys.exit(not all(held))
 

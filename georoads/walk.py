@@ -29,6 +29,7 @@ from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.network.types import FULL
 from georoads.network.vectorize import trace_network
+from georoads.output.address import Database, Output, work_place
 from georoads.output.area import Area
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
@@ -52,7 +53,7 @@ class Walk:
     """What a walk did.
 
     Attributes:
-        output: the file written.
+        output: the file written, or the database as it is shown.
         roads: number of lines.
         length_km: their length.
         seconds: by stage, one after another.
@@ -167,7 +168,7 @@ def _open(
 
 def plan(
     scenes: Scenes,
-    output: Path,
+    output: Output,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: PredictParams,
@@ -185,7 +186,7 @@ def plan(
         grid.width, grid.height, grid.gsd_m, parse_crs(grid.crs).name,
         own_corner(ready.scene.grid, grid) is not None, len(tiles), card.tile_px, card.overlap_px,
         runtime.batch, runtime.name, runtime.device, runtime.precision,
-        _needs(ready, checkpoint, output), ready.scene.messages,
+        _needs(ready, checkpoint, work_place(output)), ready.scene.messages,
     )  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def _predict(
     return times
 
 
-def _walk(ready: _Ready, output: Path, seconds: dict[str, float], times: StageTimes) -> Walk:
+def _walk(ready: _Ready, output: Output, seconds: dict[str, float], times: StageTimes) -> Walk:
     runtime, messages = ready.runtime, ready.scene.messages
     if times.saw_nothing:
         messages = (*messages, "no pixel is valid")
@@ -224,7 +225,7 @@ def _walk(ready: _Ready, output: Path, seconds: dict[str, float], times: StageTi
 
 
 def vectorize(
-    raster_path: Path, output: Path, params: VectorizeParams, options: WriteOptions | None = None
+    raster_path: Path, output: Output, params: VectorizeParams, options: WriteOptions | None = None
 ) -> Walk:
     """Road layer of a mask or probability raster.
 
@@ -237,18 +238,20 @@ def vectorize(
     with ProbabilityRaster(raster_path) as raster:
         if options.area is not None:
             options.area.on(raster.grid)  # refuses what misses the raster, before the work
-        network = trace_network(raster.read, raster.grid, params)
+        _check_crs(output, options, raster.grid.crs)
+        network, messages = trace_network(raster.read, raster.grid, params), raster.messages
     network = write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
     km = float(network.length_m.sum()) / 1000
     return Walk(
-        str(output), network.n_edges, km, seconds, gsd_m=network.grid.gsd_m, peak_rss_mb=peak_rss_mb()
-    )
+        str(output), network.n_edges, km, seconds, gsd_m=network.grid.gsd_m, peak_rss_mb=peak_rss_mb(),
+        messages=messages,
+    )  # fmt: skip
 
 
 def extract(
     scenes: Scenes,
-    output: Path,
+    output: Output,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: tuple[PredictParams, VectorizeParams],
@@ -260,7 +263,7 @@ def extract(
     """Road layer of a scene, or of several as one: predict and vectorize, through the same quantised raster.
 
     Where the options have an area, only the tiles that bear on it are predicted. A killed run leaves
-    ``OUTPUT.work``, which ``resume`` goes on with.
+    ``OUTPUT.work`` (for a database see ``work_place``), which ``resume`` goes on with.
 
     Raises:
         GeoroadsError: when scene, model, device, area or output are not usable; nothing is written then.
@@ -270,11 +273,15 @@ def extract(
     check_road_output(output, options, inputs=_paths(scenes))
     started = time.monotonic()
     ready = _open(scenes, checkpoint, scene_params, params[0], options.area)
-    _needs(ready, checkpoint, output).check(output)
-    if ready.grid.crs != ready.scene.grid.crs and output.suffix.lower() not in GEOJSON:
+    place = work_place(output, options.layer_names[0])
+    _needs(ready, checkpoint, place).check(place)
+    if ready.grid.crs != ready.scene.grid.crs and place.suffix.lower() not in GEOJSON:
         options = dataclasses.replace(options, crs=options.crs or ready.scene.grid.crs)
+    if isinstance(output, Database):
+        check_output(place, overwrite=True)
+    _check_crs(output, options, ready.grid.crs)
     opened = time.monotonic()
-    with work_for(output, resume=resume) as work:
+    with work_for(place, resume=resume) as work:
         raster = work / "probability.tif"
         Thread(target=_load_what_follows, daemon=True).start()
         times = _predict(ready, checkpoint, (raster, work), params[0], watch)
@@ -283,6 +290,12 @@ def extract(
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
+
+
+def _check_crs(output: Output, options: WriteOptions, crs: str) -> None:
+    """Refuse a database that does not take the CRS, now that it is known, before the work."""
+    if isinstance(output, Database):
+        check_road_output(output, dataclasses.replace(options, crs=options.crs or crs))
 
 
 def _load_what_follows() -> None:

@@ -11,12 +11,13 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
+    from georoads.output.address import Output
     from georoads.scene.scene import SceneParams
 
 
 @click.command()
 @click.argument("scenes", type=options.PATH, nargs=-1, required=True)
-@options.output("Road layer (.gpkg, .geojson, .fgb, .parquet)")
+@options.road_output
 @options.model
 @options.scene_flags
 @options.threshold
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @options.quiet
 def extract(
     scenes: tuple[Path, ...],
-    output: Path,
+    output: Output,
     model: str,
     scene_params: SceneParams,
     threshold: float | None,
@@ -82,6 +83,7 @@ def extract(
         area=area,
     )
     check_road_output(output, writing, inputs=area_file)
+    options.check_preview(output, preview)
     check_preview_output(preview, scenes, overwrite=overwrite)
     if dry_run:
         found = walk.plan(scenes, output, checkpoint, scene_params, params[0], area)
@@ -92,6 +94,7 @@ def extract(
         scenes, output, checkpoint, scene_params, params, writing,
         resume=resume, watch=partial(progress, quiet=quiet),
     )  # fmt: skip
-    write_preview(preview, output, scenes, scene_params, layer=layer, overwrite=overwrite)
+    if isinstance(output, Path):
+        write_preview(preview, output, scenes, scene_params, layer=layer, overwrite=overwrite)
     options.write_json(json_file, done)
     options.summarize(done, checkpoint.card, quiet)

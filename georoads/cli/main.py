@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from typing import NoReturn
@@ -83,7 +84,8 @@ def _refuse(message: str, hint: str) -> NoReturn:
 
 
 def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    without_password = re.sub(r"(:/+[^\s/:@]*):[^\s@]+@", r"\1:…@", " ".join(text.split()))
+    return printable(without_password)
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -17,12 +17,21 @@ from georoads.jobs.atomic import printable
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
     from georoads.model.card import ModelCard
+    from georoads.output.address import Output
     from georoads.output.area import Area
     from georoads.walk import Plan, Walk
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", int, float)
 PATH = click.Path(path_type=Path)
+
+
+def _road_output(text: str | Output) -> Output:
+    """A file, or the address of a database, which a Path would mangle."""
+    from georoads.output.address import output_of
+
+    return output_of(text)
+
 
 _SCENE = (
     click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one."),
@@ -44,8 +53,12 @@ resume = click.option(
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and stop.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-layer = click.option("--layer", metavar="NAME", help="Name of the roads in a GeoPackage; nodes: NAME_nodes.")
-append = click.option("--append", is_flag=True, help="Add the layers to an existing GeoPackage.")
+layer = click.option(
+    "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."
+)
+append = click.option(
+    "--append", is_flag=True, help="Add the layers to a GeoPackage that exists, or rows to tables."
+)
 aoi = click.option(
     "--aoi",
     metavar="AREA",
@@ -70,6 +83,16 @@ settings = click.option(
 def output(what: str) -> Callable[[F], F]:
     """The output flag of a command that writes ``what``."""
     return click.option("-o", "--output", required=True, type=PATH, help=f"{what} to write.")
+
+
+road_output = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=_road_output,
+    metavar="PATH|ADDRESS",
+    help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, or postgresql://USER@HOST/DATABASE.",
+)
 
 
 def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -167,6 +190,21 @@ def area_of(text: str | None) -> tuple[Area | None, tuple[Path, ...]]:
     if text is None:
         return None, ()
     return read_area(text), ((Path(text),) if Path(text).is_file() else ())
+
+
+def check_preview(output: Output, preview: Path | None) -> None:
+    """Refuse a preview of what is no file.
+
+    Raises:
+        GeoroadsError: roads go to a database.
+    """
+    from georoads.errors import GeoroadsError
+
+    if preview is not None and not isinstance(output, Path):
+        raise GeoroadsError(
+            f"{printable(preview)}: previews are drawn from files, not from {output}",
+            "leave --preview out, or write .gpkg",
+        )
 
 
 def say(line: str, *, err: bool = False) -> None:

@@ -43,7 +43,10 @@ def predict(
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Write the road probability of SCENES as a GeoTIFF: round(254 p), 255 = nodata; several are seen as one."""
+    """Write the road probability of SCENES as a GeoTIFF: round(254 p), 255 = nodata.
+
+    Several scenes are seen as one, the first on top.
+    """
     from georoads import walk
     from georoads.inference.select import PredictParams
     from georoads.jobs.atomic import check_output

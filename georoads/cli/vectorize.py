@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
 
+if TYPE_CHECKING:
+    from georoads.output.address import Output
+
 
 @click.command()
 @click.argument("raster", type=options.PATH)
-@options.output("Road layer (.gpkg, .geojson, .fgb, .parquet)")
+@options.road_output
 @click.option("--threshold", type=float, help="p from which a pixel is road; default: the raster's, or 0.5.")
 @options.settings
 @options.layer
@@ -23,7 +27,7 @@ from georoads.cli import options
 @options.quiet
 def vectorize(
     raster: Path,
-    output: Path,
+    output: Output,
     threshold: float | None,
     settings: tuple[str, ...],
     layer: str | None,
@@ -53,9 +57,13 @@ def vectorize(
         provenance, layer=layer, sources=(raster.name,), overwrite=overwrite, append=append, area=area
     )
     check_road_output(output, writing, inputs=(raster, *area_file))
+    options.check_preview(output, preview)
     check_preview_output(preview, (raster,), overwrite=overwrite)
     done = walk.vectorize(raster, output, params, writing)
-    write_preview(preview, output, (raster,), layer=layer, overwrite=overwrite)
+    if isinstance(output, Path):
+        write_preview(preview, output, (raster,), layer=layer, overwrite=overwrite)
     options.write_json(json_file, done)
     if not quiet:
+        for message in done.messages:
+            options.say(f"note: {message}", err=True)
         options.say(f"{done.output}: {done.roads} roads, {done.length_km:.2f} km", err=True)

@@ -48,6 +48,7 @@ class ProbabilityRaster:
 
     uint8 with scale 1/254 is taken as it is; other whole numbers with a scale are multiplied by it; bytes
     without a scale are 0/1 or 0/255 masks (told apart by the largest value of the file); floats are 0..1.
+    Where 0 is nodata, it is taken for ground without road (see ``messages``).
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,10 +67,17 @@ class ProbabilityRaster:
             self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
             self.tags: dict[str, str] = s.tags()
             self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
+            # 0 is no road, and who makes a mask often calls it nodata too: no border of what was seen.
+            self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._path = path
             self._factor = self._full(path)
             self._opened = opened.pop_all()
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the summary must say."""
+        return ("0, its nodata value, is taken for ground without road",) if self._is_ground else ()
 
     def _full(self, path: Path) -> float:
         """What a stored value is multiplied by to be a level."""
@@ -86,7 +94,8 @@ class ProbabilityRaster:
         raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
 
     def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        values, valid = self._stored(window), self._stored(window, mask=True) > 0
+        values = self._stored(window)
+        valid = np.ones(values.shape, bool) if self._is_ground else self._stored(window, mask=True) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
         return np.where(valid, values, 0).astype(np.float64), valid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -79,9 +80,7 @@ def replace_when_complete(
     """
     check_output(target, overwrite=overwrite)
     final = Path(target).resolve()
-    # A name of 255 bytes leaves no room for more, and GDAL stumbles over some signs of a name.
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", final.stem[:40])
-    part = final.with_name(f".{stem}.{secrets.token_hex(4)}.part{final.suffix}")
+    part = final.with_name(f"{_part_stem(final)}-{secrets.token_hex(4)}.part{final.suffix}")
     try:
         yield part
         if verify is not None:
@@ -94,6 +93,23 @@ def replace_when_complete(
         raise GeoroadsError(f"{printable(target)} cannot be written: {e.strerror}", "free some space") from e
     finally:
         remove_with_companions(part)
+
+
+def remove_stale_parts(target: Path) -> None:
+    """Remove what runs that were killed while they wrote ``target`` have left beside it.
+
+    Only for who holds the lock of the target: another run may be writing it.
+    """
+    final = target.resolve()
+    for part in final.parent.glob(f"{_part_stem(final)}-*.part*"):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _part_stem(final: Path) -> str:
+    # A name of 255 bytes leaves no room for more, and GDAL stumbles over some signs of a name.
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", final.stem[:40])
+    return f".{plain}.{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
 
 
 def remove_with_companions(path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from georoads.errors import GeoroadsError
-from georoads.jobs.atomic import FULL, printable
+from georoads.jobs.atomic import FULL, printable, remove_stale_parts
 from georoads.jobs.lock import only_run
 
 LEDGER = "ledger.jsonl"
@@ -31,6 +31,7 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
     shown = printable(output)
     folder = output.with_name(output.name + ".work")
     with only_run(output.with_name(f".{output.name}.lock"), shown):
+        remove_stale_parts(output)
         if folder.exists() and not resume:
             if resume is None and _holds_work(folder):
                 raise GeoroadsError(

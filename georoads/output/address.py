@@ -67,8 +67,8 @@ def output_of(text: str | Output) -> Output:
 
 
 def work_place(output: Output, layer: str = "") -> Path:
-    """The path beside which unfinished work lies: that of the file; for a database DATABASE.LAYER in the
-    current folder."""
+    """The path beside which unfinished work lies: that of the file; for a database DATABASE.LAYER.postgis in
+    the current folder."""
     if isinstance(output, Path):
         return output
-    return Path(re.sub(r"[^A-Za-z0-9_-]", "_", output.name)[:60] + f".{layer}")
+    return Path(re.sub(r"[^A-Za-z0-9_-]", "_", output.name)[:60] + f".{layer}.postgis")

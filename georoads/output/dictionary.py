@@ -85,7 +85,8 @@ ROADS = Layer(
             "float64",
             "0 to 1",
             "Confidence",
-            "Mean of the model's probability of road along the line",
+            "Mean of the model's probability of road along the line; in gaps that were closed straight, of "
+            "their ends",
             4,
             CONFIDENCE_CONSTRAINT,
         ),
@@ -141,6 +142,8 @@ The layers that georoads writes; the suffix of the output chooses the format.
 | `.geojson`, `.json` | GeoJSON (RFC 7946) | the roads |
 | `.fgb` | FlatGeobuf with spatial index | the roads |
 | `.parquet`, `.geoparquet` | GeoParquet 1.1; needs `pip install "georoads[parquet]"` | the roads |
+
+An address `postgresql://…` takes `roads` and `nodes` as tables: [PostGIS](postgis.md).
 
 A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style (`layer_styles`) and the
 provenance (`gpkg_metadata`). GeoJSON and FlatGeobuf keep the provenance as `DESCRIPTION` of the layer,

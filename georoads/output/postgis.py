@@ -1,15 +1,13 @@
 """Road layers to PostGIS: tables, index, comments and provenance, all in one transaction.
 
-psycopg and COPY, not geopandas.to_postgis: that would need SQLAlchemy and GeoAlchemy2 besides, and takes types
-from pandas instead of the dictionary. Every name is quoted, every value is a parameter.
+psycopg and COPY, not geopandas.to_postgis: that would need SQLAlchemy and GeoAlchemy2 besides, and takes
+types from pandas instead of the dictionary. Every name is quoted, every value is a parameter.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,18 +19,19 @@ from georoads.output.address import Database
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, Layer
 from georoads.output.geopackage import GEOMETRY_COLUMN
 from georoads.output.provenance import Provenance
+from georoads.output.server import transaction
 from georoads.output.table import Table
 
 if TYPE_CHECKING:
-    from psycopg import Cursor, Error
+    from psycopg import Cursor
 
 Existing = Literal["refuse", "replace", "append"]
 """What becomes of tables of the same names."""
 
 PROVENANCE_TABLE = "georoads_provenance"
 _TYPES = {"int64": "bigint", "int32": "integer", "float64": "double precision", "text": "text"}
-_CONNECT_S, _LOCK = "10", "30s"
-"""How long a server may be silent before it answers, and other programs may hold the tables."""
+_LOCK = "30s"
+"""How long other programs may hold the tables."""
 
 
 def epsg_of(crs: str) -> int:
@@ -66,8 +65,9 @@ def check_database(
     Raises:
         LayerError: as ``write_database``.
     """
-    tables = [Table(la, np.empty(0, object), tuple(np.empty(0) for _ in la.fields), crs or "") for la in layers]
-    with _transaction(database) as cursor:
+    none = np.empty(0, dtype=np.object_)
+    tables = [Table(layer, none, (none,) * len(layer.fields), crs or "") for layer in layers]
+    with transaction(database) as cursor:
         _store(cursor, database, tables, provenance, existing)
         cursor.connection.rollback()
 
@@ -92,7 +92,7 @@ def write_database(
             PostGIS or the right to write; the CRS has no EPSG code; tables exist, or do not fit; another
             program holds them; the server goes away.
     """
-    with _transaction(database) as cursor:
+    with transaction(database) as cursor:
         _store(cursor, database, tables, provenance, existing)
 
 
@@ -105,10 +105,11 @@ def _store(
 ) -> None:
     schema, postgis = _schemas(cursor, database)
     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK,))
-    # Two runs that append must not take the same numbers; a table can only be locked with rights to change it.
+    # Two runs that append must not take the same numbers; tables are only locked by who may change rows.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{tables[0].layer.name}",))
     there = _tables_there(cursor, database, schema, tables, existing)
-    if there and existing == "append":
+    adds = bool(there) and existing == "append"
+    if adds:
         for table in tables:
             _check_fits(cursor, database, schema, table)
         tables = _numbered_on(cursor, schema, tables)
@@ -116,7 +117,7 @@ def _store(
         _create(cursor, schema, postgis, tables, there)
     for table in tables:
         _copy(cursor, schema, table)
-    _note(cursor, schema, tables[0], provenance)
+    _note(cursor, schema, tables[0], provenance, keeps_others=adds)
 
 
 def _schemas(cursor: Cursor[Any], database: Database) -> tuple[str, str]:
@@ -172,8 +173,8 @@ def _create(
 ) -> None:
     from psycopg import sql
 
-    for name in there:
-        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, name)))
+    for gone in there:
+        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, gone)))
     for table in tables:
         layer, name = table.layer, sql.Identifier(schema, table.layer.name)
         columns = [sql.SQL(f"{{}} {_TYPES[f.type]}").format(sql.Identifier(f.name)) for f in layer.fields]
@@ -189,8 +190,8 @@ def _create(
             text = f"{f.title}: {f.description}"
             if f.constraint == KIND_CONSTRAINT:
                 text += "; " + "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
-            column = sql.Identifier(schema, layer.name, f.name)
-            cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(column, sql.Literal(text)))
+            at = sql.Identifier(schema, layer.name, f.name)
+            cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(at, sql.Literal(text)))
 
 
 def _shape(table: Table) -> str:
@@ -250,8 +251,7 @@ def _copy(cursor: Cursor[Any], schema: str, table: Table) -> None:
 
     if not len(table.geometry):
         return
-    placed = shapely.set_srid(table.geometry, epsg_of(table.crs))
-    shapes = shapely.to_wkb(placed, hex=True, include_srid=True)
+    shapes = shapely.to_wkb(table.geometry, hex=True)  # the column gives them its SRID
     names = [*(f.name for f in table.layer.fields), GEOMETRY_COLUMN]
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(schema, table.layer.name), sql.SQL(", ").join(map(sql.Identifier, names))
@@ -261,20 +261,21 @@ def _copy(cursor: Cursor[Any], schema: str, table: Table) -> None:
             copy.write_row(row)
 
 
-def _note(cursor: Cursor[Any], schema: str, roads: Table, provenance: Provenance) -> None:
-    """One row of provenance; that of tables of the same name that are gone is removed."""
+def _note(
+    cursor: Cursor[Any], schema: str, roads: Table, provenance: Provenance, *, keeps_others: bool
+) -> None:
+    """Add the provenance of these roads; that of a table of the same name that is gone goes, too."""
     from psycopg import sql
 
-    notes, name = sql.Identifier(schema, PROVENANCE_TABLE), sql.Identifier(schema, roads.layer.name)
-    columns = "layer text NOT NULL, first_road bigint, last_road bigint, provenance jsonb NOT NULL"
+    notes = sql.Identifier(schema, PROVENANCE_TABLE)
     cursor.execute("SELECT to_regclass(%s) IS NULL", (notes.as_string(cursor),))
-    if (cursor.fetchone() or (False,))[0]:
+    if cursor.fetchone() == (True,):
+        columns = "layer text NOT NULL, first_road bigint, last_road bigint, provenance jsonb NOT NULL"
         cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({columns})").format(notes))
-    (number,) = roads.columns[:1]
-    first, last = (int(number[0]), int(number[-1])) if len(number) else (None, None)
-    stale = sql.SQL("DELETE FROM {} WHERE layer = %s AND NOT EXISTS (SELECT 1 FROM {} WHERE road_id = last_road)")
-    if first in (None, 1):
-        cursor.execute(stale.format(notes, name), (roads.layer.name,))
+    if not keeps_others:
+        cursor.execute(sql.SQL("DELETE FROM {} WHERE layer = %s").format(notes), (roads.layer.name,))
+    numbers = roads.columns[0].tolist()
+    first, last = (numbers[0], numbers[-1]) if numbers else (None, None)
     cursor.execute(
         sql.SQL("INSERT INTO {} VALUES (%s, %s, %s, %s)").format(notes),
         (roads.layer.name, first, last, provenance.as_json()),

@@ -1,4 +1,4 @@
-"""Road networks to files: GeoPackage, GeoJSON, FlatGeobuf, GeoParquet."""
+"""Road networks to files (GeoPackage, GeoJSON, FlatGeobuf, GeoParquet) and to PostGIS."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from georoads.errors import LayerError
 from georoads.grid import parse_crs
 from georoads.jobs.atomic import check_output, printable, replace_when_complete
 from georoads.network.types import RoadNetwork
+from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
 from georoads.output.clip import clip_network
-from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, NODES, ROADS
+from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, LAYERS, NODES, ROADS
 from georoads.output.drivers import gdal_errors, verify_single_layer, write_parquet, write_with_gdal
 from georoads.output.formats import check_parquet, driver_of_output
 from georoads.output.geopackage import (
@@ -27,6 +28,7 @@ from georoads.output.geopackage import (
     tables_of,
     verify_geopackage,
 )
+from georoads.output.postgis import Existing, check_database, epsg_of, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.table import Table, node_table, road_table
@@ -41,12 +43,13 @@ class WriteOptions:
     Attributes:
         provenance: goes into the file; its date is the file's date.
         crs: of the written coordinates; None for the network's own.
-        layer: name of the layer of roads in a GeoPackage, whose nodes are then ``NAME_nodes``; None for
+        layer: name of the roads in a GeoPackage or database, whose nodes are then ``NAME_nodes``; None for
             ``roads`` and ``nodes``.
         holds: what a format with one layer holds.
         sources: file names of the scenes, for the field ``source``.
-        overwrite: True when an existing file may be replaced.
-        append: True when the layers are added to an existing GeoPackage; what it holds stays as it is.
+        overwrite: True when an existing file may be replaced, or tables of a database.
+        append: True when the layers are added to an existing GeoPackage, or rows to the tables of a
+            database; what is there stays as it is.
         area: where roads are wanted; None for all of the scene.
     """
 
@@ -65,26 +68,45 @@ class WriteOptions:
 
     @property
     def layer_names(self) -> tuple[str, str]:
-        """Names of the layers of roads and of nodes in a GeoPackage."""
+        """Names of the layers of roads and of nodes in a GeoPackage or database."""
         if self.layer is None or self.layer == ROADS.name:
             return ROADS.name, NODES.name
         return self.layer, f"{self.layer}_{NODES.name}"
 
+    @property
+    def existing(self) -> Existing:
+        """What becomes of tables of the same names in a database."""
+        return "replace" if self.overwrite else "append" if self.append else "refuse"
 
-def check_road_output(path: str | Path, options: WriteOptions, *, inputs: tuple[Path, ...] = ()) -> None:
+
+def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tuple[Path, ...] = ()) -> None:
     """Refuse an output that ``write_roads`` could not write, before the work is done.
 
     Raises:
         LayerError: unknown suffix; CRS or layer that is none or does not fit the format; missing library;
-            file in use; it cannot be appended to.
+            file in use; it cannot be appended to; as ``write_database``.
         GeoroadsError: as ``jobs.atomic.check_output``.
     """
-    target = Path(path)
-    driver = driver_of_output(target)
+    target = output_of(path)
+    driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
     if options.crs is not None:
         _check_crs(options.crs, driver)
     if options.append and options.overwrite:
-        raise LayerError("--append keeps the file, --overwrite replaces it", "give one of them")
+        raise LayerError("--append keeps what is there, --overwrite replaces it", "give one of them")
+    if isinstance(target, Database):
+        _check_database(target, options)
+    else:
+        _check_file(target, driver, options, inputs)
+
+
+def _check_database(database: Database, options: WriteOptions) -> None:
+    if options.layer is not None:
+        check_layer_name(options.layer)
+    layers = [dataclasses.replace(la, name=n) for la, n in zip(LAYERS, options.layer_names, strict=True)]
+    check_database(database, layers, options.provenance, options.existing, options.crs)
+
+
+def _check_file(target: Path, driver: str, options: WriteOptions, inputs: tuple[Path, ...]) -> None:
     if driver != "GPKG":
         _check_one_layer(target, driver, options)
     elif options.layer is not None:
@@ -97,7 +119,7 @@ def check_road_output(path: str | Path, options: WriteOptions, *, inputs: tuple[
         return
     if not (options.overwrite or options.append):
         raise LayerError(
-            f"{printable(path)} exists",
+            f"{printable(target)} exists",
             "--overwrite replaces it; --append with a new --layer adds to it; or choose another name",
         )
     check_not_open(target)
@@ -105,18 +127,19 @@ def check_road_output(path: str | Path, options: WriteOptions, *, inputs: tuple[
         check_takes_layers(target, options.layer_names)
 
 
-def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -> RoadNetwork:
-    """Write a road network; the suffix chooses the format. The file appears whole or not at all.
+def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions) -> RoadNetwork:
+    """Write a road network; the suffix chooses the format. It appears whole or not at all.
 
     ``.gpkg`` holds the layers ``roads`` and ``nodes`` (see ``WriteOptions.layer``) with style, data
     dictionary and provenance; ``.geojson`` and ``.json`` (RFC 7946: WGS 84, 7 decimals), ``.fgb``,
-    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``. Rows, their order and values
-    are the same in all of them, but that FlatGeobuf sorts its rows by its spatial index. The same network
-    and options give the same bytes with the same libraries.
+    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``; the address of a database takes
+    two tables (see ``postgis``). Rows, their order and values are the same in all of them, but that
+    FlatGeobuf sorts its rows by its spatial index. The same network and options give the same bytes with the
+    same libraries.
 
     Args:
         network: the roads, in pixel coordinates of their grid.
-        path: the file.
+        path: the file, or the address of a database.
         options: CRS, layer, area, sources, provenance.
 
     Returns:
@@ -124,18 +147,21 @@ def write_roads(network: RoadNetwork, path: str | Path, options: WriteOptions) -
 
     Raises:
         LayerError: the format, CRS or layer cannot be written; the file is in use; the area misses the grid
-            of the network.
+            of the network; as ``write_database``.
         GeoroadsError: the output exists or its folder cannot be written to; the disk is full.
     """
-    check_road_output(path, options)
-    target = Path(path)
-    driver = driver_of_output(target)
+    target = output_of(path)
+    check_road_output(target, options)
+    driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
     provenance = options.provenance
     if options.area is not None:
         network = clip_network(network, options.area.on(network.grid))
         provenance = dataclasses.replace(provenance, area=options.area.name)
     crs = _WGS84 if driver == "GeoJSON" else options.crs or network.grid.crs
     tables = [road_table(network, crs, options.sources), node_table(network, crs)]
+    if isinstance(target, Database):
+        write_database(target, _renamed(tables, options.layer_names), provenance, options.existing)
+        return network
     if driver == "GPKG":
         _write_geopackage(target, _renamed(tables, options.layer_names), options, provenance)
         return network
@@ -214,6 +240,8 @@ def _check_crs(crs: str, driver: str) -> None:
         parsed = parse_crs(crs)
     except CRSError as e:
         raise LayerError(f"{crs!r} is no CRS", "give one as in EPSG:32633") from e
+    if driver == "PostGIS":
+        epsg_of(crs)
     if driver == "GeoJSON" and not parsed.equals(parse_crs(_WGS84), ignore_axis_order=True):
         raise LayerError(
             f"GeoJSON is always WGS 84 (RFC 7946), not {crs}", "leave the CRS out, or write .gpkg or .fgb"

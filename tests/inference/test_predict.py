@@ -111,15 +111,17 @@ def test_resume_with_another_model_is_refused(scene: Scene, tmp_path: Path) -> N
         )
 
 
+@pytest.mark.parametrize("nodata", [None, 0])
 @pytest.mark.parametrize("full", [1, 255])
-def test_anyones_mask_is_read_as_levels(tmp_path: Path, full: int) -> None:
+def test_anyones_mask_is_read_as_levels(tmp_path: Path, full: int, nodata: int | None) -> None:
     mask = np.zeros((40, 50), dtype=np.uint8)
     mask[10:14] = full
     path = tmp_path / "mask.tif"
-    profile = {"driver": "GTiff", "width": 50, "height": 40, "count": 1, "dtype": "uint8"}
+    profile = {"driver": "GTiff", "width": 50, "height": 40, "count": 1, "dtype": "uint8", "nodata": nodata}
     with rasterio.open(
         path, "w", crs="EPSG:32647", transform=Affine(1, 0, 1000, 0, -1, 2000), **profile
     ) as out:
         out.write(mask, 1)
     with ProbabilityRaster(path) as raster:
         assert (raster.read(raster.grid.window) == np.where(mask > 0, 254, 0)).all()
+        assert len(raster.messages) == (nodata == 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from georoads.errors import GeoroadsError
-from georoads.jobs.atomic import check_output, printable, replace_when_complete
+from georoads.jobs.atomic import check_output, printable, remove_stale_parts, replace_when_complete
 
 
 def names(folder: Path) -> list[str]:
@@ -152,3 +152,18 @@ def test_target_held_by_another_program(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_printable_escapes() -> None:
     assert printable("a\nb\x1b[31m é") == "a\\nb\\x1b[31m é"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = ("roads.gpkg", "roads!.gpkg", "roads.geojson")
+    parts = {}
+    for name in names:
+        with pytest.raises(KeyboardInterrupt), replace_when_complete(tmp_path / name) as part:
+            raise KeyboardInterrupt
+        parts[name] = [part, part.with_name(part.name + "-journal")]
+    for left in parts.values():
+        for path in left:
+            path.write_text("half")
+    remove_stale_parts(tmp_path / "roads.gpkg")
+    assert [p.exists() for p in parts["roads.gpkg"]] == [False, False]
+    assert all(p.exists() for name in names[1:] for p in parts[name])

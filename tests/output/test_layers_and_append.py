@@ -131,7 +131,7 @@ def test_append_makes_the_file_where_there_is_none(tmp_path: Path) -> None:
 
 
 def test_append_or_overwrite(tmp_path: Path) -> None:
-    with pytest.raises(LayerError, match="--append keeps the file"):
+    with pytest.raises(LayerError, match="--append keeps what is there"):
         check_road_output(tmp_path / "a.gpkg", replace(ADDED, overwrite=True))
 
 

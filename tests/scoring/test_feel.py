@@ -10,7 +10,8 @@ import shapely
 from drawn_layers import LOCAL, graph, moved, random_town, roads
 
 from georoads.output.read import RoadLines
-from georoads.scoring.feel import Feel, dangles, doubled_m, feel, jitter_m, sharp_bends
+from georoads.scoring.doubled import _doubled, _short_pieces, doubled_m
+from georoads.scoring.feel import Feel, dangles, feel, jitter_m, sharp_bends
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.score import score
@@ -42,6 +43,26 @@ def test_what_was_drawn_twice_is_doubled() -> None:
     tails = [(0, 0), (0, 30)], [(100, 0), (100, 30)]  # 12 m from the nodes that both ways share do not count
     assert doubled(LINE, [(100, 0), (50, 0), (0, 0)], *tails) == pytest.approx(2 * (100 - 24))
     assert doubled(LINE, [(100, 0), (150, 0)], [(150, 0), (100, 0)]) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pairs_that_are_ruled_out_double_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lines = []
+    for _ in range(30):  # hairpins, rings, doubled and crossing roads
+        start = np.round(rng.uniform(0, 120, 2) / 6) * 6
+        line = start + np.cumsum(np.round(rng.normal(0, 9, (rng.integers(2, 9), 2))), axis=0)
+        lines += [line, line[::-1] + np.array([0, rng.integers(0, 3)])][: rng.integers(1, 3)]
+        if rng.random() < 0.3:
+            lines.append(np.concatenate((line, line[:1])))
+    found = graph(*(line for line in lines if len(np.unique(line, axis=0)) > 1))
+    everything = _short_pieces(found, 4 * 3.0, np.arange(len(found.pieces)))
+    for degrees in (15.0, 46.0, 89.0):
+        shares = _doubled(found, everything, everything, 3.0, degrees)
+        shares = np.where(everything.drawn > 1, 1.0, shares)
+        expected = (shares * (everything.end_m - everything.start_m) * everything.drawn).sum()
+        assert expected > 0
+        assert doubled_m(found, 3.0, degrees) == pytest.approx(expected, rel=1e-12)
 
 
 def test_neighbours_at_a_node_are_not_doubled() -> None:
@@ -88,6 +109,22 @@ def test_sharp_bends() -> None:
     junction = [(0, 0), (100, 0)], [(100, 0), (100, 50)], [(100, 0), (100, -50)]
     assert sharp_bends(graph(*junction), 45.0) == 0
     assert sharp_bends(graph(), 45.0) == 0
+
+
+@pytest.mark.parametrize("chunk", [50, 200_000])
+def test_jitter_is_that_of_all_samples(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("georoads.scoring.feel._CHUNK", chunk)
+    ours, truth = road_graph(random_town(70), LOCAL), to_segments(random_town(71), LOCAL)
+    squares = metres = 0.0
+    for start, end in zip(ours.pieces.start, ours.pieces.end, strict=True):
+        length = math.dist(start, end)
+        parts = math.ceil(length / 2)
+        for k in range(parts):
+            at = shapely.Point(start + (k + 0.5) / parts * (end - start))
+            gap = shapely.distance(at, shapely.linestrings(np.stack((truth.start, truth.end), axis=1))).min()
+            if gap <= 4.0:
+                squares, metres = squares + gap**2 * length / parts, metres + length / parts
+    assert jitter_m(ours, truth, 4.0) == pytest.approx(math.sqrt(squares / metres), rel=1e-9)
 
 
 def test_jitter() -> None:

@@ -10,7 +10,7 @@ from drawn_layers import LOCAL, graph, moved, random_town, roads
 from georoads.output.read import RoadLines
 from georoads.scoring.places import Places, at_nodes, locate, snap
 from georoads.scoring.road_graph import RoadGraph, road_graph
-from georoads.scoring.routes import Routes
+from georoads.scoring.routes import Goals, Routes
 
 
 def shape(found: RoadGraph) -> tuple[list[int], list[float]]:
@@ -95,7 +95,7 @@ def test_places_and_routes_by_hand() -> None:
     assert metres[nodes[(100, 60)]] == pytest.approx(50 + 20 + 60)
     assert metres[nodes[(200, 0)]] == pytest.approx(50 + 20 + 100)
     goal = near(found, (20, 0))
-    row = Routes(found).to_places(metres, int(start.edge[0]), float(start.along_m[0]), goal)
+    row = Goals(found, goal).metres(metres, int(start.edge[0]), float(start.along_m[0]))
     assert row.tolist() == pytest.approx([50 + 20 + 20])
     assert np.isinf(Routes(found).to_nodes(start, limit_m=100)[0][nodes[(100, 60)]])
 

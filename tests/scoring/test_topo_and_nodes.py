@@ -137,7 +137,7 @@ def test_places_agree_with_the_slow_ones(seed: int) -> None:
     for e in range(0, len(slow.edges), 3):
         expected = sorted((round(x, 4), round(y, 4)) for x, y in slow_reached(slow, (e, 11.0), 5.5, 200.0))
         start = slow.point_at(e, 11.0)
-        own = int(fast.tree.nearest(shapely.Point(start)))
+        own = int(fast.pieces.tree.nearest(shapely.Point(start)))
         edge = int(fast.pieces.line[own])
         along = fast.piece_from_m[own] + float(np.hypot(*(np.array(start) - fast.pieces.start[own])))
         seed_place = Places(np.array([edge]), np.array([along]))

@@ -1,0 +1,48 @@
+"""Write docs/cli.md from the help of every command: python docs/make_cli.py
+
+A test fails when the page is stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from georoads.cli.main import cli
+
+PAGE = Path(__file__).resolve().parent / "cli.md"
+WIDTH = 100
+HEAD = """# Commands
+
+Made from `--help` by `docs/make_cli.py`. Parameters without an option of their own are set with
+`--set room.parameter=value`; `--set help` lists those of a command.
+
+Exit codes: 0 done; 1 refused, with a line `error:` and a line `hint:`; 2 wrong usage; 130 and 143 stopped by
+a signal; 141 nobody reads the output any more.
+
+## Completion
+Commands and options complete with Tab once the shell has read what click makes for it. In `~/.bashrc`,
+`~/.zshrc` or `~/.config/fish/completions/georoads.fish`, by shell:
+
+```sh
+eval "$(_GEOROADS_COMPLETE=bash_source georoads)"
+eval "$(_GEOROADS_COMPLETE=zsh_source georoads)"
+_GEOROADS_COMPLETE=fish_source georoads | source
+```
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(name, cli.commands[name]) for name in sorted(cli.commands))])
+
+
+def _section(name: str, command: click.Command) -> str:
+    with click.Context(command, info_name=f"georoads {name}", terminal_width=WIDTH) as context:
+        text = command.get_help(context)
+    return f"## {name}\n\n```text\n{text}\n```\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8", newline="\n")
