@@ -62,10 +62,12 @@ def cpu_batch(tile_px: int) -> int:
 
 
 def even_batch(most: int, tiles: int | None) -> int:
-    """At most ``most`` tiles at once, so many that the last batch lacks few: a batch's size is fixed."""
+    """Tiles at once, from half of ``most`` to ``most``: so many that the last batch lacks fewest, since a
+    batch's size is fixed and what it lacks is computed in vain."""
     if not tiles:
         return most
-    return -(-tiles // -(-tiles // most))
+    most = min(most, tiles)
+    return min(range(most, most // 2, -1), key=lambda size: -tiles % size)
 
 
 def normalize(

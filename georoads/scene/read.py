@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -21,16 +22,16 @@ from georoads.scene.scene import Scene, SceneParams
 NEAR = 1.25
 """Within this factor of the model's GSD the scene's own pixels are used."""
 
-KEEP_BYTES = 2**26
-"""Decoded pixels that a reader keeps at most: a row of blocks of a scene 43,000 pixels wide. Of a wider one
-each block is decoded twice."""
+KEEP_BYTES = 2**25
+"""Decoded pixels that a reader keeps at most: half of a row of blocks of a scene 43,000 pixels wide, which is
+what is still to be asked for on average. Of a wider scene blocks are decoded twice."""
 _AGREE_PX = 1e-4
 """Pixels of two grids that lie so near to each other are the same."""
 MOST = 8
 """Samples that are taken along each side of a working pixel at most, of a scene however fine."""
 FAR = 2.0**30
 """Pixel coordinate of a place that the scene's CRS cannot express."""
-CACHE_BYTES = 2**26
+CACHE_BYTES = 2**24
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
 
 
@@ -113,6 +114,20 @@ def _warped(own: Grid, gsd_m: float) -> Grid:
     return Grid(crs, Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), *size)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a decoded block: its rows from ``row`` on, RGB bytes and validity (None: all valid)."""
+
+    row: int
+    rgb: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None
+
+    def below(self, row: int) -> _Kept:
+        """Without the rows above one."""
+        cut = row - self.row
+        return _Kept(row, self.rgb[:, cut:].copy(), None if self.valid is None else self.valid[cut:].copy())
+
+
 class _Blocks:
     """The scene's own pixels as RGB bytes, decoded in whole blocks of the file, each kept while it is of use.
 
@@ -123,7 +138,7 @@ class _Blocks:
         self._source = source
         self._scene = scene
         self._shape = reading_unit(scene.written.shape, scene.grid)
-        self._kept: OrderedDict[Window, tuple[NDArray[np.uint8], NDArray[np.bool_] | None]] = OrderedDict()
+        self._kept: OrderedDict[Window, _Kept] = OrderedDict()
         self._bytes = 0
 
     def read(self, area: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -132,20 +147,26 @@ class _Blocks:
         valid = np.ones((area.height, area.width), dtype=bool)
         for block in self._touched(area):
             common = block.intersect(area)
-            here, there = common.relative_to(area).slices, common.relative_to(block).slices
+            here = common.relative_to(area).slices
             if not self._scene.written.any(block):
                 rgb[(slice(None), *here)], valid[here] = 0, False
                 continue
-            part, seen = self._block(block)
-            rgb[(slice(None), *here)] = part[(slice(None), *there)]
-            if seen is not None:
-                valid[here] = seen[there]
+            kept = self._block(block, common.row)
+            there = Window(common.row - kept.row, common.col - block.col, common.height, common.width).slices
+            rgb[(slice(None), *here)] = kept.rgb[(slice(None), *there)]
+            if kept.valid is not None:
+                valid[here] = kept.valid[there]
         return rgb, valid
 
-    def forget(self, row: float, col: float) -> None:
-        """Let go of the blocks that end above a row and west of a column."""
-        for block in [b for b in self._kept if b.row + b.height <= row and b.col + b.width <= col]:
-            self._forget(block)
+    def forget(self, row: int, col: float) -> None:
+        """Let go of what lies above a row in the blocks that end west of a column."""
+        for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
+            kept = self._kept[block]
+            if block.row + block.height <= row:
+                self._let_go(block)
+            elif kept.row < row:
+                self._kept[block] = rest = kept.below(row)
+                self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
 
     def _touched(self, area: Window) -> list[Window]:
         height, width = self._shape
@@ -154,24 +175,26 @@ class _Blocks:
         scene = self._scene.grid.window
         return [Window(row, col, height, width).intersect(scene) for row in rows for col in cols]
 
-    def _block(self, block: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    def _block(self, block: Window, row: int) -> _Kept:
+        """A block, at least from a row on."""
         if block in self._kept:
             self._kept.move_to_end(block)
-            return self._kept[block]
+            if self._kept[block].row <= row:
+                return self._kept[block]
+            self._let_go(block)
         values, valid = read_native(self._source, self._scene, block)
         rgb = to_bytes(values, self._scene)
         whole = bool(valid.all())
         if not whole:
             rgb *= valid
-        self._kept[block] = rgb, None if whole else valid
+        self._kept[block] = _Kept(block.row, rgb, None if whole else valid)
         self._bytes += rgb.nbytes
         while self._bytes > KEEP_BYTES and len(self._kept) > 1:
-            self._forget(next(iter(self._kept)))
+            self._let_go(next(iter(self._kept)))
         return self._kept[block]
 
-    def _forget(self, block: Window) -> None:
-        rgb, _ = self._kept.pop(block)
-        self._bytes -= rgb.nbytes
+    def _let_go(self, block: Window) -> None:
+        self._bytes -= self._kept.pop(block).rgb.nbytes
 
 
 def _gdal_cache(source: Any) -> int:

@@ -49,7 +49,8 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
 
 
 @pytest.mark.parametrize(
-    ("most", "tiles", "expected"), [(5, 4, 4), (5, 5, 5), (5, 6, 3), (4, 25, 4), (8, 9, 5), (5, None, 5)]
+    ("most", "tiles", "expected"),
+    [(5, 4, 4), (5, 5, 5), (5, 6, 3), (4, 25, 3), (8, 9, 5), (5, 1, 1), (1, 9, 1), (5, None, 5)],
 )
 def test_the_last_batch_lacks_few_tiles(most: int, tiles: int | None, expected: int) -> None:
     assert even_batch(most, tiles) == expected

@@ -203,7 +203,7 @@ def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 rgb, _ = reader.read(Window(row, col, 200, 200))
                 assert (rgb == values[:, row : row + 200, col : col + 200]).all()
                 reader.forget(row + 110, col + 150 if col < 900 else 1100)
-        kept = sum(rgb.nbytes for rgb, _ in reader._blocks._kept.values())
+        kept = sum(k.rgb.nbytes for k in reader._blocks._kept.values())
     times = np.zeros((1300, 1100), dtype=int)
     for window in decoded:
         times[window.slices] += 1
