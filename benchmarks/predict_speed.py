@@ -81,15 +81,16 @@ def draw_scene(path: Path, side: int, seed: int = 11) -> Path:
 
 
 def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[np.float32]]:
-    """All batches that predict gives to the network, normalised; the last is filled up with zeros."""
+    """All batches that predict gives to the network, normalised; the last may be smaller."""
     with rasterio.open(path) as source:
         rgb = source.read()
     valid = np.ones(rgb.shape[1:], dtype=bool)
     plan = TilePlan(*valid.shape, card.tile_px, card.overlap_px)
     batches = []
     for first in range(0, len(plan), batch):
-        full = np.zeros((batch, 3, card.tile_px, card.tile_px), dtype=np.float32)
-        for i in range(first, min(first + batch, len(plan))):
+        last = min(first + batch, len(plan))
+        full = np.zeros((last - first, 3, card.tile_px, card.tile_px), dtype=np.float32)
+        for i in range(first, last):
             cut, seen = cut_reflected(rgb, valid, plan.window(i))
             full[i - first] = normalize(fill_invalid(cut, seen), card.mean, card.std)
         batches.append(full)
@@ -118,7 +119,7 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
 
     if rounds > 1:
         extract()
-    pixels = len(batches) * runtime.batch * checkpoint.card.tile_px**2
+    pixels = sum(map(len, batches)) * checkpoint.card.tile_px**2
     pairs: dict[str, list[tuple[Timed, Timed]]] = {"predict": [], "extract": []}
     before = timed(bare)
     for _ in range(rounds):

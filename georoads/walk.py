@@ -159,11 +159,10 @@ def _open(
     scene = open_scenes(_paths(scenes), scene_params)
     card = checkpoint.card
     grid = common_grid(scene, card.gsd_m, scene_params)
-    plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
     if area is not None:
-        grid = grid.crop(plan.around(area.window_on(grid)))
-        plan = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
-    return _Ready(scene, grid, open_runtime(checkpoint, params, len(plan)))
+        tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
+        grid = grid.crop(tiles.around(area.window_on(grid)))
+    return _Ready(scene, grid, open_runtime(checkpoint, params))
 
 
 def plan(

@@ -43,7 +43,9 @@ class OpenVinoRuntime:
 
 
 def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any:
-    """The model compiled for batches of a size: from the user's cache, or anew."""
+    """The model compiled for batches up to a size: from the user's cache, or anew."""
+    import openvino
+
     name = _name(core, onnx, batch, options)
     if (blob := kept(name)) is not None:
         try:
@@ -52,7 +54,7 @@ def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any
             pass
     model = core.read_model(str(onnx))
     _, *rest = model.input(0).get_partial_shape()
-    model.reshape([batch, *(d.get_length() for d in rest)])
+    model.reshape([openvino.Dimension(1, batch), *(d.get_length() for d in rest)])
     compiled = core.compile_model(model, "CPU", options)
     keep(name, compiled.export_model().getvalue())
     return compiled
@@ -63,5 +65,6 @@ def _name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
     import openvino
 
     cpu = [str(core.get_property("CPU", p)) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    what = [openvino.__version__, batch, sorted(options.items()), *cpu, os.environ.get("OMP_NUM_THREADS", "")]
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    what = [openvino.__version__, f"1 to {batch}", sorted(options.items()), *cpu, threads]
     return hashlib.sha256(onnx.read_bytes() + repr(what).encode()).hexdigest() + ".openvino"

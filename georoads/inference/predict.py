@@ -164,8 +164,8 @@ def _batches(
     indices: Sequence[int],
     buffers: Iterator[NDArray[np.float32]],
 ) -> Iterator[_Read]:
-    """The tiles with valid pixels in full batches; the last is filled up with zeros, since the rounding of
-    the arithmetic may depend on a batch's size."""
+    """The tiles with valid pixels in full batches, but for the last. Which tiles share a batch does not depend
+    on interruptions: the rounding of the arithmetic may depend on a batch's size."""
     card, size = job.card, job.runtime.batch
     tiles: list[int] = []
     empty: list[int] = []
@@ -186,10 +186,8 @@ def _batches(
         if len(tiles) == size:
             yield _Read(Batch(tuple(tiles), tuple(empty)), pixels, valids)
             tiles, empty, valids = [], [], []
-    if tiles:  # else the buffer is that of the batch before, which the network may have
-        pixels[len(tiles) :] = 0
     if tiles or empty:
-        yield _Read(Batch(tuple(tiles), tuple(empty)), pixels, valids)
+        yield _Read(Batch(tuple(tiles), tuple(empty)), pixels[: len(tiles)], valids)
 
 
 def _infer(
@@ -201,7 +199,7 @@ def _infer(
         logits, count = None, len(piece.batch.tiles)
         if count:
             started = time.monotonic()
-            logits = runtime.logits(piece.pixels)[:count]
+            logits = runtime.logits(piece.pixels)
             busy += time.monotonic() - started
         try:
             done.give(_Done(piece.batch, logits, piece.valid))

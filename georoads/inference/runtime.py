@@ -21,7 +21,7 @@ class Runtime(Protocol):
         name: torch, openvino, …
         device: as a user would name it.
         precision: of the arithmetic: fp32, bf16, fp16.
-        batch: tiles that it takes at once.
+        batch: tiles that it takes at once, at most.
     """
 
     name: str
@@ -59,15 +59,6 @@ def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
 def cpu_batch(tile_px: int) -> int:
     """Tiles of about a megapixel together: fewer leave cores idle, more leave the caches."""
     return max(1, 2**20 // tile_px**2)
-
-
-def even_batch(most: int, tiles: int | None) -> int:
-    """Tiles at once, from half of ``most`` to ``most``: so many that the last batch lacks fewest, since a
-    batch's size is fixed and what it lacks is computed in vain."""
-    if not tiles:
-        return most
-    most = min(most, tiles)
-    return min(range(most, most // 2, -1), key=lambda size: -tiles % size)
 
 
 def normalize(

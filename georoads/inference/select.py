@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
-from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch, even_batch
+from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
@@ -42,16 +42,13 @@ class PredictParams:
             raise ValueError("batch must not be negative, prefetch at least 1")
 
 
-def open_runtime(checkpoint: Checkpoint, params: PredictParams, tiles: int | None = None) -> Runtime:
+def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     """A runtime with the checkpoint's weights.
-
-    Args:
-        tiles: how many it will be given in all, where that is known; its batch is then made to suit.
 
     Raises:
         GeoroadsError: when what was asked for is not installed or not there.
     """
-    runtime = _open_plain(checkpoint, params, tiles)
+    runtime = _open_plain(checkpoint, params)
     if not params.tta:
         return runtime
     from georoads.inference.symmetry import SymmetricRuntime
@@ -59,17 +56,17 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams, tiles: int | Non
     return SymmetricRuntime(runtime)
 
 
-def _open_plain(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
+def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     runtime = params.runtime if params.runtime != "auto" else fastest_runtime(params.device)
     if params.runtime == "auto" and runtime != "torch" and not _has_twin(checkpoint):
         runtime = "torch"
     if runtime == "openvino":
-        return _open_openvino(checkpoint, params, tiles)
+        return _open_openvino(checkpoint, params)
     if runtime == "onnx":
-        return _open_onnx(checkpoint, params, tiles)
+        return _open_onnx(checkpoint, params)
     from georoads.inference.torch_runtime import open_torch
 
-    return open_torch(checkpoint, params.device, params.precision, params.batch, tiles)
+    return open_torch(checkpoint, params.device, params.precision, params.batch)
 
 
 def fastest_runtime(device: str) -> str:
@@ -98,7 +95,7 @@ def has_gpu() -> bool:
     return gpu_count(torch_cuda()) > 0
 
 
-def _open_openvino(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
+def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if find_spec("openvino") is None:
         raise GeoroadsError(
             "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
@@ -110,11 +107,11 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams, tiles: int | N
     from georoads.inference.openvino_runtime import OpenVinoRuntime
     from georoads.model.cache import onnx_twin
 
-    batch = params.batch or even_batch(cpu_batch(checkpoint.card.tile_px), tiles)
+    batch = params.batch or cpu_batch(checkpoint.card.tile_px)
     return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision)
 
 
-def _open_onnx(checkpoint: Checkpoint, params: PredictParams, tiles: int | None) -> Runtime:
+def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if find_spec("onnxruntime") is None:
         raise GeoroadsError(
             "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --runtime torch"
@@ -126,5 +123,5 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams, tiles: int | None)
 
     device = "cpu" if params.device == "auto" else params.device
     most = cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH
-    batch = params.batch or even_batch(most, tiles)
+    batch = params.batch or most
     return OnnxRuntime(onnx_twin(checkpoint), batch, device)

@@ -9,7 +9,7 @@ from torch import nn
 
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
-from georoads.inference.runtime import GPU_BATCH, cpu_batch, even_batch
+from georoads.inference.runtime import GPU_BATCH, cpu_batch
 from georoads.jobs.allocator import keep_freed_memory
 from georoads.model.checkpoint import Checkpoint, load_network
 
@@ -55,9 +55,7 @@ class TorchRuntime:
         return road_logits(out.float()).cpu().numpy()
 
 
-def open_torch(
-    checkpoint: Checkpoint, device: str, precision: str, batch: int, tiles: int | None = None
-) -> TorchRuntime:
+def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) -> TorchRuntime:
     """A torch runtime with a checkpoint's weights; ``batch`` 0 chooses by the device.
 
     Raises:
@@ -79,7 +77,7 @@ def open_torch(
         fast = kind == "cuda" or (kind == "cpu" and cpu_has_fast_bf16())
         precision = "bf16" if fast else "fp32"
     if not batch:
-        batch = even_batch(GPU_BATCH if kind == "cuda" else cpu_batch(checkpoint.card.tile_px), tiles)
+        batch = GPU_BATCH if kind == "cuda" else cpu_batch(checkpoint.card.tile_px)
     return TorchRuntime(load_network(checkpoint), device, precision, batch)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points, Window
@@ -42,6 +42,9 @@ BASE_COST = 0.02
 BLUR_PX = 2.5
 """p is blurred by this before it is walked on: so a path keeps to the middle of a faint road, instead of
 cutting its bends along the inner side."""
+
+BLUR_REACH_PX = 10
+"""Beyond four standard deviations the blur is cut off."""
 
 NEAR_PX = 2.0
 """Lines reach at least this far to their sides."""
@@ -176,8 +179,8 @@ def _window(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
 
 def _ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
     """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it."""
-    y, x = np.mgrid[: box.height, : box.width]
-    dx, dy = x + (box.col + 0.5 - tip[0]), y + (box.row + 0.5 - tip[1])
+    dx = np.arange(box.width)[None] + (box.col + 0.5 - tip[0])
+    dy = np.arange(box.height)[:, None] + (box.row + 0.5 - tip[1])
     away = np.hypot(dx, dy)
     along = (dx * direction[0] + dy * direction[1]) / max(float(np.hypot(*direction)), 1e-9)
     # Beside the tip itself directions mean little.
@@ -242,18 +245,31 @@ def _cheapest(
 
     start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
     target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
-    ends = np.argwhere(target)
+    # The way enters the target at a pixel of its border: the others need not be looked for.
+    ends = np.argwhere(target & ~binary_erosion(target, np.ones((3, 3)), border_value=1))
     if not len(ends):
         return None
-    p = gaussian_filter(np.where(level == NODATA, 0, level / FULL), BLUR_PX)
-    cost = np.where(open_ground, 1.0 / (BASE_COST + p), -1.0)
-    cost[start] = 1.0
+    part, wide = _bounds(open_ground, 0), _bounds(open_ground, BLUR_REACH_PX)
+    seen = level[wide.slices]
+    p = gaussian_filter(np.where(seen == NODATA, 0, seen / FULL), BLUR_PX, radius=BLUR_REACH_PX)
+    cost = np.where(open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), -1.0)
+    corner = np.array([part.row, part.col])
+    first, ends = start - corner, ends - corner
+    cost[tuple(first)] = 1.0
     walk = MCP_Geometric(cost)
-    costs, _ = walk.find_costs([start], ends.tolist(), find_all_ends=False)
+    costs, _ = walk.find_costs([first.tolist()], ends.tolist(), find_all_ends=False)
     best = int(np.argmin(costs[tuple(ends.T)]))
     if not np.isfinite(costs[tuple(ends[best])]):
         return None
-    return np.array(walk.traceback(tuple(ends[best].tolist())), dtype=np.int64)
+    way: NDArray[np.int64] = np.array(walk.traceback(tuple(ends[best].tolist())), dtype=np.int64) + corner
+    return way
+
+
+def _bounds(ground: NDArray[np.bool_], margin: int) -> Window:
+    """The smallest window that holds all that is open, and a margin around it as far as there is ground."""
+    rows, cols = (np.flatnonzero(ground.any(axis=axis)) for axis in (1, 0))
+    tight = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
+    return tight.pad(margin).intersect(Window(0, 0, *ground.shape))
 
 
 def _apart(paths: list[_Path]) -> tuple[list[_Path], list[_Path]]:

@@ -22,7 +22,7 @@ from georoads.grid import Window
 from georoads.network.compiled import compiled
 from georoads.network.mask import components
 from georoads.network.runs import RowRuns, RunCollector, RunMask, blocks, shifted
-from georoads.network.types import NODATA, ReadProbability
+from georoads.network.types import FULL, NODATA, ReadProbability
 
 SHARE = 0.94
 """In a valley p is below this share of what it is on both sides: of p = 1, all that is less than sure."""
@@ -32,6 +32,9 @@ LENGTHS = 2.5
 
 BLUR_PX = 1.5
 """p is blurred by this before it is looked at: single pixels of noise are no valley, and join none."""
+
+CELL_PX = 16
+"""Side of the squares that are passed over where no p near them is high."""
 
 BLUR_REACH_PX = 6
 """Beyond four standard deviations the blur is cut off."""
@@ -51,7 +54,7 @@ def without_medians(
         widest_px: medians are no wider than this, in pixels; below 2 nothing is looked for.
     """
     reach = round(widest_px / 2)
-    if reach < 1 or not len(road):
+    if reach < 1 or not len(road) or _is_all_sure(road, read, block_px):
         return road
     valleys = RunCollector(road.shape)
     for window in blocks(road.shape, block_px):
@@ -66,6 +69,14 @@ def without_medians(
         else:
             left.add(window, road.cut(window))
     return left.mask()
+
+
+def _is_all_sure(road: RunMask, read: ReadProbability, block_px: int) -> bool:
+    """Whether no pixel of the road mask is low enough for a valley, as in anyone's mask of 0 and 1."""
+    for window in blocks(road.shape, block_px):
+        if len(road.cut(window)[1]) and (road.paint(window) & (read(window) < SHARE * FULL)).any():
+            return False
+    return True
 
 
 def _valleys_of(window: Window, road: RunMask, read: ReadProbability, level: int, reach: int) -> RowRuns:
@@ -95,11 +106,14 @@ def _valleys(
     """
     top, left, height, width = inner
     found = np.zeros((height, width), np.bool_)
+    near = _near_high(p, level, reach)
     for row in range(top, top + height):
         for col in range(left, left + width):
-            if levels[row, col] == NODATA:
+            if not near[row // CELL_PX, col // CELL_PX] or levels[row, col] == NODATA:
                 continue
             here = max(p[row, col], np.float32(levels[row, col]))
+            if here >= SHARE * FULL:
+                continue
             for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
                 steps = reach if down == 0 or right == 0 else int(reach / np.sqrt(2.0) + 0.5)
                 shoulder = _highest(p, row, col, (down, right), steps)
@@ -110,6 +124,25 @@ def _valleys(
                     found[row - top, col - left] = True
                     break
     return found
+
+
+@compiled
+def _near_high(p: NDArray[np.float32], level: int, reach: int) -> NDArray[np.bool_]:
+    """By cell of CELL_PX: whether p reaches the level within reach of one of its pixels; most have no road
+    near, and need no look in four directions from each pixel."""
+    rows, cols = p.shape[0] // CELL_PX + 1, p.shape[1] // CELL_PX + 1
+    high = np.zeros((rows, cols), np.bool_)
+    for row in range(p.shape[0]):
+        for col in range(p.shape[1]):
+            if p[row, col] >= level:
+                high[row // CELL_PX, col // CELL_PX] = True
+    near = np.zeros((rows, cols), np.bool_)
+    around = -(-reach // CELL_PX)
+    for row in range(rows):
+        for col in range(cols):
+            if high[row, col]:
+                near[max(0, row - around) : row + around + 1, max(0, col - around) : col + around + 1] = True
+    return near
 
 
 @compiled

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
 from georoads.inference import select
-from georoads.inference.runtime import even_batch, normalize, tile_levels
+from georoads.inference.runtime import normalize, tile_levels
 from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
 from georoads.model.cache import kept
 from georoads.model.checkpoint import find_checkpoint
@@ -46,14 +46,6 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
     assert (apart > 0).mean() <= 0.001
     threshold = checkpoint.card.threshold * 254
     assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
-
-
-@pytest.mark.parametrize(
-    ("most", "tiles", "expected"),
-    [(5, 4, 4), (5, 5, 5), (5, 6, 3), (4, 25, 3), (8, 9, 5), (5, 1, 1), (1, 9, 1), (5, None, 5)],
-)
-def test_the_last_batch_lacks_few_tiles(most: int, tiles: int | None, expected: int) -> None:
-    assert even_batch(most, tiles) == expected
 
 
 def test_auto_takes_the_fastest_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
