@@ -1,10 +1,11 @@
 """Killed at random moments: python benchmarks/chaos.py [--extract 50] [--train 10] [--side 4096] [--seed 1]
 
 EXTRACT runs of ``extract`` (and as many of ``predict``) on a drawn scene of SIDE x SIDE pixels with the
-network of memory.py, each killed with SIGKILL twice at moments drawn evenly from an undisturbed run's time, and
-resumed until it is done: the probability raster must have the same bytes, the road layer the same rows, and no
-other file may stay. TRAIN kills of one training of a tiny network, resumed each time: the weights must be the
-same bytes as those of a training that was left alone. Prints the figures; ends with 1 when anything differs.
+network of memory.py, each killed with SIGKILL twice at moments drawn evenly from an undisturbed run's time,
+and resumed until it is done: the probability raster must have the same bytes, the road layer the same rows,
+and no other file may stay. TRAIN kills of one training of a tiny network, resumed each time: the weights must
+be the same bytes as those of a training that was left alone. Prints the figures; ends with 1 when anything
+differs.
 """
 
 from __future__ import annotations
@@ -139,10 +140,9 @@ def chaos_of_training(folder: Path, kills: int, draw: random.Random) -> None:
         if code:
             raise SystemExit(f"training ended with {code}: {said}")
         weights[name] = [digest(folder / name / f"{w}.safetensors") for w in ("best", "last")]
-    print(
-        f"train: {hits} kills, the weights are {'equal' if weights['whole'] == weights['killed'] else 'NOT equal'}"
-    )
-    if weights["whole"] != weights["killed"]:
+    equal = weights["whole"] == weights["killed"]
+    print(f"train: {hits} kills, the weights are {'equal' if equal else 'NOT equal'}")
+    if not equal:
         raise SystemExit(1)
 
 

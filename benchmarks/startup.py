@@ -1,7 +1,7 @@
 """How long until something happens, beside what importing torch alone takes: python benchmarks/startup.py
 
-``georoads --help``; and ``extract`` of 512 x 512 pixels (a corner of the example scene) through OpenVINO, when
-the compiled model and numba's code are kept from the run before. Medians of five, in turn.
+``georoads --help``; and ``extract`` of 512 x 512 pixels (a corner of the example scene) through OpenVINO,
+when the compiled model and numba's code are kept from the run before. Medians of five, in turn.
 """
 
 from __future__ import annotations

@@ -164,8 +164,8 @@ def _batches(
     indices: Sequence[int],
     buffers: Iterator[NDArray[np.float32]],
 ) -> Iterator[_Read]:
-    """The tiles with valid pixels in full batches, but for the last. Which tiles share a batch does not depend
-    on interruptions: the rounding of the arithmetic may depend on a batch's size."""
+    """The tiles with valid pixels in full batches, but for the last. Which tiles share a batch does not
+    depend on interruptions: the rounding of the arithmetic may depend on a batch's size."""
     card, size = job.card, job.runtime.batch
     tiles: list[int] = []
     empty: list[int] = []
