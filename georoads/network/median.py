@@ -34,7 +34,7 @@ BLUR_PX = 1.5
 """p is blurred by this before it is looked at: single pixels of noise are no valley, and join none."""
 
 CELL_PX = 16
-"""Side of the squares that are passed over where no p near them is high."""
+"""Side of the squares that are looked at as one first."""
 
 BLUR_REACH_PX = 6
 """Beyond four standard deviations the blur is cut off."""
@@ -106,13 +106,12 @@ def _valleys(
     """
     top, left, height, width = inner
     found = np.zeros((height, width), np.bool_)
-    near = _near_high(p, level, reach)
+    highest = _highest_near(p, reach)
     for row in range(top, top + height):
         for col in range(left, left + width):
-            if not near[row // CELL_PX, col // CELL_PX] or levels[row, col] == NODATA:
-                continue
+            best = highest[row // CELL_PX, col // CELL_PX]
             here = max(p[row, col], np.float32(levels[row, col]))
-            if here >= SHARE * FULL:
+            if best < level or here >= SHARE * best or levels[row, col] == NODATA:
                 continue
             for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
                 steps = reach if down == 0 or right == 0 else int(reach / np.sqrt(2.0) + 0.5)
@@ -127,21 +126,22 @@ def _valleys(
 
 
 @compiled
-def _near_high(p: NDArray[np.float32], level: int, reach: int) -> NDArray[np.bool_]:
-    """By cell of CELL_PX: whether p reaches the level within reach of one of its pixels; most have no road
-    near, and need no look in four directions from each pixel."""
+def _highest_near(p: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """By cell of CELL_PX: no p within reach of one of its pixels is higher. Where that is too low for a
+    shoulder, as far from roads, or no higher than the pixel itself, there is no need to look around."""
     rows, cols = p.shape[0] // CELL_PX + 1, p.shape[1] // CELL_PX + 1
-    high = np.zeros((rows, cols), np.bool_)
+    own = np.zeros((rows, cols), np.float32)
     for row in range(p.shape[0]):
         for col in range(p.shape[1]):
-            if p[row, col] >= level:
-                high[row // CELL_PX, col // CELL_PX] = True
-    near = np.zeros((rows, cols), np.bool_)
+            cell = row // CELL_PX, col // CELL_PX
+            own[cell] = max(own[cell], p[row, col])
+    near = np.zeros((rows, cols), np.float32)
     around = -(-reach // CELL_PX)
     for row in range(rows):
         for col in range(cols):
-            if high[row, col]:
-                near[max(0, row - around) : row + around + 1, max(0, col - around) : col + around + 1] = True
+            near[row, col] = own[
+                max(0, row - around) : row + around + 1, max(0, col - around) : col + around + 1
+            ].max()
     return near
 
 
