@@ -64,7 +64,9 @@ def test_columns_keys_index_and_comments(server: Server, schema: str, address: s
         assert [row[:2] for row in found] == [*((f.name, types[f.type]) for f in layer.fields), shape]
         for field, row in zip(layer.fields, found, strict=False):
             assert row[2].startswith(f"{field.title}: {field.description}")
-        indexes = server.ask(f"SELECT indexdef FROM pg_indexes WHERE tablename = '{layer.name}'")
+        indexes = server.ask(
+            f"SELECT indexdef FROM pg_indexes WHERE schemaname = '{schema}' AND tablename = '{layer.name}'"
+        )
         assert sum("USING gist (geom)" in i for (i,) in indexes) == 1
         assert sum(f"UNIQUE INDEX {layer.name}_pkey" in i for (i,) in indexes) == 1
     ((note, first, last),) = server.ask(
