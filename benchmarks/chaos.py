@@ -25,31 +25,9 @@ from pathlib import Path
 from memory import draw_scene, threshold_network
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "data"))
-from drawn_pairs import draw_pairs
+from drawn_pairs import SMALL_RECIPE, draw_pairs
 
-RECIPE = """
-[model]
-architecture = "Unet"
-encoder = "resnet18"
-encoder_weights = "none"
-[model.options]
-decoder_channels = [16, 8, 8, 8, 8]
-[chip]
-size_px = 64
-[train]
-epochs = 24
-batch = 4
-precision = "fp32"
-augmentation = "flips"
-workers = 0
-samples = 0
-[tile]
-tile_px = 96
-overlap_px = 32
-[[data]]
-path = "{path}"
-gsd_m = 0.5
-"""
+RECIPE = SMALL_RECIPE.replace("epochs = 2", "epochs = 24")
 
 
 def georoads(arguments: list[str | Path], kill_after_s: float | None = None) -> tuple[int, str]:

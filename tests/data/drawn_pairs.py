@@ -7,6 +7,31 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+SMALL_RECIPE = """
+[model]
+architecture = "Unet"
+encoder = "resnet18"
+encoder_weights = "none"
+[model.options]
+decoder_channels = [16, 8, 8, 8, 8]
+[chip]
+size_px = 64
+[train]
+epochs = 2
+batch = 4
+precision = "fp32"
+augmentation = "flips"
+workers = 0
+samples = 0
+[tile]
+tile_px = 96
+overlap_px = 32
+[[data]]
+path = "{path}"
+gsd_m = 0.5
+"""
+"""A training of seconds on the pairs in ``{path}``."""
+
 
 def draw_pairs(root: Path, names: list[str], size: int = 96, index: str | None = None) -> Path:
     """A folder of pairs; each picture has one road, a bar of 10 px at its own place."""

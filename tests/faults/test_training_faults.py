@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from drawn_pairs import draw_pairs
+from drawn_pairs import SMALL_RECIPE, draw_pairs
 
 import georoads.training.loop as loop
 from georoads.cli.main import cli
@@ -29,30 +29,6 @@ from georoads.training.loop import prepare, train
 from georoads.training.recipe import Recipe, load_recipe
 from georoads.training.run import Epoch, read_history
 
-RECIPE = """
-[model]
-architecture = "Unet"
-encoder = "resnet18"
-encoder_weights = "none"
-[model.options]
-decoder_channels = [16, 8, 8, 8, 8]
-[chip]
-size_px = 64
-[train]
-epochs = 2
-batch = 4
-precision = "fp32"
-augmentation = "flips"
-workers = 0
-samples = 0
-[tile]
-tile_px = 96
-overlap_px = 32
-[[data]]
-path = "{path}"
-gsd_m = 0.5
-"""
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -62,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def toml(data: Path) -> Path:
     path = data.parent / "tiny.toml"
-    path.write_text(RECIPE.format(path=data))
+    path.write_text(SMALL_RECIPE.format(path=data))
     return path
 
 
@@ -194,12 +170,12 @@ def test_29_an_empty_set_is_refused_and_one_picture_is_no_result(tmp_path: Path)
     (empty / "images").mkdir(parents=True)
     (empty / "masks").mkdir()
     toml = tmp_path / "one.toml"
-    toml.write_text(RECIPE.format(path=empty))
+    toml.write_text(SMALL_RECIPE.format(path=empty))
     refused = command(toml)
     assert isinstance(refused.exception, GeoroadsError)
     assert "holds no labelled picture" in refused.exception.message
     one = draw_pairs(tmp_path / "one", ["t0"])
-    toml.write_text(RECIPE.format(path=one))
+    toml.write_text(SMALL_RECIPE.format(path=one))
     done = command(toml)
     assert done.exit_code == 0
     assert "its figures are no result" in done.stderr
