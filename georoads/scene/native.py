@@ -54,7 +54,8 @@ def _stored(source: Any, scene: Scene, window: Window) -> Pixels:
     if scene.alpha:
         valid &= source.read(scene.alpha, window=area) > 0
     if scene.nodata is not None and not math.isnan(scene.nodata):
-        valid &= ~(values == scene.nodata).all(axis=0)
+        with np.errstate(over="ignore"):  # 1e300 is infinite as float32, and so are no valid pixels
+            valid &= ~(values == scene.nodata).all(axis=0)
     if values.dtype.kind == "f":
         valid &= np.isfinite(values).all(axis=0)
     return values, valid

@@ -19,7 +19,7 @@ from georoads.errors import GeoroadsError
 def test_a_reader_gives_a_right_value_or_refuses(name: str, tmp_path: Path) -> None:
     reader = READERS[name]
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(reader.food)
     def feed(content: bytes) -> None:
         with contextlib.suppress(GeoroadsError):

@@ -169,6 +169,14 @@ def test_nan_alpha_and_nodata_are_validity(tmp_path: Path) -> None:
     assert valid[:, 10:].all()
 
 
+def test_a_nodata_that_the_type_cannot_hold_is_no_pixel(tmp_path: Path) -> None:
+    scene = open_scene(
+        write(tmp_path / "f.tif", np.full((1, 8, 8), 0.5, dtype=np.float32)), SceneParams(nodata=1e300)
+    )
+    with SceneReader(scene, scene.grid) as reader:
+        assert reader.read(scene.grid.window)[1].all()
+
+
 def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
     scene = open_scene(write(tmp_path / "a.tif", picture(), step=10.0))
     with pytest.raises(SceneError) as refused:
