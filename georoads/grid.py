@@ -60,6 +60,10 @@ class Window:
         width = max(0, min(self.col + self.width, other.col + other.width) - col)
         return Window(row, col, height, width)
 
+    def moved(self, rows: int, cols: int) -> Window:
+        """So many pixels further south and east."""
+        return Window(self.row + rows, self.col + cols, self.height, self.width)
+
     def relative_to(self, outer: Window) -> Window:
         """The same pixels, counted from the corner of ``outer``."""
         return Window(self.row - outer.row, self.col - outer.col, self.height, self.width)
@@ -194,3 +198,23 @@ def geodesic_length_m(lonlat: Points) -> float:
     if len(lonlat) < 2:
         return 0.0
     return float(wgs84_geod().line_length(lonlat[:, 0], lonlat[:, 1]))
+
+
+def middle_of(lonlat: Points) -> tuple[float, float]:
+    """Longitude and latitude of the middle of places (N, 2) on the sphere: it holds across the antimeridian.
+
+    Example:
+        >>> middle_of(np.array([[179.0, 10.0], [-179.0, 10.0]]))[0]
+        180.0
+    """
+    lon, lat = np.radians(lonlat).T
+    x, y, z = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
+    return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def metric_crs(lon: float, lat: float) -> str:
+    """Azimuthal equidistant projection around a place: metres, north up at its middle.
+
+    Its scale is off by (c / R)² / 6 at the distance c: 1e-5 at 50 km.
+    """
+    return f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m +no_defs"

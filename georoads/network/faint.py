@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points, Window
@@ -53,6 +53,9 @@ APART_PX = 6.0
 """Paths that come nearer to each other than this are one road, seen from two ends."""
 
 ROUNDS = 3
+
+STOP = 2
+"""What ``goal_reached`` of scikit-image's MCP returns when the search is done."""
 
 
 @dataclass(frozen=True)
@@ -245,23 +248,32 @@ def _cheapest(
 
     start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
     target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
-    # The way enters the target at a pixel of its border: the others need not be looked for.
-    ends = np.argwhere(target & ~binary_erosion(target, np.ones((3, 3)), border_value=1))
-    if not len(ends):
+    if not target.any():
         return None
     part, wide = _bounds(open_ground, 0), _bounds(open_ground, BLUR_REACH_PX)
     seen = level[wide.slices]
     p = gaussian_filter(np.where(seen == NODATA, 0, seen / FULL), BLUR_PX, radius=BLUR_REACH_PX)
     cost = np.where(open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), -1.0)
-    corner = np.array([part.row, part.col])
-    first, ends = start - corner, ends - corner
-    cost[tuple(first)] = 1.0
-    walk = MCP_Geometric(cost)
-    costs, _ = walk.find_costs([first.tolist()], ends.tolist(), find_all_ends=False)
-    best = int(np.argmin(costs[tuple(ends.T)]))
-    if not np.isfinite(costs[tuple(ends[best])]):
+    first = start[0] - part.row, start[1] - part.col
+    cost[first] = 1.0
+    is_target = target[part.slices].tobytes("F")
+    reached: list[int] = []
+
+    class UntilTarget(MCP_Geometric):  # type: ignore[misc]
+        """Stops at the first pixel of the target, which is the one that costs least."""
+
+        def goal_reached(self, index: int, cost: float) -> int:
+            if is_target[index]:
+                reached.append(index)
+                return STOP
+            return 0
+
+    walk = UntilTarget(cost)
+    walk.find_costs([first])
+    if not reached:
         return None
-    way: NDArray[np.int64] = np.array(walk.traceback(tuple(ends[best].tolist())), dtype=np.int64) + corner
+    end = np.unravel_index(reached[0], cost.shape, order="F")
+    way: NDArray[np.int64] = np.array(walk.traceback(end), dtype=np.int64) + (part.row, part.col)
     return way
 
 

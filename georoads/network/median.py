@@ -14,12 +14,11 @@ The lookout is bounded, so a block with a margin gives what the whole raster wou
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from georoads.grid import Window
-from georoads.network.compiled import compiled
 from georoads.network.mask import components
 from georoads.network.runs import RowRuns, RunCollector, RunMask, blocks, shifted
 from georoads.network.types import FULL, NODATA, ReadProbability
@@ -33,11 +32,14 @@ LENGTHS = 2.5
 BLUR_PX = 1.5
 """p is blurred by this before it is looked at: single pixels of noise are no valley, and join none."""
 
-CELL_PX = 16
-"""Side of the squares that are looked at as one first."""
+BLUR_REACH_PX = 4
+"""Beyond that the weights of the blur are nothing in 8 bits."""
 
-BLUR_REACH_PX = 6
-"""Beyond four standard deviations the blur is cut off."""
+PART_PX = 512
+"""Side of the squares that are looked at together: they stay in the processor's cache."""
+
+Levels = NDArray[np.uint8]
+"""(H, W) uint8."""
 
 
 def without_medians(
@@ -83,79 +85,60 @@ def _valleys_of(window: Window, road: RunMask, read: ReadProbability, level: int
     around = window.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *road.shape))
     if not len(road.cut(around)[1]):
         return np.zeros(window.height + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
-    levels = read(around)
-    p = np.where(levels == NODATA, 0, levels).astype(np.float32)
-    p = gaussian_filter(p, BLUR_PX, mode="nearest", radius=BLUR_REACH_PX)
-    inner = window.relative_to(around)
-    found = _valleys(p, levels, (inner.row, inner.col, inner.height, inner.width), level, reach)
+    levels, inner = read(around), window.relative_to(around)
+    found = np.zeros((window.height, window.width), np.bool_)
+    for part in blocks(found.shape, PART_PX):
+        place = part.moved(inner.row, inner.col)
+        beside = place.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *levels.shape))
+        found[part.slices] = _valleys(levels[beside.slices], place.relative_to(beside), level, reach)
     return shifted(found, window.col)
 
 
-@compiled
-def _valleys(
-    p: NDArray[np.float32],
-    levels: NDArray[np.uint8],
-    inner: tuple[int, int, int, int],
-    level: int,
-    reach: int,
-) -> NDArray[np.bool_]:
-    """(h, w) bool of the inner window: valley pixels. p is in levels, blurred.
+def _valleys(levels: Levels, inner: Window, level: int, reach: int) -> NDArray[np.bool_] | bool:
+    """(h, w) bool of the inner window: valley pixels; False: none.
 
     The pixel itself must be low as blurred and as it is: a mask's own pixels, all sure, are no valley
     because the background beside them makes them less so.
     """
-    top, left, height, width = inner
-    found = np.zeros((height, width), np.bool_)
-    highest = _highest_near(p, reach)
-    for row in range(top, top + height):
-        for col in range(left, left + width):
-            best = highest[row // CELL_PX, col // CELL_PX]
-            here = max(p[row, col], np.float32(levels[row, col]))
-            if best < level or here >= SHARE * best or levels[row, col] == NODATA:
-                continue
-            for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-                steps = reach if down == 0 or right == 0 else int(reach / np.sqrt(2.0) + 0.5)
-                shoulder = _highest(p, row, col, (down, right), steps)
-                if shoulder < level or here >= SHARE * shoulder:
-                    continue
-                shoulder = min(shoulder, _highest(p, row, col, (-down, -right), steps))
-                if shoulder >= level and here < SHARE * shoulder:
-                    found[row - top, col - left] = True
-                    break
-    return found
+    highest = levels.max()
+    if highest < level:
+        return False
+    p = np.where(levels == NODATA, np.uint8(0), levels) if highest == NODATA else levels
+    # In whole numbers, which OpenCV sums alike wherever a pixel lies in its block.
+    p = cv2.GaussianBlur(p, (2 * BLUR_REACH_PX + 1,) * 2, BLUR_PX, borderType=cv2.BORDER_REPLICATE)
+    here = np.maximum(p[inner.slices], levels[inner.slices])  # nodata is higher than all
+    wide = cv2.copyMakeBorder(p, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
+    shoulder = _shoulders(wide, inner.moved(reach, reach), reach)
+    lowest = np.ceil(SHARE * np.arange(256)).astype(np.uint8)
+    lowest[:level] = 0
+    return np.asarray(here < cv2.LUT(shoulder, lowest))
 
 
-@compiled
-def _highest_near(p: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """By cell of CELL_PX: no p within reach of one of its pixels is higher. Where that is too low for a
-    shoulder, as far from roads, or no higher than the pixel itself, there is no need to look around."""
-    rows, cols = p.shape[0] // CELL_PX + 1, p.shape[1] // CELL_PX + 1
-    own = np.zeros((rows, cols), np.float32)
-    for row in range(p.shape[0]):
-        for col in range(p.shape[1]):
-            cell = row // CELL_PX, col // CELL_PX
-            own[cell] = max(own[cell], p[row, col])
-    near = np.zeros((rows, cols), np.float32)
-    around = -(-reach // CELL_PX)
-    for row in range(rows):
-        for col in range(cols):
-            near[row, col] = own[
-                max(0, row - around) : row + around + 1, max(0, col - around) : col + around + 1
-            ].max()
-    return near
-
-
-@compiled
-def _highest(p: NDArray[np.float32], row: int, col: int, step: tuple[int, int], steps: int) -> float:
-    """The highest p that so many steps from a place meet."""
-    best = 0.0
-    for _ in range(steps):
-        row += step[0]
-        col += step[1]
-        if not (0 <= row < p.shape[0] and 0 <= col < p.shape[1]):
-            break
-        best = max(best, p[row, col])
+def _shoulders(p: Levels, inner: Window, reach: int) -> Levels:
+    """(h, w) uint8 of the inner window: of the four straight lines through a pixel, the one whose two sides
+    both have the highest p within reach; the lower of the two."""
+    best = np.zeros((inner.height, inner.width), np.uint8)
+    slanted = int(reach / np.sqrt(2.0) + 0.5)
+    for (down, right), steps in (((0, 1), reach), ((1, 0), reach), ((1, 1), slanted), ((1, -1), slanted)):
+        highest = _highest(p, (down, right), steps)
+        ahead = highest[inner.moved(down, right if right >= 0 else -steps).slices]
+        behind = highest[inner.moved(-steps * down, -steps * right if right >= 0 else 1).slices]
+        np.maximum(best, np.minimum(ahead, behind), out=best)
     return best
+
+
+def _highest(p: Levels, direction: tuple[int, int], steps: int) -> Levels:
+    """The highest of so many pixels in a row, by the row's northmost and westmost corner; the row is doubled
+    until it is as long as wanted."""
+    down, right = direction
+    length = 1
+    while length < steps:
+        more = min(length, steps - length)
+        rows, cols = p.shape[0] - more * down, p.shape[1] - more * abs(right)
+        one, other = (0, more * right) if right >= 0 else (more, 0)
+        p = np.maximum(p[:rows, one : one + cols], p[more * down :, other : other + cols])
+        length += more
+    return p
 
 
 def _long(valleys: RunMask, least_px: float) -> RunMask:
