@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from georoads.grid import Points, Window
 from georoads.network.attributes import widths
 from georoads.network.bridge import LEAD_PX, divided
+from georoads.network.cheapest import cheapest_way
 from georoads.network.compiled import compiled
 from georoads.network.graph import Graph, dissolve, lead_points
 from georoads.network.types import FULL, NODATA
@@ -54,8 +55,8 @@ APART_PX = 6.0
 
 ROUNDS = 3
 
-STOP = 2
-"""What ``goal_reached`` of scikit-image's MCP returns when the search is done."""
+P_OF = np.append(np.arange(FULL + 1) / FULL, 0.0).astype(np.float32)
+"""p of each level; of nodata 0."""
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,25 @@ def _window(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
 
 def _ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
     """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it."""
-    dx = np.arange(box.width)[None] + (box.col + 0.5 - tip[0])
-    dy = np.arange(box.height)[:, None] + (box.row + 0.5 - tip[1])
-    away = np.hypot(dx, dy)
-    along = (dx * direction[0] + dy * direction[1]) / max(float(np.hypot(*direction)), 1e-9)
-    # Beside the tip itself directions mean little.
-    return np.asarray((along >= np.cos(np.radians(REACH_DEG)) * away - NEAR_PX) & (away <= reach_px))
+    found = np.zeros((box.height, box.width), np.bool_)
+    across, down = direction / max(float(np.hypot(*direction)), 1e-9)
+    _mark_ahead(found, (tip[0] - box.col - 0.5, tip[1] - box.row - 0.5), (across, down), reach_px)
+    return found
+
+
+@compiled
+def _mark_ahead(
+    found: NDArray[np.bool_], tip: tuple[float, float], direction: tuple[float, float], reach_px: float
+) -> None:
+    """Set the pixels ahead of a tip, which is given in columns and rows, along a unit vector."""
+    least = np.cos(np.radians(REACH_DEG))
+    for row in range(found.shape[0]):
+        for col in range(found.shape[1]):
+            x, y = col - tip[0], row - tip[1]
+            away = np.sqrt(x * x + y * y)
+            # Beside the tip itself directions mean little.
+            ahead = x * direction[0] + y * direction[1] >= least * away - NEAR_PX
+            found[row, col] = ahead and away <= reach_px
 
 
 def _close(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
@@ -244,37 +258,17 @@ def _cheapest(
     box: Window,
 ) -> NDArray[np.int64] | None:
     """(K, 2) rows and columns in the window, from the tip to the cheapest target; None: it reaches none."""
-    from skimage.graph import MCP_Geometric
-
     start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
     target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
     if not target.any():
         return None
     part, wide = _bounds(open_ground, 0), _bounds(open_ground, BLUR_REACH_PX)
-    seen = level[wide.slices]
-    p = gaussian_filter(np.where(seen == NODATA, 0, seen / FULL), BLUR_PX, radius=BLUR_REACH_PX)
-    cost = np.where(open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), -1.0)
-    first = start[0] - part.row, start[1] - part.col
-    cost[first] = 1.0
-    is_target = target[part.slices].tobytes("F")
-    reached: list[int] = []
-
-    class UntilTarget(MCP_Geometric):  # type: ignore[misc]
-        """Stops at the first pixel of the target, which is the one that costs least."""
-
-        def goal_reached(self, index: int, cost: float) -> int:
-            if is_target[index]:
-                reached.append(index)
-                return STOP
-            return 0
-
-    walk = UntilTarget(cost)
-    walk.find_costs([first])
-    if not reached:
-        return None
-    end = np.unravel_index(reached[0], cost.shape, order="F")
-    way: NDArray[np.int64] = np.array(walk.traceback(end), dtype=np.int64) + (part.row, part.col)
-    return way
+    p = gaussian_filter(P_OF[level[wide.slices]], BLUR_PX, radius=BLUR_REACH_PX)
+    cost = np.where(
+        open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), np.float32(np.inf)
+    )
+    way = cheapest_way(cost, (start[0] - part.row, start[1] - part.col), target[part.slices])
+    return np.add(way, (part.row, part.col)) if len(way) else None
 
 
 def _bounds(ground: NDArray[np.bool_], margin: int) -> Window:

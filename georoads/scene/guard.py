@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -158,6 +159,31 @@ def is_vrt(file: Path, start: bytes) -> bool:
     return file.suffix.lower() == ".vrt" or b"<VRTDataset" in start
 
 
+def source_in(root: Path, lister: Path, named: str, folder: Path, way_out: str) -> Path:
+    """The file that a list of rasters names, links followed: it must lie below the folder ``root``.
+
+    Args:
+        root: the resolved folder.
+        lister: the list, for messages.
+        named: the name in it.
+        folder: where relative names begin.
+        way_out: the hint of a refusal.
+
+    Raises:
+        SceneError: it is no plain name of a file, or lies elsewhere.
+    """
+    # Prefixes name parts of files, drivers or servers; one letter is a drive of Windows.
+    if not named or named.lstrip().startswith(("<", "/vsi")) or re.match(r"\w{2,}:", named):
+        raise SceneError(f"{lister} has a source that is no plain file: {named[:200]!r}", way_out)
+    try:
+        real = (folder / named).resolve()
+    except (OSError, RuntimeError, ValueError) as e:  # a ring of links; no name that a file can have
+        raise SceneError(f"{lister}: the source {named[:200]} cannot be found", way_out) from e
+    if not real.is_relative_to(root):
+        raise SceneError(f"{lister}: the source {named[:200]} lies outside the folder {root}", way_out)
+    return real
+
+
 def driver_of(file: Path, start: bytes) -> str:
     """The driver for a file that begins so.
 
@@ -195,12 +221,18 @@ def usable_grid(path: Path, crs: str, transform: Affine, size: tuple[int, int]) 
     try:
         grid = Grid(crs, transform, *size)
         with np.errstate(all="ignore"):
-            is_usable = all(1e-3 <= step < 1e6 for step in grid.steps_m)
+            is_usable = _is_open(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
     except (ValueError, OverflowError, ProjError) as e:
         raise SceneError(f"{path} cannot be placed on the Earth: {e}", _REPROJECT) from e
     if not is_usable:
         raise SceneError(f"{path} lies where its CRS has no metres", _REPROJECT)
     return grid
+
+
+def _is_open(transform: Affine) -> bool:
+    """Whether rows and columns run in different directions: else all pixels lie on a line."""
+    sides = math.hypot(transform.a, transform.d) * math.hypot(transform.b, transform.e)
+    return abs(transform.determinant) > 0.01 * sides
 
 
 def remote_name(path: str | Path) -> str | None:

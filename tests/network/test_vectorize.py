@@ -202,8 +202,8 @@ def test_no_window_is_larger_than_a_block_with_its_margin_and_empty_blocks_are_r
         return
     assert medians[0] == again[0]
     # 4 m to either side and the reach of the blur: the blocks around the road, whose margin holds some.
-    assert {w.row for w in medians[1:]} == {64 - 14}
-    assert all(w.height <= 64 + 2 * 14 and w.width <= 64 + 2 * 14 for w in medians[1:])
+    assert {w.row for w in medians[1:]} == {64 - 12}
+    assert all(w.height <= 64 + 2 * 12 and w.width <= 64 + 2 * 12 for w in medians[1:])
 
 
 @pytest.mark.shared

@@ -185,6 +185,12 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
     assert working_grid(scene, 0.5, SceneParams(gsd="native")) == scene.grid
 
 
+def test_pixels_that_lie_on_a_line_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", picture(), transform=Affine(0.0, 1e-300, 0.0, 1.0, 1.0, 0.0))
+    with pytest.raises(SceneError, match="no metres"):
+        open_scene(path)
+
+
 LAYOUTS = {
     "blocks": {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"},
     "large blocks": {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band"},
