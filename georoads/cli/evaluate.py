@@ -98,7 +98,7 @@ def evaluate(
 
 
 def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:
-    at, relaxed, (low, high) = found.at_threshold, found.relaxed, found.interval
+    at, relaxed, cldice, (low, high) = found.at_threshold, found.relaxed, found.cldice, found.interval
     lines = [
         f"road IoU {at.iou:.4f} (95 % interval {low:.3f} to {high:.3f}), road class, pooled over "
         f"{len(found.tiles)} {about.params.subset} tiles, at p >= {about.card.threshold:.3f}; precision "
@@ -106,6 +106,8 @@ def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:
         f"relaxed F1 {relaxed.f1:.4f} within {about.params.slack_px:g} px: precision "
         f"{relaxed.precision:.3f}, recall {relaxed.recall:.3f}; calibration error {found.ece:.4f}; "
         f"{about.seconds_per_tile:.2f} s a tile",
+        f"clDice {cldice.cldice:.4f} by the skeletons of the masks: topology precision "
+        f"{cldice.precision:.3f}, topology sensitivity {cldice.sensitivity:.3f}",
         f"two-class IoU {found.two_class_iou:.4f} (background and road pooled, p >= 0.5; a mask without road "
         f"{found.all_background_iou:.4f}); two-class Dice loss {found.dice_loss:.4f} (without road "
         f"{found.all_background_dice_loss:.4f})",

@@ -19,6 +19,7 @@ from georoads.evaluation.calibration import (
     fit_temperature,
     reliability,
 )
+from georoads.evaluation.cldice import ClDiceScore, SkeletonCounts, cldice_score, count_skeletons
 from georoads.evaluation.counts import (
     LevelCounts,
     PixelScore,
@@ -87,17 +88,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Tally:
-    """What is kept of a picture: counts at every threshold.
+    """What is kept of a picture: counts at every threshold, and of skeletons at one.
 
     Attributes:
         name: of the sample.
+        level: the threshold that the picture is judged at, 1..254.
         counts: background and road by level.
         relaxed: near and far by level.
+        skeletons: at ``level`` alone.
     """
 
     name: str
+    level: int
     counts: LevelCounts
     relaxed: RelaxedCounts
+    skeletons: SkeletonCounts
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class TileScore:
         road_share: share of them that are road.
         score: of the road class.
         relaxed: with the slack.
+        cldice: by the skeletons.
     """
 
     name: str
@@ -117,6 +123,7 @@ class TileScore:
     road_share: float
     score: PixelScore
     relaxed: RelaxedScore
+    cldice: ClDiceScore
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ class Evaluation:
         best: pooled metrics at the threshold with the best road IoU; only on val, else None.
         mean_tile_iou: mean over tiles of the road IoU of each.
         relaxed: metrics with a slack, at the card's threshold, pooled.
+        cldice: by the skeletons of prediction and truth, at the card's threshold, pooled.
         relaxed_breakeven: where relaxed precision and recall are equal, or None.
         average_precision: area under the precision-recall curve, or None without road.
         curve: precision and recall by threshold; with the slack: relaxed_curve.
@@ -145,6 +153,7 @@ class Evaluation:
     best: PixelScore | None
     mean_tile_iou: float
     relaxed: RelaxedScore
+    cldice: ClDiceScore
     relaxed_breakeven: float | None
     average_precision: float | None
     curve: Curve
@@ -182,19 +191,19 @@ def evaluate_samples(
     level = card_level(card.threshold)
     tallies = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
-        tallies.append(tally(found, how.slack_px))
-        on_tile(found, score_tile(tallies[-1], level))
+        tallies.append(tally(found, level, how.slack_px))
+        on_tile(found, score_tile(tallies[-1]))
         progress(done)
-    return summarize(tallies, card.threshold, how.subset)
+    return summarize(tallies, how.subset)
 
 
-def summarize(tallies: Sequence[Tally], threshold: float, subset: str = "val") -> Evaluation:
-    """The metrics of counted tiles at a threshold.
+def summarize(tallies: Sequence[Tally], subset: str = "val") -> Evaluation:
+    """The metrics of tiles that were counted for one threshold, there.
 
     Raises:
         DatasetError: when no pixel was counted.
     """
-    level, fits = card_level(threshold), subset == "val"
+    fits = subset == "val"
     pooled: LevelCounts = np.sum([t.counts for t in tallies], axis=0)
     relaxed: RelaxedCounts = np.sum([t.relaxed for t in tallies], axis=0)
     if not pooled.any():
@@ -202,8 +211,9 @@ def summarize(tallies: Sequence[Tally], threshold: float, subset: str = "val") -
             f"the {len(tallies)} pictures have no valid pixel",
             "leave --white-nodata out where white is ground",
         )
+    (level,) = {t.level for t in tallies}
     seen = [t.counts for t in tallies if t.counts.any()]
-    tiles = tuple(score_tile(t, level) for t in tallies)
+    tiles = tuple(map(score_tile, tallies))
     nothing, bins = background_only(pooled), reliability(pooled)
     curve = precision_recall(pooled)
     return Evaluation(
@@ -212,6 +222,7 @@ def summarize(tallies: Sequence[Tally], threshold: float, subset: str = "val") -
         best=best_score(pooled) if fits else None,
         mean_tile_iou=float(np.mean([t.score.iou for t in tiles if t.pixels])),
         relaxed=relaxed_at(relaxed, level),
+        cldice=cldice_score(np.sum([t.skeletons for t in tallies], axis=0)),
         relaxed_breakeven=relaxed_breakeven(relaxed),
         average_precision=average_precision(pooled),
         curve=curve,
@@ -232,17 +243,25 @@ def card_level(threshold: float) -> int:
     return max(1, round(threshold * FULL))
 
 
-def tally(found: Prediction, slack_px: float = SLACK_PX) -> Tally:
-    """Count a prediction; the slack is in pixels of the sample's file."""
+def tally(found: Prediction, level: int, slack_px: float = SLACK_PX) -> Tally:
+    """Count a prediction that is to be judged at a level; the slack is in pixels of the sample's file."""
     maps = found.levels, found.picture.road, found.picture.valid
-    return Tally(found.name, count_levels(*maps), count_relaxed(*maps, slack_px * found.scale))
+    relaxed = count_relaxed(*maps, slack_px * found.scale)
+    return Tally(found.name, level, count_levels(*maps), relaxed, count_skeletons(*maps, level))
 
 
-def score_tile(tile: Tally, level: int) -> TileScore:
-    """The metrics of one picture at one threshold."""
+def score_tile(tile: Tally) -> TileScore:
+    """The metrics of one picture at its threshold."""
     pixels, road = int(tile.counts.sum()), int(tile.counts[1].sum())
     share = road / pixels if pixels else 0.0
-    return TileScore(tile.name, pixels, share, score_at(tile.counts, level), relaxed_at(tile.relaxed, level))
+    return TileScore(
+        tile.name,
+        pixels,
+        share,
+        score_at(tile.counts, tile.level),
+        relaxed_at(tile.relaxed, tile.level),
+        cldice_score(tile.skeletons),
+    )
 
 
 def count_samples(

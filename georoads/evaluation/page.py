@@ -172,11 +172,10 @@ def _exhibit(shown: Exhibit) -> str:
 def _tile_row(tile: TileScore) -> str:
     name, s = f'<td class="name">{_text(tile.name)}</td>', tile.score
     if not tile.pixels:
-        return f'<tr>{name}<td colspan="7">no valid pixel</td></tr>'
+        return f'<tr>{name}<td colspan="8">no valid pixel</td></tr>'
     bar = f'<td><span class="bar"><i style="width:{s.iou:.1%}"></i></span></td>'
-    numbers = [f"{v:.3f}" for v in (s.precision, s.recall, s.f1, tile.relaxed.f1)] + [
-        f"{tile.road_share:.1%}"
-    ]
+    shares = s.precision, s.recall, s.f1, tile.relaxed.f1, tile.cldice.cldice
+    numbers = [f"{v:.3f}" for v in shares] + [f"{tile.road_share:.1%}"]
     cells = "".join(f'<td class="n">{n}</td>' for n in numbers)
     return f'<tr>{name}<td class="n">{s.iou:.3f}</td>{bar}{cells}</tr>'
 

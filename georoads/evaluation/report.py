@@ -22,7 +22,7 @@ FILES = ("pr_curve.png", "calibration.png", "tiles.csv", "metrics.json", "report
 """What a report folder holds; report.html needs none of the others."""
 TILE_COLUMNS = (
     "name", "valid_pixels", "road_share", "iou", "precision", "recall", "f1", "relaxed_precision",
-    "relaxed_recall", "relaxed_f1",
+    "relaxed_recall", "relaxed_f1", "cldice_precision", "cldice_sensitivity", "cldice",
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ class About:
 
 def metrics(found: Evaluation, about: About) -> dict[str, Any]:
     """All figures by name, for JSON; of the road class and pooled, where the name says nothing else."""
-    at, relaxed = found.at_threshold, found.relaxed
+    at, relaxed, cldice = found.at_threshold, found.relaxed, found.cldice
     return {
         "road_iou": at.iou,
         "threshold": about.card.threshold,
@@ -67,6 +67,9 @@ def metrics(found: Evaluation, about: About) -> dict[str, Any]:
         "relaxed_recall": relaxed.recall,
         "relaxed_f1": relaxed.f1,
         "relaxed_breakeven": found.relaxed_breakeven,
+        "cldice": cldice.cldice,
+        "cldice_precision": cldice.precision,
+        "cldice_sensitivity": cldice.sensitivity,
         "slack_px": about.params.slack_px,
         "pooled_two_class_iou": found.two_class_iou,
         "all_background_iou": found.all_background_iou,
@@ -132,22 +135,12 @@ def tile_table(tiles: tuple[TileScore, ...]) -> str:
     """CSV with one line a tile, in the data set's order; road class, at the card's threshold."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        [
-            "name",
-            "valid_pixels",
-            "road_share",
-            "iou",
-            "precision",
-            "recall",
-            "f1",
-            "relaxed_precision",
-            "relaxed_recall",
-            "relaxed_f1",
-        ]
-    )
+    table.writerow(TILE_COLUMNS)
     for tile in tiles:
-        s, r = tile.score, tile.relaxed
-        values = (tile.road_share, s.iou, s.precision, s.recall, s.f1, r.precision, r.recall, r.f1)
+        s, r, c = tile.score, tile.relaxed, tile.cldice
+        values = (
+            *(tile.road_share, s.iou, s.precision, s.recall, s.f1),
+            *(r.precision, r.recall, r.f1, c.precision, c.sensitivity, c.cldice),
+        )
         table.writerow([printable(tile.name), tile.pixels, *(f"{v:.6f}" for v in values)])
     return text.getvalue()

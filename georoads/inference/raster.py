@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -71,6 +72,7 @@ class ProbabilityRaster:
             self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._path = path
+            self._turn = Lock()  # GDAL takes one thread at a time
             self._factor = self._full(path)
             self._opened = opened.pop_all()
 
@@ -103,7 +105,8 @@ class ProbabilityRaster:
     def _stored(self, window: Window, *, mask: bool = False) -> NDArray[Any]:
         try:
             read = self._source.read_masks if mask else self._source.read
-            return np.asarray(read(1, window=_area(window)))
+            with self._turn:
+                return np.asarray(read(1, window=_area(window)))
         except failures() as e:
             raise not_readable(self._path, e) from e
 

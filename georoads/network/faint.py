@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from georoads.network.bridge import LEAD_PX, divided
 from georoads.network.cheapest import cheapest_way
 from georoads.network.compiled import compiled
 from georoads.network.graph import Graph, dissolve, lead_points
-from georoads.network.types import FULL, NODATA
+from georoads.network.types import FULL, NODATA, Each
 
 ReadWindow = Callable[[Window], NDArray[np.uint8]]
 
@@ -80,8 +81,38 @@ class _Path:
         return float(np.hypot(*np.diff(self.xy, axis=0).T).sum())
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What dead ends look at.
+
+    Attributes:
+        read, shape, reach_px, levels: of ``join_over_faint_road``.
+        graph: whose dead ends they are.
+        edge_of: (P,) int64, the edge of each of the graph's points.
+        side_of: (P,) float64, pixels from there to the side of its road.
+        lead: (E, 2, 2) float64, for both ends of an edge the point that its direction is taken from.
+        tree: the points by their place.
+    """
+
+    read: ReadWindow
+    shape: tuple[int, int]
+    reach_px: float
+    levels: tuple[int, int]
+    graph: Graph
+    edge_of: NDArray[np.int64]
+    side_of: NDArray[np.float64]
+    lead: Points
+    tree: cKDTree
+
+
 def join_over_faint_road(
-    graph: Graph, read: ReadWindow, shape: tuple[int, int], reach_px: float, levels: tuple[int, int]
+    graph: Graph,
+    read: ReadWindow,
+    shape: tuple[int, int],
+    reach_px: float,
+    levels: tuple[int, int],
+    *,
+    each: Each = map,
 ) -> Graph:
     """Join dead ends to what the faint road ahead of them leads to; see the module.
 
@@ -91,6 +122,7 @@ def join_over_faint_road(
         shape: of the raster.
         reach_px: length of the longest gap; 0 joins none.
         levels: round(254 p) from which a pixel is road, and of the mean along a gap that is joined.
+        each: does the dead ends.
 
     Returns:
         The graph with the paths as edges without width; their length in ``bridged_px``.
@@ -99,14 +131,28 @@ def join_over_faint_road(
         return graph
     waiting = np.arange(graph.n_nodes)
     for _ in range(ROUNDS):
-        paths = _paths(graph, waiting, read, shape, reach_px, levels)
-        taken, left = _apart(paths)
+        if not graph.n_edges:
+            break
+        edge_of = np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets))
+        side_of = np.maximum(widths(graph.width, graph.offsets)[0] / 2, NEAR_PX)[edge_of]
+        lead = lead_points(graph, LEAD_PX)
+        ground = _Ground(read, shape, reach_px, levels, graph, edge_of, side_of, lead, cKDTree(graph.xy))
+        paths = each(partial(_path_from, ground), _dead_ends(graph, waiting))
+        taken, left = _apart([path for path in paths if path is not None])
         if not taken:
             break
         tips = graph.node_xy[[p.tip for p in left]]
         graph = _with_paths(graph, taken)
         waiting = _at(graph, tips)
     return graph
+
+
+def _dead_ends(graph: Graph, nodes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Those among the nodes: their edge, and which of its ends they are."""
+    wanted = np.zeros(graph.n_nodes, np.bool_)
+    wanted[nodes] = True
+    wanted &= (graph.degree() == 1) & ~graph.at_edge
+    return [(edge, side) for edge, side in np.argwhere(wanted[graph.edge_nodes]).tolist()]
 
 
 def _at(graph: Graph, xy: Points) -> NDArray[np.int64]:
@@ -117,55 +163,35 @@ def _at(graph: Graph, xy: Points) -> NDArray[np.int64]:
     return np.asarray(node[distance == 0], dtype=np.int64)
 
 
-def _paths(
-    graph: Graph,
-    nodes: NDArray[np.int64],
-    read: ReadWindow,
-    shape: tuple[int, int],
-    reach_px: float,
-    levels: tuple[int, int],
-) -> list[_Path]:
-    """The way that each dead end among the nodes finds."""
-    if not graph.n_edges:
-        return []
-    wanted = np.zeros(graph.n_nodes, np.bool_)
-    wanted[nodes] = True
-    wanted &= (graph.degree() == 1) & ~graph.at_edge
-    lead = lead_points(graph, LEAD_PX)
-    own = np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets))
-    reach_of = np.maximum(widths(graph.width, graph.offsets)[0] / 2, NEAR_PX)[own]
-    tree = cKDTree(graph.xy)
-    found = []
-    for edge, side in np.argwhere(wanted[graph.edge_nodes]).tolist():
-        node = int(graph.edge_nodes[edge, side])
-        tip = graph.node_xy[node]
-        near = np.array(sorted(tree.query_ball_point(tip, reach_px + float(reach_of.max()))), dtype=np.int64)
-        mine = own[near] == edge
-        if mine.all():
-            continue
-        box = _window(tip, reach_px, shape)
-        level = read(box)
-        open_ground = _ahead(tip, tip - lead[edge, side], box, reach_px) & (level != NODATA)
-        _close(open_ground, graph.xy[near[mine]], tip, box)
-        others = near[~mine]
-        target = _targets(graph.xy[others], reach_of[others], box) & open_ground
-        path = _cheapest(level, open_ground, target, tip, box)
-        if path is None:
-            continue
-        end = box.col + path[-1, 1] + 0.5, box.row + path[-1, 0] + 0.5
-        last = int(others[np.argmin(np.hypot(*(graph.xy[others] - end).T))])
-        way = _Path(
-            node,
-            last,
-            np.vstack((tip, path[1:, ::-1] + (box.col + 0.5, box.row + 0.5), graph.xy[last])),
-            np.append(level[path[:, 0], path[:, 1]], graph.level[last]),
-        )
-        straight = float(np.hypot(*(graph.xy[last] - tip)))
-        if way.length <= min(reach_px, LONGEST_DETOUR * straight + NEAR_PX) and (
-            _seen(level[path[:, 0], path[:, 1]], *levels)
-        ):
-            found.append(way)
-    return found
+def _path_from(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
+    """The way that a dead end finds."""
+    graph, reach_px = ground.graph, ground.reach_px
+    node = int(graph.edge_nodes[dead_end])
+    tip = graph.node_xy[node]
+    around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
+    near = np.array(sorted(around), dtype=np.int64)
+    mine = ground.edge_of[near] == dead_end[0]
+    if mine.all():
+        return None
+    others = near[~mine]
+    box = _window(tip, reach_px, ground.shape)
+    level = ground.read(box)
+    open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
+    _close(open_ground, graph.xy[near[mine]], tip, box)
+    target = _targets(graph.xy[others], ground.side_of[others], box) & open_ground
+    way = _cheapest(level, open_ground, target, tip, box)
+    if way is None or not _seen(level[way[:, 0], way[:, 1]], *ground.levels):
+        return None
+    xy = way[:, ::-1] + (box.col + 0.5, box.row + 0.5)
+    last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
+    path = _Path(
+        node,
+        last,
+        np.vstack((tip, xy[1:], graph.xy[last])),
+        np.append(level[way[:, 0], way[:, 1]], graph.level[last]),
+    )
+    straight = float(np.hypot(*(graph.xy[last] - tip)))
+    return path if path.length <= min(reach_px, LONGEST_DETOUR * straight + NEAR_PX) else None
 
 
 def _seen(level: NDArray[np.uint8], road: int, least: int) -> bool:

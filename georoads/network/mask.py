@@ -6,13 +6,15 @@ are found over runs with a union-find, so memory follows the number of runs and 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
 from georoads.network.compiled import compiled
 from georoads.network.runs import RowRuns, RunCollector, RunMask, blocks, shifted
-from georoads.network.types import FULL, NODATA, ReadProbability
+from georoads.network.types import FULL, NODATA, Each, ReadProbability
 from georoads.network.union import join, rooted
 
 
@@ -47,6 +49,7 @@ def read_runs(
     threshold: float,
     *,
     low: float | None = None,
+    each: Each = map,
 ) -> tuple[RunMask, RunMask]:
     """Road and nodata of a probability raster, each block read once.
 
@@ -58,6 +61,7 @@ def read_runs(
         low: p at and above which a pixel is road when it is joined (over corners) to one at ``threshold``;
             None means no lower than that. (Hysteresis: Canny, "A computational approach to edge
             detection", 1986.)
+        each: does the blocks.
 
     Returns:
         Road and nodata; they have no pixel in common.
@@ -65,16 +69,25 @@ def read_runs(
     high_level = max(1, round(FULL * threshold))
     low_level = high_level if low is None else max(1, round(FULL * low))
     road, seed, nodata = RunCollector(shape), RunCollector(shape), RunCollector(shape)
-    for window in blocks(shape, block_px):
-        level = read(window)
-        unseen = level == NODATA
-        road.add(window, _at_least(level, low_level, unseen, window))
-        nodata.add(window, shifted(unseen, window.col))
+    windows = list(blocks(shape, block_px))
+    for window, runs in zip(
+        windows, each(partial(_runs_of, read, (low_level, high_level)), windows), strict=True
+    ):
+        road.add(window, runs[0])
+        nodata.add(window, runs[1])
         if low_level < high_level:
-            seed.add(window, _at_least(level, high_level, unseen, window))
+            seed.add(window, runs[2])
     if low_level < high_level:
         return _seeded(road.mask(), seed.mask()), nodata.mask()
     return road.mask(), nodata.mask()
+
+
+def _runs_of(read: ReadProbability, least: tuple[int, int], window: Window) -> tuple[RowRuns, ...]:
+    """Of a block: road by the lower level, nodata, and road by the higher level where that is another."""
+    level = read(window)
+    unseen = level == NODATA
+    low, *high = (_at_least(level, line, unseen, window) for line in sorted({*least}))
+    return low, shifted(unseen, window.col), *high
 
 
 def _at_least(level: NDArray[np.uint8], least: int, unseen: NDArray[np.bool_], window: Window) -> RowRuns:

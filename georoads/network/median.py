@@ -14,6 +14,8 @@ The lookout is bounded, so a block with a margin gives what the whole raster wou
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from georoads.grid import Window
 from georoads.network.mask import components
 from georoads.network.runs import RowRuns, RunCollector, RunMask, blocks, shifted
-from georoads.network.types import FULL, NODATA, ReadProbability
+from georoads.network.types import FULL, NODATA, Each, ReadProbability
 
 SHARE = 0.94
 """In a valley p is below this share of what it is on both sides: of p = 1, all that is less than sure."""
@@ -43,7 +45,13 @@ Levels = NDArray[np.uint8]
 
 
 def without_medians(
-    road: RunMask, read: ReadProbability, block_px: int, level: int, widest_px: float
+    road: RunMask,
+    read: ReadProbability,
+    block_px: int,
+    level: int,
+    widest_px: float,
+    *,
+    each: Each = map,
 ) -> RunMask:
     """The road mask without its medians; see the module.
 
@@ -54,18 +62,21 @@ def without_medians(
         block_px: side of the blocks; the result does not depend on it.
         level: round(254 p) from which a pixel beside a valley is road.
         widest_px: medians are no wider than this, in pixels; below 2 nothing is looked for.
+        each: does the blocks.
     """
     reach = round(widest_px / 2)
-    if reach < 1 or not len(road) or _is_all_sure(road, read, block_px):
+    windows = list(blocks(road.shape, block_px))
+    if reach < 1 or not len(road) or not any(each(partial(_is_unsure, road, read), windows)):
         return road
     valleys = RunCollector(road.shape)
-    for window in blocks(road.shape, block_px):
-        valleys.add(window, _valleys_of(window, road, read, level, reach))
+    look = partial(_valleys_of, road, read, level, reach)
+    for window, runs in zip(windows, each(look, windows), strict=True):
+        valleys.add(window, runs)
     medians = _long(valleys.mask(), LENGTHS * widest_px)
     if not len(medians):
         return road
     left = RunCollector(road.shape)
-    for window in blocks(road.shape, block_px):
+    for window in windows:
         if len(medians.cut(window)[1]):
             left.add(window, shifted(road.paint(window) & ~medians.paint(window), window.col))
         else:
@@ -73,15 +84,14 @@ def without_medians(
     return left.mask()
 
 
-def _is_all_sure(road: RunMask, read: ReadProbability, block_px: int) -> bool:
-    """Whether no pixel of the road mask is low enough for a valley, as in anyone's mask of 0 and 1."""
-    for window in blocks(road.shape, block_px):
-        if len(road.cut(window)[1]) and (road.paint(window) & (read(window) < SHARE * FULL)).any():
-            return False
-    return True
+def _is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:
+    """Whether a pixel of the road mask is low enough for a valley: in anyone's mask of 0 and 1 none is."""
+    if not len(road.cut(window)[1]):
+        return False
+    return bool((road.paint(window) & (read(window) < SHARE * FULL)).any())
 
 
-def _valleys_of(window: Window, road: RunMask, read: ReadProbability, level: int, reach: int) -> RowRuns:
+def _valleys_of(road: RunMask, read: ReadProbability, level: int, reach: int, window: Window) -> RowRuns:
     around = window.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *road.shape))
     if not len(road.cut(around)[1]):
         return np.zeros(window.height + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
@@ -107,8 +117,8 @@ def _valleys(levels: Levels, inner: Window, level: int, reach: int) -> NDArray[n
     # In whole numbers, which OpenCV sums alike wherever a pixel lies in its block.
     p = cv2.GaussianBlur(p, (2 * BLUR_REACH_PX + 1,) * 2, BLUR_PX, borderType=cv2.BORDER_REPLICATE)
     here = np.maximum(p[inner.slices], levels[inner.slices])  # nodata is higher than all
-    wide = cv2.copyMakeBorder(p, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
-    shoulder = _shoulders(wide, inner.moved(reach, reach), reach)
+    beyond = cv2.copyMakeBorder(p, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
+    shoulder = _shoulders(np.asarray(beyond, dtype=np.uint8), inner.moved(reach, reach), reach)
     lowest = np.ceil(SHARE * np.arange(256)).astype(np.uint8)
     lowest[:level] = 0
     return np.asarray(here < cv2.LUT(shoulder, lowest))

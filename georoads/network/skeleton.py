@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from georoads.grid import Window
 from georoads.network.compiled import compiled
 from georoads.network.neighbours import Table
 from georoads.network.runs import Pixels, RunMask, by_block
-from georoads.network.types import ReadProbability
+from georoads.network.types import Each, ReadProbability
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,13 @@ class Skeleton:
         return image
 
 
-def read_levels(read: ReadProbability, skeleton: Skeleton, block_px: int) -> NDArray[np.uint8]:
-    """(S,) uint8: the probability raster at the skeleton's pixels; only blocks that hold some are read."""
+def read_levels(
+    read: ReadProbability, skeleton: Skeleton, block_px: int, *, each: Each = map
+) -> NDArray[np.uint8]:
+    """(S,) uint8: the probability raster at the skeleton's pixels; only blocks that hold some are read, by
+    ``each``."""
     height, width = skeleton.shape
-    levels = np.empty(len(skeleton.pixels), np.uint8)
+    places, parts = [], []
     tops = np.arange(0, height, block_px)
     firsts = np.searchsorted(skeleton.pixels, np.append(tops, height) * width)
     for top, first, last in zip(tops.tolist(), firsts[:-1], firsts[1:], strict=True):
@@ -52,8 +56,17 @@ def read_levels(read: ReadProbability, skeleton: Skeleton, block_px: int) -> NDA
         for block, here in by_block(cols // block_px):
             left = block * block_px
             window = Window(top, left, min(block_px, height - top), min(block_px, width - left))
-            levels[first + here] = read(window)[rows[here] - top, cols[here] - left]
+            places.append(first + here)
+            parts.append((window, rows[here] - top, cols[here] - left))
+    levels = np.empty(len(skeleton.pixels), np.uint8)
+    for place, level in zip(places, each(partial(_levels_at, read), parts), strict=True):
+        levels[place] = level
     return levels
+
+
+def _levels_at(read: ReadProbability, part: tuple[Window, Pixels, Pixels]) -> NDArray[np.uint8]:
+    window, rows, cols = part
+    return read(window)[rows, cols]
 
 
 @compiled

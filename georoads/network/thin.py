@@ -19,6 +19,8 @@ and those around it as they were. Peeling goes through the skeleton's pixels onl
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,7 @@ from georoads.network.neighbours import (
 )
 from georoads.network.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run
 from georoads.network.skeleton import Skeleton, place_of
+from georoads.network.types import Each
 
 HALF_STEPS = 32
 """Half-steps per round, and the pixels around a block: roads up to about this width take one round."""
@@ -65,23 +68,25 @@ def thin(mask: NDArray[np.bool_], anchors: Pixels | None = None) -> NDArray[np.b
     return skeleton_of(RunMask.of(mask), anchors, max(mask.shape)).dense()
 
 
-def skeleton_of(mask: RunMask, anchors: Pixels | None, block_px: int) -> Skeleton:
-    """The skeleton of a mask; see ``thin``. It does not depend on ``block_px``."""
+def skeleton_of(mask: RunMask, anchors: Pixels | None, block_px: int, *, each: Each = map) -> Skeleton:
+    """The skeleton of a mask; see ``thin``. It does not depend on ``block_px``; ``each`` does the blocks."""
     fixed = np.empty(0, np.int64) if anchors is None else anchors
-    return _peeled(Skeleton.of(_eroded(mask, fixed, block_px)), fixed)
+    return _peeled(Skeleton.of(_eroded(mask, fixed, block_px, each)), fixed)
 
 
-def _eroded(mask: RunMask, anchors: Pixels, block_px: int) -> RunMask:
+def _eroded(mask: RunMask, anchors: Pixels, block_px: int, each: Each = map) -> RunMask:
     """Guo and Hall's two half-steps in turn until neither removes a pixel anywhere."""
     height, width = mask.shape
     changing = np.ones((-(-height // block_px), -(-width // block_px)), np.bool_)
     while changing.any():
         active, changing = _with_around(changing, -(-HALF_STEPS // block_px)), np.zeros_like(changing)
         collector = RunCollector(mask.shape)
-        for window in blocks(mask.shape, block_px):
-            block = window.row // block_px, window.col // block_px
+        places = {w: (w.row // block_px, w.col // block_px) for w in blocks(mask.shape, block_px)}
+        eroding = [window for window, block in places.items() if active[block]]
+        eroded = iter(each(partial(_erode_block, mask, anchors), eroding))
+        for window, block in places.items():
             if active[block]:
-                runs, changing[block] = _erode_block(mask, window, anchors)
+                runs, changing[block] = next(eroded)
             else:
                 runs = mask.cut(window)
             collector.add(window, runs)
@@ -103,7 +108,7 @@ def _with_around(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return flags
 
 
-def _erode_block(mask: RunMask, window: Window, anchors: Pixels) -> tuple[RowRuns, bool]:
+def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> tuple[RowRuns, bool]:
     """The window's runs after ``HALF_STEPS``, and whether the last two removed any of its pixels."""
     before = mask.cut(window)
     if not len(before[1]):

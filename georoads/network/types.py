@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,17 @@ from georoads.grid import Grid, Points, Window
 
 ReadProbability = Callable[[Window], NDArray[np.uint8]]
 """Reads (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata."""
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Each(Protocol):
+    """As ``map`` does: the answers in the order of the items. Who asks several workers keeps the order, and
+    may pickle the work."""
+
+    def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterable[Answer]: ...
+
 
 NODATA = 255
 FULL = 254

@@ -21,17 +21,22 @@ from georoads.network.skeleton import read_levels
 from georoads.network.smooth import smooth_lines
 from georoads.network.thin import skeleton_of
 from georoads.network.trace import traced
-from georoads.network.types import FULL, NodeKind, ReadProbability, RoadNetwork
+from georoads.network.types import FULL, Each, NodeKind, ReadProbability, RoadNetwork
 
 BLOCK_PX = 1024
 
 
 def trace_network(
-    read: ReadProbability, grid: Grid, params: VectorizeParams, *, block_px: int = BLOCK_PX
+    read: ReadProbability,
+    grid: Grid,
+    params: VectorizeParams,
+    *,
+    block_px: int = BLOCK_PX,
+    each: Each = map,
 ) -> RoadNetwork:
     """Trace the roads of a probability raster.
 
-    The result depends on the raster and the parameters only, not on ``block_px``. Memory
+    The result depends on the raster and the parameters only, not on ``block_px`` or ``each``. Memory
     grows with the length of the roads and with the block, not with the raster, which is read once, and
     where roads are twice more.
 
@@ -40,43 +45,45 @@ def trace_network(
         grid: the working grid.
         params: thresholds and lengths.
         block_px: side of the windows that are read and thinned.
+        each: does what can be done block by block, or dead end by dead end; several workers may.
 
     Returns:
         Nodes numbered from 1 in reading order; edges in reading order of their first point, each from the
         node that comes first. An empty mask gives a network without nodes and edges.
     """
-    return _network(_graph(read, grid, params, block_px), grid, params)
+    return _network(_graph(read, grid, params, (block_px, each)), grid, params)
 
 
-def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, block_px: int) -> Graph:
+def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, by_block: tuple[int, Each]) -> Graph:
     """The cleaned graph, its paths still made of pixels."""
-    graph, nodata = _traced(read, grid, params, block_px)
+    graph, nodata = _traced(read, grid, params, by_block)
     if params.rim_m:
         graph = drop_along_nodata(graph, nodata, params.rim_m / grid.gsd_m)
     shape, reach_px = (grid.height, grid.width), params.reach_m / grid.gsd_m
     levels = round(FULL * params.threshold * params.low_share), round(FULL * params.faint_p)
 
     def join_faint(graph: Graph) -> Graph:
-        return join_over_faint_road(graph, read, shape, reach_px, levels)
+        return join_over_faint_road(graph, read, shape, reach_px, levels, each=by_block[1])
 
     return settle(clean(graph, grid.steps_m, params, join_faint), shape)
 
 
 def _traced(
-    read: ReadProbability, grid: Grid, params: VectorizeParams, block_px: int
+    read: ReadProbability, grid: Grid, params: VectorizeParams, by_block: tuple[int, Each]
 ) -> tuple[Graph, RunMask]:
     """The graph as traced, and nodata. The raster is read for the mask, for medians, and for p on lines."""
+    block_px, each = by_block
     shape = grid.height, grid.width
     pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
     low = params.threshold * params.low_share
-    road, nodata = read_runs(read, shape, block_px, params.threshold, low=low)
+    road, nodata = read_runs(read, shape, block_px, params.threshold, low=low, each=each)
     level = max(1, round(FULL * params.threshold))
-    road = without_medians(road, read, block_px, level, params.median_m / grid.gsd_m)
+    road = without_medians(road, read, block_px, level, params.median_m / grid.gsd_m, each=each)
     road = without_specks(road, params.speck_m2 / pixel_m2)
     road = without_holes(road, nodata, params.hole_m2 / pixel_m2)
     anchors = edge_anchors(road, nodata)
-    skeleton = skeleton_of(road, anchors, block_px)
-    levels = read_levels(read, skeleton, block_px)
+    skeleton = skeleton_of(road, anchors, block_px, each=each)
+    levels = read_levels(read, skeleton, block_px, each=each)
     return traced(skeleton, (road, nodata), levels, anchors, block_px), nodata
 
 

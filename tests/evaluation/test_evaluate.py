@@ -20,13 +20,16 @@ from georoads.evaluation.evaluate import (
     tally,
 )
 
+LEVEL = 128
+
 
 def tallied(name: str, background: dict[int, int], road: dict[int, int]) -> Tally:
     counts: LevelCounts = np.zeros((2, 255), dtype=np.int64)
     for row, pixels in enumerate((background, road)):
         for level, n in pixels.items():
             counts[row, level] = n
-    return Tally(name, counts, np.stack([counts[0], counts[1], counts[1]]))
+    skeletons = np.array([[10, 8], [sum(road.values()), 4 if road else 0]])
+    return Tally(name, LEVEL, counts, np.stack([counts[0], counts[1], counts[1]]), skeletons)
 
 
 TILES = [
@@ -38,12 +41,14 @@ TILES = [
 
 
 def test_figures_by_hand() -> None:
-    found = summarize(TILES, 128 / 254)
+    found = summarize(TILES)
     assert found.at_threshold.iou == 12 / 30
     assert found.at_threshold.precision == 12 / 24
     assert found.at_threshold.recall == 12 / 18
     # Tiles without road and without prediction have an IoU of 1, those without pixels none.
     assert found.mean_tile_iou == pytest.approx((8 / 10 + 4 / 20 + 1) / 3)
+    assert found.cldice.precision == 32 / 40 and found.cldice.sensitivity == 8 / 18
+    assert found.tiles[1].cldice.sensitivity == 4 / 10
     assert found.two_class_iou == (400 - 18) / (400 + 18)
     assert found.all_background_iou == (400 - 18) / (400 + 18)
     losses = [2 / 100, (10 * 200 / 254 + 6 * (1 - 10 / 254) + 4 * (1 - 200 / 254)) / 200, 0]
@@ -54,18 +59,18 @@ def test_figures_by_hand() -> None:
 
 
 def test_thresholds_and_temperatures_are_found_on_val_only() -> None:
-    on_val = summarize(TILES, 0.5, "val")
+    on_val = summarize(TILES, "val")
     assert on_val.best is not None and on_val.best.level == 1 and on_val.best.iou == 18 / 30
     assert on_val.temperature is not None
     for subset in ("test", "train"):
-        found = summarize(TILES, 0.5, subset)
+        found = summarize(TILES, subset)
         assert found.best is None and found.temperature is None
         assert found.at_threshold == on_val.at_threshold
 
 
 def test_without_a_valid_pixel_nothing_is_judged() -> None:
     with pytest.raises(DatasetError, match="no valid pixel"):
-        summarize([TILES[3]], 0.5)
+        summarize([TILES[3]])
 
 
 def test_pictures_are_predicted_and_judged(tmp_path: Path) -> None:
@@ -81,6 +86,7 @@ def test_pictures_are_predicted_and_judged(tmp_path: Path) -> None:
     )
     assert found.at_threshold.iou > 0.999
     assert found.relaxed.f1 > 0.999
+    assert found.cldice.cldice > 0.99
     assert done == [1, 2, 3]
     assert seen == [("a", "a"), ("b", "b"), ("c", "c")]
 
@@ -101,9 +107,9 @@ def test_the_slack_is_in_pixels_of_the_data_set(tmp_path: Path) -> None:
     assert found.scale == 2.0 and found.picture.road.shape == (192, 192)
     shifted = np.roll(found.picture.road, 6, axis=1)  # the road of "a" is upright
     moved = type(found)(found.name, found.picture, shifted.astype(np.uint8) * np.uint8(254), found.scale)
-    evaluated = summarize([tally(moved)], 0.5)
+    evaluated = summarize([tally(moved, 127)])
     assert evaluated.relaxed.f1 == 1.0 and evaluated.at_threshold.f1 < 0.8
-    assert summarize([tally(moved, 2.5)], 0.5).relaxed.f1 < 1.0
+    assert summarize([tally(moved, 127, 2.5)]).relaxed.f1 < 1.0
 
 
 def test_white_is_no_data_where_it_is_said(tmp_path: Path) -> None:

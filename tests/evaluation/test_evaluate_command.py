@@ -36,7 +36,7 @@ def test_figures_on_standard_output_are_json_alone(pairs: Path) -> None:
     assert (figures["subset"], figures["tiles"]) == ("val", 2)
     assert figures["road_iou"] > 0.99
     assert figures["white_is_nodata"] is False
-    assert "road IoU" in done.stderr
+    assert "road IoU" in done.stderr and f"clDice {figures['cldice']:.4f}" in done.stderr
 
 
 def test_report_and_flags(pairs: Path, tmp_path: Path) -> None:

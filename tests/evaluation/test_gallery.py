@@ -14,7 +14,7 @@ def predicted(name: str, road: np.ndarray, found: np.ndarray) -> tuple[Predictio
     image = np.full((*road.shape, 3), 90, dtype=np.uint8)
     picture = Chip(image, road, np.ones_like(road))
     prediction = Prediction(name, picture, found.astype(np.uint8) * np.uint8(254), 1.0)
-    return prediction, score_tile(tally(prediction), 128)
+    return prediction, score_tile(tally(prediction, 128))
 
 
 def of_quality(name: str, right: int) -> tuple[Prediction, TileScore]:

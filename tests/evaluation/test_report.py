@@ -61,6 +61,8 @@ def test_the_folder_holds_what_it_promises(tmp_path: Path) -> None:
         rows = list(csv.DictReader(f))
     assert [r["name"] for r in rows] == ["a", "b,c", "d"]
     assert float(rows[1]["iou"]) == pytest.approx(found.tiles[1].score.iou, abs=1e-6)
+    assert float(rows[1]["cldice"]) == pytest.approx(found.tiles[1].cldice.cldice, abs=1e-6)
+    assert float(rows[1]["cldice_precision"]) == pytest.approx(found.tiles[1].cldice.precision, abs=1e-6)
     assert rows[0]["valid_pixels"] == str(96 * 96)
 
 
@@ -70,6 +72,8 @@ def test_metrics_have_the_names_that_others_read(tmp_path: Path) -> None:
     assert figures["road_iou"] == figures["at_threshold"]["iou"] == found.at_threshold.iou
     assert (figures["subset"], figures["tiles"], figures["threshold"]) == ("val", 2, CARD.threshold)
     assert figures["per_tile"].keys() == {"a", "b"}
+    topology = figures["cldice"], figures["cldice_precision"], figures["cldice_sensitivity"]
+    assert topology == (found.cldice.cldice, found.cldice.precision, found.cldice.sensitivity)
     for name in ("relaxed_f1", "average_precision", "ece", "pooled_two_class_iou", "mean_dice_loss"):
         assert 0 <= figures[name] <= 1
     assert len(figures["reliability"]) == 10
@@ -89,7 +93,8 @@ def test_the_page_is_whole_asks_for_nothing_and_escapes_names(tmp_path: Path) ->
     assert all(str(a).startswith("data:") for a in addresses)
     assert not any(t in ("script", "iframe", "object") for t, _ in page.tags)
     assert not any(word in content for word in ("http:", "https:", "url(", "@import"))
-    assert f"{found.at_threshold.iou:.4f}" in page.text
+    for figure in (found.at_threshold.iou, found.cldice.sensitivity, found.cldice.cldice):
+        assert f"{figure:.4f}" in page.text
     assert "best road IoU" in page.text and "temperature of" in page.text
 
 

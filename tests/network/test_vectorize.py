@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +18,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Window
+from georoads.jobs.threads import Threads
 from georoads.network import thin
 from georoads.network.attributes import confidences, widths
 from georoads.network.params import VectorizeParams
-from georoads.network.types import NodeKind, RoadNetwork
+from georoads.network.types import Each, NodeKind, RoadNetwork
 from georoads.network.vectorize import trace_network
 
 ROADS = Path(__file__).resolve().parents[3] / "shared" / "data" / "deepglobe" / "train"
@@ -172,6 +177,31 @@ def test_networks_in_blocks_equal_those_of_the_whole(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thin, "HALF_STEPS", half_steps)
         assert same(whole, network_of(raster, params, block_px=block_px))
+
+
+def pickled(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """As ``map`` in another process would be."""
+    for item in items:
+        yield pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(item)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A raster that can be sent to another process."""
+
+    raster: NDArray[np.uint8]
+
+    def __call__(self, window: Window) -> NDArray[np.uint8]:
+        return self.raster[window.slices]
+
+
+@pytest.mark.parametrize("each", [Threads(3), pickled])
+def test_the_result_does_not_depend_on_who_does_the_blocks(each: Each) -> None:
+    for seed in (3, 7, 11, 12):
+        raster = drawn_network(seed)
+        grid = utm_grid(raster.shape)
+        alone = trace_network(Held(raster), grid, VectorizeParams(), block_px=31)
+        assert same(alone, trace_network(Held(raster), grid, VectorizeParams(), block_px=31, each=each))
 
 
 @pytest.mark.parametrize("seed", [64, 72, 93])
