@@ -27,8 +27,6 @@ from memory import draw_scene, threshold_network
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "data"))
 from drawn_pairs import SMALL_RECIPE, draw_pairs
 
-RECIPE = SMALL_RECIPE.replace("epochs = 2", "epochs = 24")
-
 
 def georoads(arguments: list[str | Path], kill_after_s: float | None = None) -> tuple[int, str]:
     """Run a command, killed after a time if it is still running: exit code and what it said."""
@@ -103,34 +101,46 @@ def chaos_of_extract(folder: Path, runs: int, side: int, draw: random.Random) ->
 
 
 def chaos_of_training(folder: Path, kills: int, draw: random.Random) -> None:
-    """Kill one training again and again."""
+    """Kill one training again and again, each time at some moment within an epoch of the next checkpoint."""
     data = draw_pairs(folder / "data", [f"t{i:02d}" for i in range(12)])
     recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(path=data))
-    weights = {}
+    epochs = 2 * kills + 4
+    recipe.write_text(SMALL_RECIPE.replace("epochs = 2", f"epochs = {epochs}").format(path=data))
+    weights, hits, epoch_s = {}, 0, 0.0
     for name in ("whole", "killed"):
         command: list[str | Path] = ["train", data, "--recipe", recipe, "-o", folder / name, "-q"]
-        started, hits = time.monotonic(), 0
+        last = folder / name / "last.json"
         if name == "whole":
-            code, said = georoads(command)
-            whole_s = time.monotonic() - started
-        else:
-            # The first is to leave a run that can be gone on with; each gets a little further than the last.
-            resumed = command
-            while hits < kills:
-                code, said = georoads(resumed, draw.uniform(0.3, 0.7) * whole_s)
-                if code == 0:
-                    break
-                hits += code == -9
-                resumed = [*command, "--resume"] if (folder / name / "last.json").exists() else command
-            code, said = georoads(resumed) if code else (code, said)
-        if code:
-            raise SystemExit(f"training ended with {code}: {said}")
+            process = subprocess.Popen([sys.executable, "-m", "georoads", *map(str, command)])
+            await_change(last, process)
+            started = time.monotonic()
+            process.wait()
+            epoch_s = (time.monotonic() - started) / epochs
+        while name == "killed" and hits < kills:
+            resumed = [*command, "--resume"] if last.exists() else command
+            process = subprocess.Popen([sys.executable, "-m", "georoads", *map(str, resumed)])
+            await_change(last, process)
+            time.sleep(draw.uniform(0, epoch_s))
+            process.kill()
+            if process.wait() != -9:
+                raise SystemExit(f"training ended with {process.returncode} by itself after {hits} kills")
+            hits += 1
+        if name == "killed":
+            code, said = georoads([*command, "--resume"])
+            if code:
+                raise SystemExit(f"training ended with {code}: {said}")
         weights[name] = [digest(folder / name / f"{w}.safetensors") for w in ("best", "last")]
     equal = weights["whole"] == weights["killed"]
-    print(f"train: {hits} kills, the weights are {'equal' if equal else 'NOT equal'}")
+    print(f"train: {epochs} epochs, {hits} kills, the weights are {'equal' if equal else 'NOT equal'}")
     if not equal:
         raise SystemExit(1)
+
+
+def await_change(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a file is written anew, or the process has ended."""
+    before = path.stat().st_mtime_ns if path.exists() else None
+    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
+        time.sleep(0.005)
 
 
 def main() -> None:

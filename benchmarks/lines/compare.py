@@ -2,8 +2,8 @@
 
     python benchmarks/lines/reference.py DEEPGLOBE -o FOLDER
     python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER
-    python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --set vectorize.bridge_m=20
-    python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --vary vectorize.spur_m=5,10,15
+    python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --set network.bridge_m=20
+    python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --vary network.spur_m=5,10,15
 
 plain, cresi, ours: from the shipped model's probabilities (cached in FOLDER); ceiling: ours from the masks
 themselves, which shows what vectorization alone costs. Prints tables, and the faults of our lines; writes all
@@ -168,13 +168,13 @@ def shown(value: float) -> str:
 
 
 def variants(base: VectorizeParams, vary: list[str]) -> dict[str, VectorizeParams]:
-    """``vectorize.name=1,2,3`` to a column for each value."""
+    """``network.name=1,2,3`` to a column for each value."""
     found = {}
     for text in vary:
         target, _, values = text.partition("=")
         for value in values.split(","):
-            changed = parse_assignments([f"{target}={value}"])["vectorize"]
-            found[f"{target.partition('.')[2]} {value}"] = with_values(base, changed, "vectorize")
+            changed = parse_assignments([f"{target}={value}"])["network"]
+            found[f"{target.partition('.')[2]} {value}"] = with_values(base, changed, "network")
     return found
 
 
@@ -185,15 +185,15 @@ def main() -> None:
     parser.add_argument("deepglobe", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="where reference.py wrote")
     parser.add_argument("--only", default=",".join(WAYS), help="some of plain,cresi,ours,ceiling")
-    parser.add_argument("--set", action="append", default=[], help="vectorize.NAME=VALUE, for ours")
-    parser.add_argument("--vary", action="append", default=[], help="vectorize.NAME=V1,V2: a column for each")
+    parser.add_argument("--set", action="append", default=[], help="network.NAME=VALUE, for ours")
+    parser.add_argument("--vary", action="append", default=[], help="network.NAME=V1,V2: a column for each")
     parser.add_argument("--tiles", default="", help="names, with commas between")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--draw", type=Path, help="a folder for pictures of the tiles that are worst")
     args = parser.parse_args()
     card = find_checkpoint("default").card
-    values = {"threshold": card.threshold} | parse_assignments(args.set).get("vectorize", {})
-    params = with_values(VectorizeParams(), values, "vectorize")
+    values = {"threshold": card.threshold} | parse_assignments(args.set).get("network", {})
+    params = with_values(VectorizeParams(), values, "network")
     columns = {(way, ""): params for way in args.only.split(",")}
     if args.vary:
         columns |= {("ours", name): p for name, p in variants(params, args.vary).items()}

@@ -10,30 +10,59 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
-    from georoads.scene.scene import SceneParams
+    from georoads.scene.mosaic import Mosaic
+    from georoads.scene.scene import Scene, SceneParams
 
 
 @click.command()
 @click.argument("path", type=options.PATH)
 @click.option("--model", default="default", help="Model whose pixel size decides the working grid.")
 @options.scene_flags
-def info(path: Path, model: str, scene_params: SceneParams) -> None:
-    """Describe a scene (a raster), or check a data set (a folder): every picture and mask is opened."""
+@options.settings
+def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str, ...]) -> None:
+    """Describe a scene (a raster), list the scenes of an index, or check a data set (a folder).
+
+    Of a data set every picture and mask is opened.
+    """
+    from georoads.scene.mosaic import Mosaic, open_scenes
+
+    scene_params = options.scene_settings(scene_params, settings)
     if path.is_dir():
         _dataset(path)
+        return
+    scene = open_scenes((path,), scene_params)
+    if isinstance(scene, Mosaic):
+        _mosaic(path, scene, model, scene_params)
     else:
-        _scene(path, model, scene_params)
+        _scene(scene, model, scene_params)
 
 
-def _scene(path: Path, model: str, scene_params: SceneParams) -> None:
+def _mosaic(path: Path, mosaic: Mosaic, model: str, scene_params: SceneParams) -> None:
+    from georoads.grid import parse_crs
+    from georoads.model.checkpoint import find_checkpoint
+    from georoads.scene.mosaic import common_grid
+
+    work = common_grid(mosaic, find_checkpoint(model).card.gsd_m, scene_params)
+    folder = path.resolve().parent
+    options.say(f"{'index':>13}: {path.name}, {len(mosaic.members)} scenes")
+    for scene in mosaic.members:
+        grid = scene.grid
+        options.say(
+            f"{'scene':>13}: {scene.path.relative_to(folder)}, {grid.width} x {grid.height} px of "
+            f"{grid.gsd_m:.3f} m, {scene.dtype}, {parse_crs(grid.crs).name}"
+        )
+    options.say(f"{'working grid':>13}: {work.width} x {work.height} px of {work.gsd_m:.3f} m")
+    for message in mosaic.messages:
+        options.say(f"{'note':>13}: {message}")
+
+
+def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
     import numpy as np
 
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
     from georoads.scene.read import working_grid
-    from georoads.scene.scene import open_scene
 
-    scene = open_scene(path, scene_params)
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
     corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=float)
@@ -41,7 +70,7 @@ def _scene(path: Path, model: str, scene_params: SceneParams) -> None:
     (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
     used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
     for key, value in (
-        ("scene", path.name),
+        ("scene", scene.path.name),
         ("size", f"{grid.width} x {grid.height} px, {grid.width * grid.height / 1e6:.1f} MP, {scene.dtype}"),
         ("CRS", parse_crs(grid.crs).name),
         ("pixel", f"{grid.steps_m[0]:.3f} x {grid.steps_m[1]:.3f} m on the ground"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--width", "width_m", type=float, help="Metres, of roads without width_m, width or lanes.")
 @options.model
 @options.scene_flags
+@options.settings
 @click.option("--size", "size_px", default=1024, show_default=True, help="Side of a chip in pixels.")
 @click.option("--overlap", "overlap_px", default=128, show_default=True, help="Pixels that chips share.")
 @click.option("--keep-empty", default=0.25, show_default=True, help="Share of empty train chips kept.")
@@ -38,6 +39,7 @@ def tiles(
     width_m: float | None,
     model: str,
     scene_params: SceneParams,
+    settings: tuple[str, ...],
     size_px: int,
     overlap_px: int,
     keep_empty: float,
@@ -66,6 +68,7 @@ def tiles(
         params = TilesParams(size_px, overlap_px, keep_empty, val_share, val_side, width_m, seed)
     except ValueError as e:
         raise click.UsageError(str(e)) from e
+    scene_params = options.scene_settings(scene_params, settings)
     opened = open_scene(scene, scene_params)
     grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)

@@ -1,4 +1,4 @@
-"""georoads view: a road layer in, a map in one HTML page out."""
+"""georoads view: a road layer in, a map out: page, QGIS project or picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from georoads.cli import options
 
 @click.command()
 @click.argument("roads", type=options.PATH)
-@options.output("HTML page")
+@options.output("Map: .html, .qgz or .png")
 @click.option("--scene", "scenes", type=options.PATH, multiple=True, help="Scene to lay under the lines.")
 @click.option("--layer", metavar="NAME", help="Layer of the file; default: the only one, or roads.")
 @click.option("--allow-vrt", is_flag=True, help="The scene may be a VRT whose sources lie in its folder.")
@@ -31,18 +31,17 @@ def view(
 ) -> None:
     """Draw ROADS as a map in one HTML page that any browser opens, without a network.
 
-    Lines have the colours of the layer's style in QGIS; pointing at one shows its attributes.
+    Or, by the suffix of the output, as a QGIS project (.qgz) or as a picture (.png). Lines have the colours
+    of the layer's style in QGIS; on the page, pointing at one shows its attributes.
     """
-    from georoads.jobs.settings import with_values
     from georoads.scene.scene import SceneParams
-    from georoads.view.page import write_map
+    from georoads.view.write import write_view
 
-    values = options.rooms(settings, scene=SceneParams())["scene"]
-    params = with_values(SceneParams(), values, "scene")
+    params = options.scene_settings(SceneParams(), settings)
     params = dataclasses.replace(params, allow_vrt=params.allow_vrt or allow_vrt)
-    made = write_map(roads, output, scenes, params, layer=layer, overwrite=overwrite)
+    made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite)
     if not quiet:
         options.say(
-            f"{output}: {made.lines:,} lines, {made.length_m / 1000:,.2f} km, {made.page_bytes / 1e6:.1f} MB",
+            f"{output}: {made.lines:,} lines, {made.length_m / 1000:,.2f} km, {made.file_bytes / 1e6:.1f} MB",
             err=True,
         )

@@ -74,12 +74,14 @@ class Features:
         columns: one array (N,) per field asked for.
         crs: any string that pyproj reads.
         where: file and layer, for messages.
+        layer: its name; "" where the format has none.
     """
 
     geometry: NDArray[np.object_]
     columns: dict[str, NDArray[Any]]
     crs: str
     where: str
+    layer: str = ""
 
 
 def read_features(
@@ -109,17 +111,17 @@ def read_features(
                 f"GeoParquet holds one, without a name: leave {kind.flag or 'it'} out",
             )
         if driver == "Parquet":
-            geometry, columns, crs, where = _read_parquet(file, choose)
+            geometry, columns, crs, where, name = _read_parquet(file, choose)
         else:
-            geometry, columns, crs, where = _read_with_gdal(file, layer, kind, choose)
-        return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where)
+            geometry, columns, crs, where, name = _read_with_gdal(file, layer, kind, choose)
+        return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where, name)
     except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
         raise LayerError(
             f"there is not enough memory for {printable(file)}", "cut it to the area of interest"
         ) from e
 
 
-_Raw = tuple[NDArray[np.object_], dict[str, NDArray[Any]], str | None, str]
+_Raw = tuple[NDArray[np.object_], dict[str, NDArray[Any]], str | None, str, str]
 
 
 def _read_with_gdal(
@@ -146,7 +148,7 @@ def _read_with_gdal(
         raise LayerError(
             f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
         )
-    return geometry, dict(zip(map(str, meta["fields"]), values, strict=True)), meta["crs"], where
+    return geometry, dict(zip(map(str, meta["fields"]), values, strict=True)), meta["crs"], where, chosen
 
 
 @contextmanager
@@ -265,7 +267,7 @@ def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> _
             f"{printable(file)} has metadata that are not GeoParquet's ({e})", "export it anew as .gpkg"
         ) from e
     columns = {name: frame[name].to_numpy() for name in choose([str(c) for c in frame.columns])}
-    return geometry, columns, None if frame.crs is None else frame.crs.to_wkt(), printable(file)
+    return geometry, columns, None if frame.crs is None else frame.crs.to_wkt(), printable(file), ""
 
 
 def _checked_crs(crs: str | None, where: str) -> str:

@@ -20,6 +20,9 @@ from georoads.output.provenance import Provenance
 
 GEOMETRY_COLUMN = "geom"
 
+DAMAGED = sqlite3.Error, UnicodeDecodeError
+"""What reading a damaged file raises: SQLite's own words about it may be no text."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS gpkg_data_columns (
   table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT,
@@ -132,7 +135,7 @@ def check_takes_layers(path: Path, names: Sequence[str]) -> None:
     try:
         with closing(sqlite3.connect(path)) as db:
             taken = {str(name).casefold() for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error as e:
+    except DAMAGED as e:
         raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
     for name in names:
         if name.casefold() in taken:
@@ -152,7 +155,7 @@ def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
         with closing(sqlite3.connect(path)) as db:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             found = [(name, _count(db, name)) for name, _ in counts]
-    except sqlite3.Error as e:
+    except DAMAGED as e:
         raise LayerError(
             f"{printable(path)} is damaged: {e}",
             "the disk may be full or failing: free some space, or write to another one",
@@ -176,7 +179,7 @@ def tables_of(path: Path) -> dict[str, int]:
                 str(name) for (name,) in db.execute("SELECT table_name FROM gpkg_contents ORDER BY rowid")
             ]
             return {name: _count(db, name) for name in names if _is_table(db, name)}
-    except sqlite3.Error as e:
+    except DAMAGED as e:
         raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
 
 

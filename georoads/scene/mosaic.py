@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
+from georoads.scene.index import scene_files
 from georoads.scene.read import SceneReader, outline_on, window_of, working_grid
 from georoads.scene.scene import Scene, SceneParams, open_scene
 
@@ -66,18 +67,20 @@ AnyScene = Scene | Mosaic
 
 
 def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
-    """One scene, or several as a mosaic.
+    """One scene, or several as a mosaic; an index stands for the scenes that it names.
 
     Raises:
-        SceneError: as ``open_scene``; a scene is named twice.
+        SceneError: as ``open_scene`` and ``scene_files``; a scene is named twice.
     """
-    if len(paths) == 1:
-        return open_scene(paths[0], params)
-    real = [path.resolve() for path in paths]
-    for path, file in zip(paths, real, strict=True):
-        if real.count(file) > 1:
+    files = scene_files(paths)
+    if len(files) == 1:
+        return open_scene(files[0], params)
+    seen: set[Path] = set()
+    for path, file in zip(files, (file.resolve() for file in files), strict=True):
+        if file in seen:
             raise SceneError(f"{path} is given twice", "name each scene once")
-    return Mosaic(tuple(open_scene(path, params) for path in paths))
+        seen.add(file)
+    return Mosaic(tuple(open_scene(path, params) for path in files))
 
 
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:

@@ -7,13 +7,12 @@ not say where it has no data is given a mask: there a pixel is valid where a sou
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from georoads.errors import SceneError
-from georoads.scene.guard import driver_of, first_bytes, is_vrt
+from georoads.scene.guard import driver_of, first_bytes, is_vrt, source_in
 
 MAX_BYTES = 2**25
 MAX_SOURCES = 20_000
@@ -84,19 +83,8 @@ class _Reader:
 
     def _source(self, vrt: Path, element: ElementTree.Element, depth: int) -> str:
         """What GDAL is to open for a source."""
-        named = element.text or ""
-        # Prefixes name parts of files, drivers or servers; one letter is a drive of Windows.
-        if not named or named.lstrip().startswith(("<", "/vsi")) or re.match(r"\w{2,}:", named):
-            raise SceneError(f"{vrt} has a source that is no plain file: {named[:200]!r}", self._way_out())
-        path = (vrt.parent if element.get("relativeToVRT") == "1" else Path.cwd()) / named
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError) as e:  # a ring of links
-            raise SceneError(f"{vrt}: the source {named} cannot be found", self._way_out()) from e
-        if not real.is_relative_to(self._root):
-            raise SceneError(
-                f"{vrt}: the source {named} lies outside the folder {self._root}", self._way_out()
-            )
+        folder = vrt.parent if element.get("relativeToVRT") == "1" else Path.cwd()
+        real = source_in(self._root, vrt, element.text or "", folder, self._way_out())
         if real not in self.found:
             self.found[real] = self._checked(vrt, real, depth)
         return self.found[real]

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.grid import Points, parse_crs
+from georoads.grid import Points, metric_crs, middle_of, parse_crs
 from georoads.output.read import RoadLines
 
 if TYPE_CHECKING:
@@ -58,20 +58,12 @@ def straight(start: Points, end: Points) -> NDArray[np.object_]:
 
 
 def local_crs(layers: tuple[RoadLines, ...]) -> str:
-    """Azimuthal equidistant projection around the middle of the first layer that is not empty.
-
-    Its scale is off by (c / R)² / 6 at the distance c: 1e-5 at 50 km.
-    """
+    """``metric_crs`` around the middle of the first layer that is not empty."""
     for layer in layers:
         if len(layer.lines):
             west, south, east, north = shapely.total_bounds(layer.lines)
-            # The middle of the corners on the sphere: it holds across the antimeridian, too.
             corners = np.array([[west, south], [east, south], [west, north], [east, north]])
-            lon, lat = np.radians(projected(corners, layer, "EPSG:4326")).T
-            xyz = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
-            lon_0 = float(np.degrees(np.arctan2(xyz[1], xyz[0])))
-            lat_0 = float(np.degrees(np.arctan2(xyz[2], np.hypot(xyz[0], xyz[1]))))
-            return f"+proj=aeqd +lat_0={lat_0:.6f} +lon_0={lon_0:.6f} +datum=WGS84 +units=m +no_defs"
+            return metric_crs(*middle_of(projected(corners, layer, "EPSG:4326")))
     return "EPSG:4326"
 
 

@@ -40,7 +40,15 @@ from georoads.training.meter import Clock, Meter
 from georoads.training.plots import draw_plots
 from georoads.training.ranks import Ranks, join_ranks
 from georoads.training.recipe import Recipe
-from georoads.training.run import Epoch, Position, load_state, save_state, start_run, write_history
+from georoads.training.run import (
+    Epoch,
+    Position,
+    history_has_state,
+    load_state,
+    save_state,
+    start_run,
+    write_history,
+)
 from georoads.training.samples import draw_samples
 from georoads.training.schedule import lr_factor, update_average
 from georoads.training.stream import ChipStream, Tickets, explain_dead_workers, load_chips
@@ -95,9 +103,9 @@ def train(
     ranks = p.ranks
     network, average, optimizer = _networks(recipe, ranks.device)
     history = start_run(folder, recipe, p.split.sha256, resume, write=ranks.is_first)
-    at = Position()
-    if history:
-        at = load_state(folder, network, average, optimizer)
+    # A kill may have come between the history's line and the state that belongs to it.
+    at = load_state(folder, network, average, optimizer) if history_has_state(folder, history) else Position()
+    history = history[: at.epoch]
     if ranks.is_first:
         note_sitting(folder, command, ranks.device, p.precision, ranks.world)
     clock = Clock(at.seconds)

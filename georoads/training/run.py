@@ -16,6 +16,9 @@ from torch import nn
 from georoads.errors import GeoroadsError
 from georoads.training.recipe import Recipe
 
+STATE = "state.safetensors"
+"""Name of the file to go on from."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -125,9 +128,15 @@ def save_state(
     for i, entry in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{k}": v for k, v in entry.items()}
     whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    part = folder / "state.safetensors.part"
+    part = folder / f"{STATE}.part"
     part.write_bytes(save(whole, metadata={"position": json.dumps(asdict(position))}))
-    part.replace(folder / "state.safetensors")
+    part.replace(folder / STATE)
+
+
+def history_has_state(folder: Path, history: list[Epoch]) -> bool:
+    """Whether there is, or ought to be, a state to go on from: not when the first epoch was cut off while it
+    was written."""
+    return len(history) > 1 or (bool(history) and (folder / STATE).exists())
 
 
 def load_state(
@@ -140,7 +149,7 @@ def load_state(
     """
     from safetensors import safe_open
 
-    path = folder / "state.safetensors"
+    path = folder / STATE
     try:
         tensors = load_file(path)
         with safe_open(path, framework="pt") as f:

@@ -1,1 +1,1 @@
-"""Road layers to look at without a GIS: a map in one HTML page, a preview as PNG."""
+"""Road layers to look at: a map in one HTML page, as a QGIS project, as a picture."""

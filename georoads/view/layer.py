@@ -28,6 +28,21 @@ _PLAIN = "#fdbc2c"
 
 
 @dataclass(frozen=True)
+class MapSize:
+    """What a map holds.
+
+    Attributes:
+        lines: number of lines.
+        length_m: their length.
+        file_bytes: of the file that was written.
+    """
+
+    lines: int
+    length_m: float
+    file_bytes: int
+
+
+@dataclass(frozen=True)
 class LineClass:
     """Lines that look alike.
 
@@ -50,7 +65,10 @@ class MapLayer:
 
     Attributes:
         name: of the file.
-        plane: of the coordinates.
+        layer: name of the layer in the file, or "".
+        crs: of the file's coordinates.
+        box: west, south, east, north in that CRS; None where there is no line.
+        plane: of the coordinates here.
         points: (P, 2) float64 metres, those of all lines, one after the other.
         offsets: (N + 1,) int64; line i has the points offsets[i] to offsets[i + 1].
         rows: (N,) int64, the row of the layer that each line is a part of.
@@ -62,6 +80,9 @@ class MapLayer:
     """
 
     name: str
+    layer: str
+    crs: str
+    box: Bounds | None
     plane: Plane
     points: Points
     offsets: NDArray[np.int64]
@@ -114,29 +135,35 @@ class MapLayer:
         return np.select([ends == 1, ends > 2], [1, 2], 0).astype(np.uint8)
 
 
-def read_layer(path: Path, layer: str | None = None, plane: Plane | None = None) -> MapLayer:
+def read_layer(
+    path: Path, layer: str | None = None, plane: Plane | None = None, most_points: float = MAX_POINTS
+) -> MapLayer:
     """Read any layer of lines that ``output.door`` reads, with all its attributes.
 
     Args:
         path: the file.
         layer: None for the only layer of lines, or the one called ``roads``.
         plane: the plane of an empty layer; others get one around their middle.
+        most_points: layers of more are refused.
 
     Raises:
         LayerError: as ``read_features``; coordinates are no numbers or cannot be placed on the Earth;
-            there are more than ``MAX_POINTS``.
+            there are too many.
     """
     found = read_features(path, layer, LINES, lambda fields: fields)
     lines, rows = shapely.get_parts(found.geometry, return_index=True)
     points, of_line = shapely.get_coordinates(lines, return_index=True)
-    if len(points) > MAX_POINTS:
+    if len(points) > most_points:
         raise LayerError(
-            f"{found.where} has {len(points):,} points; {MAX_POINTS:,} can be shown", "cut it to an area"
+            f"{found.where} has {len(points):,} points; {most_points:,} can be shown",
+            "cut it to an area, or write a QGIS project (.qgz)",
         )
     counts = np.bincount(of_line, minlength=len(lines)) if len(lines) else np.zeros(0, dtype=np.int64)
     offsets = np.concatenate(([0], np.cumsum(counts[counts > 0]))).astype(np.int64)
     rows = rows[counts > 0].astype(np.int64)
+    box = None
     if len(points):
+        box = box_of(points)
         plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
@@ -148,7 +175,7 @@ def read_layer(path: Path, layer: str | None = None, plane: Plane | None = None)
     columns = {name: c for name, c in found.columns.items() if not _is_geometry(c)}
     subject, classes, class_of_row = _classes(columns, len(found.geometry))
     return MapLayer(
-        printable(path.name), plane or Plane(0.0, 0.0), points, offsets, rows,
+        printable(path.name), found.layer, found.crs, box, plane or Plane(0.0, 0.0), points, offsets, rows,
         _widths(found, subject)[rows], class_of_row[rows], classes, subject, columns,
     )  # fmt: skip
 

@@ -12,7 +12,6 @@ import html
 import json
 import math
 import zlib
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -22,46 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads import __version__
-from georoads.errors import GeoroadsError
 from georoads.jobs.atomic import check_output, printable, replace_when_complete
 from georoads.output.dictionary import ROADS
 from georoads.output.errors_layer import ERRORS
+from georoads.scene.index import scene_files
 from georoads.scene.scene import SceneParams, open_scene
-from georoads.view.layer import MapLayer, read_layer
+from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import Picture, jpeg_of, picture_of, plane_of
 from georoads.view.plane import widened
 
 LONGEST_TEXT = 2000
 """Of an attribute; the rest is cut off."""
 _TITLES = {field.name: field.title for field in (*ROADS.fields, *ERRORS.fields)}
-
-
-@dataclass(frozen=True)
-class MapSize:
-    """What a page holds.
-
-    Attributes:
-        lines: number of lines.
-        length_m: their length.
-        page_bytes: of the page.
-    """
-
-    lines: int
-    length_m: float
-    page_bytes: int
-
-
-def check_map_output(output: Path, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Refuse an output that ``write_map`` could not write, before the work is done.
-
-    Raises:
-        GeoroadsError: the suffix is not .html or .htm; as ``jobs.atomic.check_output``.
-    """
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise GeoroadsError(
-            f"{printable(output)}: the map is written as HTML", "let its name end in .html, as in map.html"
-        )
-    check_output(output, overwrite=overwrite, inputs=inputs)
 
 
 def write_map(
@@ -77,10 +48,11 @@ def write_map(
 
     Raises:
         LayerError, SceneError: as ``read_layer``, ``open_scene`` and ``picture_of``.
-        GeoroadsError: as ``check_map_output``.
+        GeoroadsError: as ``check_output``.
     """
-    check_map_output(output, (roads, *scenes), overwrite=overwrite)
-    opened = [open_scene(scene, scene_params) for scene in scenes]
+    files = scene_files(scenes)
+    check_output(output, overwrite=overwrite, inputs=(roads, *files))
+    opened = [open_scene(file, scene_params) for file in files]
     lines = read_layer(roads, layer, plane_of(opened) if opened else None)
     picture = None
     if opened:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from georoads.grid import Points, to_wgs84
+from georoads.grid import Points, metric_crs, middle_of, to_wgs84
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in metres of a plane."""
@@ -14,7 +14,7 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Plane:
-    """Azimuthal equidistant projection around a place: true to 1e-5 within 50 km, north up at its middle.
+    """The plane of ``metric_crs`` around a place: true to 1e-5 within 50 km, north up at its middle.
 
     Attributes:
         lon, lat: the middle, WGS 84 degrees.
@@ -26,7 +26,7 @@ class Plane:
     @property
     def crs(self) -> str:
         """As a PROJ string."""
-        return f"+proj=aeqd +lat_0={self.lat:.6f} +lon_0={self.lon:.6f} +datum=WGS84 +units=m +no_defs"
+        return metric_crs(self.lon, self.lat)
 
     def project(self, points: Points, crs: str) -> Points:
         """Points (N, 2) of a CRS in metres of this plane; those that cannot be are infinite."""
@@ -40,15 +40,10 @@ class Plane:
 
 
 def plane_around(points: Points, crs: str) -> Plane:
-    """The plane around the middle of some points (N, 2), N > 0.
-
-    The middle is that of the corners of their box on the sphere, so it holds across the antimeridian, too.
-    """
+    """The plane around the middle of the box of some points (N, 2), N > 0."""
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     corners = to_wgs84(crs).transform([west, east, west, east], [south, south, north, north])
-    lon, lat = np.radians(np.nan_to_num(np.asarray(corners, dtype=np.float64), posinf=0.0, neginf=0.0))
-    x, y, z = (np.cos(lat) * np.cos(lon)).sum(), (np.cos(lat) * np.sin(lon)).sum(), np.sin(lat).sum()
-    return Plane(float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y)))))
+    return Plane(*middle_of(np.nan_to_num(np.column_stack(corners), posinf=0.0, neginf=0.0)))
 
 
 def outline(bounds: Bounds, steps: int = 32) -> Points:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
 from georoads.jobs.atomic import check_output, printable, replace_when_complete
+from georoads.scene.index import scene_files
 from georoads.scene.scene import SceneParams, open_scene
-from georoads.view.layer import MapLayer, read_layer
+from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
 from georoads.view.plane import Bounds, round_length, widened
 
@@ -40,7 +41,7 @@ def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overw
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
         )
-    check_output(output, overwrite=overwrite, inputs=inputs)
+    check_output(output, overwrite=overwrite, inputs=scene_files(inputs))
 
 
 def write_preview(
@@ -70,14 +71,35 @@ def write_preview(
     """
     if output is None:
         return
-    check_preview_output(output, (roads, *rasters), overwrite=overwrite)
+    check_preview_output(output, rasters, overwrite=overwrite)
     params = params or SceneParams(max_megapixels=math.inf)
-    scenes = [open_scene(raster, params) for raster in rasters]
-    lines = read_layer(roads, layer, plane_of(scenes))
+    write_picture(roads, output, rasters, params, layer=layer, overwrite=overwrite)
+
+
+def write_picture(
+    roads: Path,
+    output: Path,
+    rasters: tuple[Path, ...] = (),
+    params: SceneParams | None = None,
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> MapSize:
+    """As ``write_preview``; without rasters the lines are drawn on plain ground."""
+    files = scene_files(rasters)
+    check_output(output, overwrite=overwrite, inputs=(roads, *files))
+    scenes = [open_scene(file, params) for file in files]
+    lines = read_layer(roads, layer, plane_of(scenes) if scenes else None)
     area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
-    figure = draw_preview(lines, picture_of(scenes, lines.plane, area, LONG_PX))
+    if scenes:
+        ground = picture_of(scenes, lines.plane, area, LONG_PX)
+    else:
+        ground = Picture(np.full((1, 1, 3), BACKGROUND, np.uint8), area or (-50.0, -50.0, 50.0, 50.0))
+    figure = draw_preview(lines, ground)
     with replace_when_complete(output, overwrite=overwrite) as part:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
+        size = part.stat().st_size
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
 
 
 def draw_preview(layer: MapLayer, picture: Picture) -> Figure:

@@ -44,3 +44,10 @@ def test_a_parameter_out_of_range_is_a_usage_error(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "val-share must lie between 0 and 1" in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_how_the_scene_is_read_can_be_set(tmp_path: Path) -> None:
+    done = tiles("-o", tmp_path / "own", "--set", "scene.max_megapixels=1")
+    assert isinstance(done.exception, GeoroadsError)
+    assert "--set scene.max_megapixels=5" in done.exception.hint
+    assert not list(tmp_path.iterdir())

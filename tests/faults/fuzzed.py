@@ -24,6 +24,7 @@ from georoads.model.checkpoint import read_tensors
 from georoads.model.config import ModelConfig
 from georoads.output.provenance import Provenance
 from georoads.output.read import read_roads
+from georoads.scene.index import named_in
 
 CARD = ModelCard("m", ModelConfig("Unet", "resnet18"), (0.5,) * 3, (0.2,) * 3, 0.5, 64, 16, 0.5, {"m.x": "0"})
 TENSORS = save({"a": np.ones((2, 3), np.float16), "b.c": np.zeros(4, np.float32), "n": np.array(3)})
@@ -42,6 +43,12 @@ LINES = [
     '{"type":"GeometryCollection","geometries":[{"type":"LineString","coordinates":[[9,45],[9.1,45.2]]}]}',
 ]
 SPLIT = '{"train": ["a", "b"], "val": ["c"], "test": []}'
+ITEMS = [
+    '{"type":"FeatureCollection","features":[{"type":"Feature","stac_version":"1.0.0","id":"i","assets":{"visual":'
+    '{"href":"./a.tif","type":"image/tiff; application=geotiff","roles":["data"]},"t":{"href":"t.png"}}},'
+    '{"type":"Feature","assets":{"d":{"href":"in/b%20c.tif","roles":["data","visual"]}}}]}',
+    '{"type":"Feature","properties":{"location":"a.tif"},"assets":{"d":{"href":"/a.tif"},"e":{"href":"a.tif"}}}',
+]
 SNIPPETS = [
     b"null", b"NaN", b"1e999", b"-0", b"[]", b"{}", b'""', b"\\u0000", b"\\ud800", b"\x00", b"\xff",
     b"\xef\xbb\xbf", b"..", b"../", b"C:\\", b"\r\n", b'"', b",", b"9" * 400, b"[" * 2000, b'{"a":' * 2000,
@@ -63,6 +70,24 @@ def mutated(draw: st.DrawFn, *seeds: bytes) -> bytes:
         at = draw(st.integers(0, len(content)))
         content[at : at + draw(st.integers(0, 9))] = draw(st.binary(max_size=4) | st.sampled_from(SNIPPETS))
     return bytes(content)
+
+
+@st.composite
+def items(draw: st.DrawFn) -> bytes:
+    """STAC items whose assets are well formed, but perhaps elsewhere, missing or not the scene."""
+    link = st.sampled_from(
+        ["a.tif", "./in/b c.tif", "in/b%20c.tif", "../x.tif", "none.tif", "s3://b/a", "in"]
+    )
+    kind = st.sampled_from(["image/tiff; application=geotiff", "image/jp2", "image/png", "", "a" * 99])
+    role = st.sampled_from(["data", "visual", "overview", "thumbnail", "x"])
+    asset = st.fixed_dictionaries(
+        {"href": link | values},
+        optional={"type": kind | values, "roles": st.lists(role | values, max_size=2)},
+    )
+    assets = st.dictionaries(st.sampled_from(["visual", "B4", "image"]), asset | values, max_size=2)
+    item = st.fixed_dictionaries({"type": st.just("Feature"), "assets": assets | values})
+    found = draw(st.lists(item | values, max_size=2))
+    return as_json({"type": "FeatureCollection", "features": found})
 
 
 def as_json(content: Any) -> bytes:
@@ -142,6 +167,19 @@ def _geojson(content: bytes, folder: Path) -> None:
     assert not shapely.is_empty(found.lines).any()
 
 
+def _items(content: bytes, folder: Path) -> None:
+    root = folder / "root"
+    if not root.exists():
+        (root / "in").mkdir(parents=True)
+        for name in ("x.tif", "root/a.tif", "root/in/b c.tif"):
+            (folder / name).touch()
+    (root / "i.json").write_bytes(content)
+    found = named_in(root / "i.json")
+    assert found and len({*found}) == len(found)
+    for file in found:
+        assert file.is_file() and file.is_relative_to(root.resolve())
+
+
 def _provenance(content: bytes, folder: Path) -> None:
     text = content.decode("utf-8", "replace")
     record = Provenance(text, "", text, text, text, "1", datetime(2024, 1, 1, tzinfo=UTC), text).as_json()
@@ -169,5 +207,6 @@ READERS: dict[str, Reader] = {
     "metadata.csv": Reader(mutated(ROWS.encode()) | st.binary(max_size=99), _metadata),
     "split": Reader(mutated(SPLIT.encode()) | values.map(as_json) | st.binary(max_size=99), _split),
     "GeoJSON": Reader(mutated(*(s.encode() for s in LINES)) | st.binary(max_size=99), _geojson),
+    "STAC items": Reader(items() | mutated(*(s.encode() for s in ITEMS)) | st.binary(max_size=99), _items),
     "provenance": Reader(mutated(b'{"a": [1]}') | values.map(as_json) | st.binary(max_size=99), _provenance),
 }

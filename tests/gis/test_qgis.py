@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_map import GREEN, draw_roads, draw_scene
+from drawn_networks import network
+from skimage.io import imread
 
 from georoads.output.provenance import Provenance
+from georoads.output.style import CLASSES
 from georoads.output.write import WriteOptions, write_roads
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "output"))
-from drawn_networks import network
+from georoads.view.project import write_project
 
 PYTHON = "/usr/bin/python3"
 HELPER = Path(__file__).with_name("open_in_qgis.py")
+PROJECT_HELPER = Path(__file__).with_name("open_project_in_qgis.py")
 FIELDS = [
     ["fid", "Integer64"],
     ["road_id", "Integer64"],
@@ -55,9 +57,9 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def opened(home: Path, path: Path, *pictures: str) -> dict[str, object]:
+def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, object]:
     report = path.with_suffix(".json")
-    command = [PYTHON, str(HELPER), str(path), str(report), *pictures]
+    command = [PYTHON, str(helper), str(path), str(report), *pictures]
     done = subprocess.run(
         command, env=environment(home), capture_output=True, text=True, check=False, timeout=120
     )
@@ -73,8 +75,6 @@ def write(path: Path, lines=None) -> None:
 
 def strip(picture: Path) -> np.ndarray:
     """The column of pixels across the western road of the crossroads, (H, 3)."""
-    from skimage.io import imread
-
     image = imread(picture)[:, :, :3]
     return image[:, image.shape[1] // 2 - 95]
 
@@ -115,8 +115,34 @@ def test_roads_are_as_wide_as_on_the_ground_and_visible_from_afar(qgis: Path, tm
     drawn = (column.sum(axis=1) < 700).sum()
     dark = (column.sum(axis=1) < 300).sum()
     assert 28 <= drawn <= 31 and 2 <= dark <= 5
-    from skimage.io import imread
 
     # At 1:20000 the crossroads is 18 px wide; its lines keep at least 1 mm, which is 3.8 px.
     image = imread(far)[:, :, :3].astype(int).sum(axis=2)
     assert 2 <= (image[:, image.shape[1] // 2 - 6] < 700).sum() <= 6
+
+
+@pytest.mark.qgis
+def test_a_project_opens_with_its_layers_over_the_scene(qgis: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "x & <y> 'z'"
+    folder.mkdir()
+    roads, scene = folder / 'r "q" & <z>.gpkg', draw_scene(folder / "s & <t>.tif")
+    write(roads)
+    draw_roads(roads, layer='a"b & <c>')
+    for layer in ("roads", 'a"b & <c>'):
+        write_project(roads, folder / "m.qgz", (scene,), layer=layer, overwrite=True)
+        found = opened(qgis, folder / "m.qgz", str(tmp_path / "m.png"), helper=PROJECT_HELPER)
+        assert (found["read"], found["error"], found["messages"]) == (True, "", [])
+        assert found["other_versions"] == [] or not found["version"].startswith("3.22.16")
+        assert (found["title"], found["crs"], found["canvas_crs"]) == (roads.name, "EPSG:32632", "EPSG:32632")
+        *nodes, lines, ground = found["layers"]
+        assert found["expanded"] == [*[True] * len(nodes), True, False]  # the legends of the vectors
+        assert [n["renderer"] for n in nodes] == ["categorizedSymbol"] * (layer == "roads")
+        assert all(la["valid"] and la["crs"] == "EPSG:32632" for la in found["layers"])
+        assert (lines["name"], lines["renderer"]) == (layer, "graduatedSymbol")
+        assert lines["legend"] == [f"{low:.2f} – {high:.2f}" for low, high, _ in CLASSES]
+        assert "Confidence" in lines["aliases"]
+        assert (ground["name"], ground["renderer"]) == (scene.name, "multibandcolor")
+    assert found["extent"] == pytest.approx([500_034, 4_999_834, 500_166, 4_999_966])
+    drawn = imread(tmp_path / "m.png")[:, :, :3].astype(int)
+    assert (abs(drawn - GREEN).max(axis=2) < 9).mean() > 0.5  # the scene
+    assert (abs(drawn[:, 390:410] - (240, 230, 80)).max(axis=2) < 40).any()  # the southern road

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from drawn_pairs import draw_pairs
 from georoads.data.chip import ChipParams
 from georoads.errors import GeoroadsError
 from georoads.model.config import ModelConfig
+from georoads.training import loop
 from georoads.training.loop import prepare, train
 from georoads.training.loss import road_loss
 from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams, load_recipe, shipped_recipes
-from georoads.training.run import Epoch, read_history
+from georoads.training.run import Epoch, read_history, save_state
 from georoads.training.schedule import lr_factor
 
 
@@ -74,6 +76,27 @@ def test_a_resumed_training_equals_an_undisturbed_one(
         for f in (undisturbed, folder)
     )
     assert cut == whole
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_cut_off_between_the_history_and_the_state(
+    recipe: Recipe, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    def save(*given: Any) -> None:
+        if given[-1].epoch == epoch:
+            raise KeyboardInterrupt
+        save_state(*given)
+
+    folder = tmp_path / "cut"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "save_state", save)
+        train(recipe, folder)
+    assert len(read_history(folder)) == epoch
+    train(recipe, folder, resume=True)
+    assert [e.epoch for e in read_history(folder)] == [e.epoch for e in read_history(undisturbed)]
+    for name in ("last", "best"):
+        files = [f / f"{name}.safetensors" for f in (folder, undisturbed)]
+        assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_changed_recipe_is_refused_on_resume(recipe: Recipe, undisturbed: Path) -> None:

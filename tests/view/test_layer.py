@@ -98,12 +98,9 @@ def test_parts_of_a_row_share_its_attributes(tmp_path: Path) -> None:
     assert found.columns["name"].tolist() == ["a"]
 
 
-def test_more_points_than_a_browser_handles_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layer_module, "MAX_POINTS", 7)
+def test_more_points_than_a_browser_handles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LayerError, match="has 8 points; 7 can be shown"):
-        read_layer(draw_roads(tmp_path / "r.gpkg"))
+        read_layer(draw_roads(tmp_path / "r.gpkg"), most_points=7)
 
 
 def test_scale_bars_are_round() -> None:

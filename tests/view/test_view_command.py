@@ -78,7 +78,7 @@ def test_view_writes_one_page(tmp_path: Path) -> None:
 def test_view_refuses_what_it_cannot_show(tmp_path: Path) -> None:
     roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "far.tif", east_m=5000)
     with unchanged(tmp_path):
-        refused("view", roads, "-o", tmp_path / "m.png", says="m.png: the map is written as HTML")
+        refused("view", roads, "-o", tmp_path / "m.jpg", says="m.jpg: a map is not written as '.jpg'")
         refused("view", roads, "--scene", scene, "-o", tmp_path / "m.html", says="far.tif lies elsewhere")
         refused("view", tmp_path / "no.gpkg", "-o", tmp_path / "m.html", says="no.gpkg does not exist")
         refused("view", roads, "--layer", "x", "-o", tmp_path / "m.html", says="r.gpkg has no layer 'x'")
