@@ -55,6 +55,10 @@ def train(
     from georoads.training.loop import train as train_model
     from georoads.training.recipe import load_recipe, with_dataset
 
+    named = recipe_name or ("finetune" if init else "deepglobe")
+    if "help" in settings:
+        plain = load_recipe(named, init=init)
+        options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
     rooms = parse_assignments(settings)
     given = {"epochs": epochs, "minutes": minutes}
     rooms["train"] = rooms.get("train", {}) | {k: v for k, v in given.items() if v is not None}
@@ -62,7 +66,7 @@ def train(
         rooms["train"]["skip_bad"] = True
     if epochs is not None:
         rooms["train"] = {"steps": None} | rooms["train"]  # else a recipe's steps would rule
-    recipe = load_recipe(recipe_name or ("finetune" if init else "deepglobe"), rooms, init)
+    recipe = load_recipe(named, rooms, init)
     if dataset or split:
         recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
     prepared = prepare(recipe)

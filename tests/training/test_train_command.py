@@ -61,3 +61,11 @@ def test_a_dry_run_prints_the_whole_recipe_and_writes_nothing(arguments: list[st
     assert json.loads(done.stdout)["train"]["lr"] == 0.5
     assert "11 train, 1 val, 0 test" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_set_help_lists_what_the_recipe_has(arguments: list[str]) -> None:
+    listed = CliRunner().invoke(train, [*arguments, "--set", "help"])
+    assert listed.exit_code == 0
+    lines = listed.output.splitlines()
+    assert {"chip.size_px=64", "train.batch=4", "tile.tile_px=96"} <= set(lines)
+    assert not any(line.startswith("train.help") for line in lines)
