@@ -71,16 +71,16 @@ class Graph:
         return line_lengths(self.xy, self.offsets, steps)
 
 
+@compiled
 def line_lengths(
     xy: Points, offsets: NDArray[np.int64], steps: tuple[float, float] = (1.0, 1.0)
 ) -> NDArray[np.float64]:
     """(E,) float64 lengths of lines that lie end to end in ``xy`` and each have a point at least."""
-    segment = np.hypot(np.diff(xy[:, 0]) * steps[0], np.diff(xy[:, 1]) * steps[1])
-    segment[offsets[1:-1] - 1] = 0.0  # from the last point of one line to the first of the next
-    along = np.concatenate(([0.0], np.cumsum(segment)))
-    lengths: NDArray[np.float64] = (
-        along[offsets[1:] - 1] - along[offsets[:-1]] if len(offsets) > 1 else along[:0]
-    )
+    lengths = np.zeros(len(offsets) - 1)
+    for line in range(len(offsets) - 1):
+        for i in range(offsets[line], offsets[line + 1] - 1):
+            across, down = (xy[i + 1, 0] - xy[i, 0]) * steps[0], (xy[i + 1, 1] - xy[i, 1]) * steps[1]
+            lengths[line] += np.sqrt(across * across + down * down)
     return lengths
 
 

@@ -85,15 +85,13 @@ def read_runs(
 def _runs_of(read: ReadProbability, least: tuple[int, int], window: Window) -> tuple[RowRuns, ...]:
     """Of a block: road by the lower level, nodata, and road by the higher level where that is another."""
     level = read(window)
-    unseen = level == NODATA
-    low, *high = (_at_least(level, line, unseen, window) for line in sorted({*least}))
-    return low, shifted(unseen, window.col), *high
+    low, *high = (_at_least(level, line, window) for line in sorted({*least}))
+    return low, shifted(level == NODATA, window.col), *high
 
 
-def _at_least(level: NDArray[np.uint8], least: int, unseen: NDArray[np.bool_], window: Window) -> RowRuns:
-    seen = level >= least
-    seen &= ~unseen
-    return shifted(seen, window.col)
+def _at_least(level: NDArray[np.uint8], least: int, window: Window) -> RowRuns:
+    # Bytes that are too low come round to the top, where nodata is.
+    return shifted(level - np.uint8(least) <= FULL - least, window.col)
 
 
 def _seeded(road: RunMask, seed: RunMask) -> RunMask:
