@@ -27,6 +27,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from georoads import walk
 from georoads.inference.picture import cut_reflected, fill_invalid
+from georoads.inference.raster import RasterOptions
 from georoads.inference.runtime import Runtime, normalize
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
@@ -109,7 +110,8 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
             runtime.logits(batch)
 
     def predict() -> walk.Walk:
-        return walk.predict(scene, folder / "p.tif", checkpoint, SceneParams(), params, overwrite=True)
+        options = RasterOptions(overwrite=True)
+        return walk.predict(scene, folder / "p.tif", checkpoint, SceneParams(), params, options)
 
     def extract() -> walk.Walk:
         return walk.extract(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -15,25 +16,28 @@ from affine import Affine
 
 from georoads import __version__
 from georoads.grid import Grid, parse_crs
+from georoads.inference.batches import Job
+from georoads.inference.local import LocalPredictor, Predictor
 from georoads.inference.predict import StageTimes, predict_raster
-from georoads.inference.raster import ProbabilityRaster
-from georoads.inference.runtime import Runtime
+from georoads.inference.raster import ProbabilityRaster, RasterOptions, with_overviews
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.jobs.atomic import check_output, replace_when_complete
 from georoads.jobs.memory import peak_rss_mb
 from georoads.jobs.needs import Needs, needs_beside
 from georoads.jobs.progress import Watch, unwatched
+from georoads.jobs.threads import Threads
 from georoads.jobs.work import work_for
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
-from georoads.network.types import FULL
+from georoads.network.types import FULL, Each
 from georoads.network.vectorize import trace_network
 from georoads.output.address import Database, Output, work_place
 from georoads.output.area import Area
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.scene.guard import first_bytes, remote_name
+from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_scenes
 from georoads.scene.read import own_corner
 from georoads.scene.scene import SceneParams
@@ -57,8 +61,10 @@ class Walk:
         roads: number of lines.
         length_km: their length.
         seconds: by stage, one after another.
-        stages: seconds that predict's stages (read, network, write) were at work; they run side by side.
-        waited: share of predict's time in which the device had nothing to do.
+        stages: seconds that predict's stages (read, network, write) were at work; they run side by side, and
+            those of several workers are added.
+        waited: share of predict's time in which a device had nothing to do.
+        workers: networks at work at the same time, at the end.
         runtime, device, precision: of the network.
         gsd_m: of the working grid.
         peak_rss_mb: largest resident memory so far; None where the system does not tell.
@@ -77,6 +83,7 @@ class Walk:
     messages: tuple[str, ...] = ()
     stages: dict[str, float] = dataclasses.field(default_factory=dict)
     waited: float = 0.0
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A scene, its working grid and the runtime, all opened and found good."""
+    """A scene, its working grid and who predicts it, all opened and found good."""
 
     scene: AnyScene
     grid: Grid
-    runtime: Runtime
+    predictor: Predictor
 
 
 def predict(
@@ -124,9 +131,9 @@ def predict(
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: PredictParams,
+    options: RasterOptions | None = None,
     *,
     resume: bool | None = None,
-    overwrite: bool = False,
     watch: Watch = unwatched,
 ) -> Walk:
     """Probability raster of a scene, or of several as one.
@@ -136,33 +143,47 @@ def predict(
     Raises:
         GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
     """
-    check_output(output, overwrite=overwrite, inputs=_paths(scenes))
+    options = options or RasterOptions()
+    check_output(output, overwrite=options.overwrite, inputs=_inputs(scenes))
     started = time.monotonic()
-    ready = _open(scenes, checkpoint, scene_params, params)
-    _needs(ready, checkpoint, output).check(output)
-    opened = time.monotonic()
-    with (
-        work_for(output, resume=resume) as work,
-        replace_when_complete(output, overwrite=overwrite) as part,
-    ):
-        times = _predict(ready, checkpoint, (part, work), params, watch)
+    with _opened(scenes, checkpoint, scene_params, params) as ready:
+        _needs(ready, checkpoint, output).check(output)
+        opened = time.monotonic()
+        with (
+            work_for(output, resume=resume) as work,
+            replace_when_complete(output, overwrite=options.overwrite) as part,
+        ):
+            times = _predict(ready, checkpoint, (part, work), watch)
+            if options.cog:
+                with_overviews(part, work)
     return _walk(ready, output, {"open": opened - started, "predict": time.monotonic() - opened}, times)
 
 
-def _open(
+@contextmanager
+def _opened(
     scenes: Scenes,
     checkpoint: Checkpoint,
     scene_params: SceneParams,
     params: PredictParams,
     area: Area | None = None,
-) -> _Ready:
+) -> Iterator[_Ready]:
     scene = open_scenes(_paths(scenes), scene_params)
     card = checkpoint.card
     grid = common_grid(scene, card.gsd_m, scene_params)
     if area is not None:
         tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
         grid = grid.crop(tiles.around(area.window_on(grid)))
-    return _Ready(scene, grid, open_runtime(checkpoint, params))
+    if params.engine.is_local:
+        yield _Ready(scene, grid, LocalPredictor(open_runtime(checkpoint, params), params.prefetch))
+        return
+    from georoads.inference.spread import open_spread
+    from georoads.jobs.ray_engine import RayEngine
+
+    with (
+        RayEngine(params.engine) as engine,
+        open_spread(Job(scene, grid, card), checkpoint, params, engine) as predictor,
+    ):
+        yield _Ready(scene, grid, predictor)
 
 
 def plan(
@@ -178,55 +199,59 @@ def plan(
     Raises:
         GeoroadsError: what they would refuse: scene, model, device, area.
     """
-    ready = _open(scenes, checkpoint, scene_params, params, area)
-    grid, card, runtime = ready.grid, checkpoint.card, ready.runtime
-    tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
-    return Plan(
-        grid.width, grid.height, grid.gsd_m, parse_crs(grid.crs).name,
-        own_corner(ready.scene.grid, grid) is not None, len(tiles), card.tile_px, card.overlap_px,
-        runtime.batch, runtime.name, runtime.device, runtime.precision,
-        _needs(ready, checkpoint, work_place(output)), ready.scene.messages,
-    )  # fmt: skip
+    with _opened(scenes, checkpoint, scene_params, params, area) as ready:
+        grid, card, kind = ready.grid, checkpoint.card, ready.predictor.kind
+        tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
+        return Plan(
+            grid.width, grid.height, grid.gsd_m, parse_crs(grid.crs).name,
+            own_corner(ready.scene.grid, grid) is not None, len(tiles), card.tile_px, card.overlap_px,
+            kind.batch, kind.name, kind.device, kind.precision,
+            _needs(ready, checkpoint, work_place(output)), ready.scene.messages,
+        )  # fmt: skip
 
 
 def _needs(ready: _Ready, checkpoint: Checkpoint, output: Path) -> Needs:
     """By estimate: libraries and a batch's activations (measured for the shipped model); the spool of tiles
     with data, and a raster that takes a quarter of its pixels' bytes."""
-    grid, card, runtime = ready.grid, checkpoint.card, ready.runtime
-    fixed_mb, per_megapixel_mb = MEMORY_MB.get(runtime.name, (350, 0))
-    batch_mp = runtime.batch * card.tile_px**2 / 1e6
-    memory_mb = fixed_mb + (per_megapixel_mb * batch_mp if runtime.device == "cpu" else 0)
+    grid, card, kind = ready.grid, checkpoint.card, ready.predictor.kind
+    fixed_mb, per_megapixel_mb = MEMORY_MB.get(kind.name, (350, 0))
+    is_here = kind.device == "cpu" and isinstance(ready.predictor, LocalPredictor)
+    memory_mb = fixed_mb + (per_megapixel_mb * kind.batch * card.tile_px**2 / 1e6 if is_here else 0)
     held_mp = min(grid.width * grid.height, ready.scene.held_m2 / grid.gsd_m**2) / 1e6
     tiles_mp = held_mp * (card.tile_px / (card.tile_px - card.overlap_px)) ** 2
     return needs_beside(output, memory_mb, tiles_mp + held_mp / 4)
 
 
-def _predict(
-    ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], params: PredictParams, watch: Watch
-) -> StageTimes:
-    times = predict_raster(
-        ready.scene, ready.grid, checkpoint, ready.runtime, target,
-        prefetch=params.prefetch, watch=watch,
-    )  # fmt: skip
+def _predict(ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], watch: Watch) -> StageTimes:
+    times = predict_raster(ready.scene, ready.grid, checkpoint, ready.predictor, target, watch=watch)
     ready.scene.refuse_if_changed()
     return times
 
 
 def _walk(ready: _Ready, output: Output, seconds: dict[str, float], times: StageTimes) -> Walk:
-    runtime, messages = ready.runtime, ready.scene.messages
+    kind, messages = ready.predictor.kind, (*ready.scene.messages, *ready.predictor.messages)
     if times.saw_nothing:
         messages = (*messages, "no pixel is valid")
     return Walk(
-        str(output), 0, 0.0, seconds, runtime.name, runtime.device, runtime.precision, ready.grid.gsd_m,
+        str(output), 0, 0.0, seconds, kind.name, kind.device, kind.precision, ready.grid.gsd_m,
         peak_rss_mb(), messages,
         {"read": times.read_s, "network": times.network_s, "write": times.write_s}, times.waited,
+        times.workers,
     )  # fmt: skip
 
 
 def vectorize(
-    raster_path: Path, output: Output, params: VectorizeParams, options: WriteOptions | None = None
+    raster_path: Path,
+    output: Output,
+    params: VectorizeParams,
+    options: WriteOptions | None = None,
+    *,
+    each: Each | None = None,
 ) -> Walk:
     """Road layer of a mask or probability raster.
+
+    Args:
+        each: does what can be done block by block; None: the threads of this process.
 
     Raises:
         GeoroadsError: when raster, area or output are not usable; nothing is written then.
@@ -238,7 +263,8 @@ def vectorize(
         if options.area is not None:
             options.area.on(raster.grid)  # refuses what misses the raster, before the work
         _check_crs(output, options, raster.grid.crs)
-        network, messages = trace_network(raster.read, raster.grid, params), raster.messages
+        network = trace_network(raster.read, raster.grid, params, each=each or Threads())
+        messages = raster.messages
     network = write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
     km = float(network.length_m.sum()) / 1000
@@ -269,23 +295,23 @@ def extract(
     """
     options = options or WriteOptions(provenance_of(scenes, params[1], checkpoint))
     options = dataclasses.replace(options, sources=tuple(p.name for p in _paths(scenes)))
-    check_road_output(output, options, inputs=_paths(scenes))
+    check_road_output(output, options, inputs=_inputs(scenes))
     started = time.monotonic()
-    ready = _open(scenes, checkpoint, scene_params, params[0], options.area)
-    place = work_place(output, options.layer_names[0])
-    _needs(ready, checkpoint, place).check(place)
-    if ready.grid.crs != ready.scene.grid.crs and place.suffix.lower() not in GEOJSON:
-        options = dataclasses.replace(options, crs=options.crs or ready.scene.grid.crs)
-    if isinstance(output, Database):
-        check_output(place, overwrite=True)
-    _check_crs(output, options, ready.grid.crs)
-    opened = time.monotonic()
-    with work_for(place, resume=resume) as work:
-        raster = work / "probability.tif"
-        Thread(target=_load_what_follows, daemon=True).start()
-        times = _predict(ready, checkpoint, (raster, work), params[0], watch)
-        predicted = time.monotonic()
-        lines = vectorize(raster, output, params[1], options)
+    with _opened(scenes, checkpoint, scene_params, params[0], options.area) as ready:
+        place = work_place(output, options.layer_names[0])
+        _needs(ready, checkpoint, place).check(place)
+        if ready.grid.crs != ready.scene.grid.crs and place.suffix.lower() not in GEOJSON:
+            options = dataclasses.replace(options, crs=options.crs or ready.scene.grid.crs)
+        if isinstance(output, Database):
+            check_output(place, overwrite=True)
+        _check_crs(output, options, ready.grid.crs)
+        opened = time.monotonic()
+        with work_for(place, resume=resume) as work:
+            raster = work / "probability.tif"
+            Thread(target=_load_what_follows, daemon=True).start()
+            times = _predict(ready, checkpoint, (raster, work), watch)
+            predicted = time.monotonic()
+            lines = vectorize(raster, output, params[1], options, each=ready.predictor.each)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
@@ -316,7 +342,7 @@ def provenance_of(
         GeoroadsError: when an input does not exist or cannot be read.
     """
     paths = _paths(inputs)
-    local = [path for path in paths if remote_name(path) is None]
+    local = [path for path in scene_files(paths) if remote_name(path) is None]
     for path in local:
         first_bytes(path)
     card = checkpoint.card if checkpoint else None
@@ -333,3 +359,8 @@ def provenance_of(
 
 def _paths(scenes: Scenes) -> tuple[Path, ...]:
     return (scenes,) if isinstance(scenes, Path) else tuple(scenes)
+
+
+def _inputs(scenes: Scenes) -> tuple[Path, ...]:
+    """Every file that is read: indexes, and the scenes that they name."""
+    return (*_paths(scenes), *scene_files(_paths(scenes)))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @options.threshold
 @options.device
 @options.runtime
+@options.engine
 @options.tta
 @options.settings
 @options.resume
@@ -42,6 +43,7 @@ def extract(
     threshold: float | None,
     device: str,
     runtime: str,
+    engine: str,
     tta: bool,
     settings: tuple[str, ...],
     resume: bool | None,
@@ -57,6 +59,7 @@ def extract(
     """Extract the roads of SCENES into a road layer; several are seen as one, the first on top."""
     from georoads import walk
     from georoads.inference.select import PredictParams
+    from georoads.jobs.engine import EngineParams
     from georoads.jobs.progress import progress
     from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
@@ -66,12 +69,15 @@ def extract(
 
     checkpoint = find_checkpoint(model)
     lines = VectorizeParams(threshold=checkpoint.card.threshold)
-    values = options.rooms(settings, scene=scene_params, network=lines, predict=PredictParams())
+    values = options.rooms(
+        settings, scene=scene_params, network=lines, predict=PredictParams(), engine=EngineParams()
+    )
     if threshold is not None:
         values["network"] = {"threshold": threshold} | values["network"]
     scene_params = with_values(scene_params, values["scene"], "scene")
+    how = options.predict_params(device, runtime, values["predict"], symmetric=tta)
     params = (
-        options.predict_params(device, runtime, values["predict"], symmetric=tta),
+        options.with_engine(how, engine, values["engine"]),
         with_values(lines, values["network"], "network"),
     )
     area, area_file = options.area_of(aoi)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from georoads.model.card import ModelCard
     from georoads.output.address import Output
     from georoads.output.area import Area
+    from georoads.scene.scene import SceneParams
     from georoads.walk import Plan, Walk
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +45,13 @@ _SCENE = (
 model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch, openvino or onnx.")
+engine = click.option(
+    "--engine",
+    metavar="local|ray|HOST:PORT",
+    default="local",
+    show_default=True,
+    help="Where the network runs: here, or in workers on a Ray cluster, as --set engine.… says.",
+)
 threshold = click.option(
     "--threshold", type=float, help="p from which a pixel is road; default: the model's."
 )
@@ -159,6 +167,22 @@ def predict_params(
     return with_values(PredictParams(), named, "predict")
 
 
+def with_engine(params: PredictParams, address: str, values: dict[str, Any]) -> PredictParams:
+    """How to predict, done by an engine with the values of ``--set engine.…``."""
+    from georoads.jobs.engine import EngineParams
+    from georoads.jobs.settings import with_values
+
+    engine = with_values(EngineParams(), {"address": address} | values, "engine")
+    return dataclasses.replace(params, engine=engine)
+
+
+def scene_settings(params: SceneParams, texts: tuple[str, ...]) -> SceneParams:
+    """How to read a scene, with the values of ``--set scene.…``."""
+    from georoads.jobs.settings import with_values
+
+    return with_values(params, rooms(texts, scene=params)["scene"], "scene")
+
+
 def rooms(texts: tuple[str, ...], **known: Any) -> dict[str, dict[str, Any]]:
     """The values of ``--set`` by room; ``--set help`` lists the parameters of ``known`` rooms and leaves.
 
@@ -250,7 +274,7 @@ def summarize(done: Walk, card: ModelCard, quietly: bool) -> None:
     lines = f"{done.roads} roads, {done.length_km:.2f} km, " if done.roads or done.length_km else ""
     say(
         f"{done.output}: {lines}{sum(done.seconds.values()):.1f} s on {done.device} "
-        f"({done.runtime}, {done.precision})",
+        f"({done.runtime}, {done.precision}{f', {done.workers} workers' if done.workers > 1 else ''})",
         err=True,
     )
     first, *others = card.terms.split("; ")

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 @options.scene_flags
 @options.device
 @options.runtime
+@options.engine
 @options.tta
 @options.settings
 @options.resume
 @options.dry_run
+@click.option("--cog", is_flag=True, help="Cloud-optimized: with overviews, which QGIS draws at once.")
 @options.overwrite
 @options.json_file
 @options.quiet
@@ -35,10 +37,12 @@ def predict(
     scene_params: SceneParams,
     device: str,
     runtime: str,
+    engine: str,
     tta: bool,
     settings: tuple[str, ...],
     resume: bool | None,
     dry_run: bool,
+    cog: bool,
     overwrite: bool,
     json_file: Path | None,
     quiet: bool,
@@ -48,16 +52,19 @@ def predict(
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
+    from georoads.inference.raster import RasterOptions
     from georoads.inference.select import PredictParams
     from georoads.jobs.atomic import check_output
+    from georoads.jobs.engine import EngineParams
     from georoads.jobs.progress import progress
     from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint(model)
-    values = options.rooms(settings, scene=scene_params, predict=PredictParams())
+    values = options.rooms(settings, scene=scene_params, predict=PredictParams(), engine=EngineParams())
     scene_params = with_values(scene_params, values["scene"], "scene")
     params = options.predict_params(device, runtime, values["predict"], symmetric=tta)
+    params = options.with_engine(params, engine, values["engine"])
     check_output(output, overwrite=overwrite, inputs=scenes)
     if dry_run:
         found = walk.plan(scenes, output, checkpoint, scene_params, params)
@@ -65,8 +72,8 @@ def predict(
         options.show_plan(found)
         return
     done = walk.predict(
-        scenes, output, checkpoint, scene_params, params,
-        resume=resume, overwrite=overwrite, watch=partial(progress, quiet=quiet),
+        scenes, output, checkpoint, scene_params, params, RasterOptions(overwrite, cog),
+        resume=resume, watch=partial(progress, quiet=quiet),
     )  # fmt: skip
     options.write_json(json_file, done)
     options.summarize(done, checkpoint.card, quiet)

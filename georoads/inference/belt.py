@@ -24,11 +24,12 @@ class Belt(Generic[T]):
     it takes no more.
 
     Attributes:
+        depth: pieces that it holds at most.
         gave_s, took_s: seconds that the giver and the taker have waited.
     """
 
     def __init__(self, depth: int) -> None:
-        self._depth = depth
+        self.depth = depth
         self._items: deque[T] = deque()
         self._closed = False
         self._stopped = False
@@ -44,7 +45,7 @@ class Belt(Generic[T]):
         """
         started = time.monotonic()
         with self._changed:
-            while len(self._items) >= self._depth and not self._stopped:
+            while len(self._items) >= self.depth and not self._stopped:
                 self._changed.wait(_LOOK_S)
             self.gave_s += time.monotonic() - started
             if self._stopped:

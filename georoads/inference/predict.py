@@ -3,17 +3,18 @@
     reader: file blocks → tiles → batch ──▶ caller's thread: network ──▶ writer: spool → raster
 
 Small bounded belts join them. The reader passes over tiles without a valid pixel and fills batches with the
-others, in the plan's order. The writer keeps each batch in the spool, and blends and encodes a block of the
-raster as soon as the last of its tiles is there, so that little is left to do when the network ends.
+others, in the plan's order (``batches``, ``local``); or workers elsewhere do both (``spread``). The writer
+keeps each batch in the spool, and blends and encodes a block of the raster as soon as the last of its tiles
+is there, so that little is left to do when the network ends.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,18 +24,16 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.grid import Grid, Window
+from georoads.inference.batches import Answer, Job, runs_to_do
 from georoads.inference.belt import Belt, StoppedError
-from georoads.inference.picture import cut_reflected, fill_invalid
+from georoads.inference.local import Predictor
 from georoads.inference.raster import BLOCK, write_raster
-from georoads.inference.runtime import Runtime, normalize, to_levels
-from georoads.inference.spool import Batch, Spool
-from georoads.inference.tiles import TilePlan, blend
+from georoads.inference.runtime import RuntimeKind
+from georoads.inference.spool import Spool
+from georoads.inference.tiles import blend
 from georoads.jobs.progress import Progress, Watch, unwatched
-from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
-from georoads.network.types import NODATA
-from georoads.scene.mosaic import AnyScene, MosaicReader, open_reader
-from georoads.scene.read import SceneReader
+from georoads.scene.mosaic import AnyScene
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,12 @@ class StageTimes:
     """How long the stages of a prediction were at work; they run side by side.
 
     Attributes:
-        read_s: opening, decoding, cutting and normalising, seconds.
-        network_s: the network, seconds.
+        read_s: opening, decoding, cutting and normalising, seconds; of all workers together.
+        network_s: the network, seconds; of all workers together.
         write_s: spooling, blending and encoding, seconds.
-        waited: share of the whole time in which the network, and so the device, had nothing to do.
+        waited: share of the whole time in which a network, and so its device, had nothing to do.
         saw_nothing: True when no tile has a valid pixel.
+        workers: networks at work at the same time, at the end.
     """
 
     read_s: float
@@ -54,165 +54,74 @@ class StageTimes:
     write_s: float
     waited: float
     saw_nothing: bool = False
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What all stages know."""
-
-    scene: AnyScene
-    grid: Grid
-    card: ModelCard
-    plan: TilePlan
-    runtime: Runtime
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A batch ready for the network: (batch, bands, tile, tile) float32, and (tile, tile) bool per tile."""
-
-    batch: Batch
-    pixels: NDArray[np.float32]
-    valid: list[NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
-class _Done:
-    """A batch that the network has seen: (batch, tile, tile) float32 logits, None where all was empty."""
-
-    batch: Batch
-    logits: NDArray[np.float32] | None
-    valid: list[NDArray[np.bool_]]
+    workers: int = 1
 
 
 def predict_raster(
     scene: AnyScene,
     grid: Grid,
     checkpoint: Checkpoint,
-    runtime: Runtime,
+    predictor: Predictor,
     target: tuple[Path, Path],
     *,
-    prefetch: int = 2,
     watch: Watch = unwatched,
 ) -> StageTimes:
     """Write the probability raster of a scene.
 
     The tiles, the batches and the order of all sums are fixed by the scene, the grid and the card, so the
-    bytes do not depend on the prefetch depth or on interruptions.
+    bytes do not depend on who predicts, on the prefetch depth or on interruptions.
 
     Args:
         grid: the working grid.
+        predictor: this process, or workers elsewhere.
         target: the raster to write (replaced when it is complete), and the folder for finished tiles, on
             the same file system; what that holds of the same work is used again.
-        prefetch: batches that are read ahead, and that may wait to be written.
         watch: shows the number of tiles done.
     """
     raster, work = target
-    card = checkpoint.card
-    job = _Job(scene, grid, card, TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px), runtime)
+    job = Job(scene, grid, checkpoint.card)
     started = time.monotonic()
-    read: Belt[_Read] = Belt(prefetch)
-    done: Belt[_Done] = Belt(prefetch)
+    done: Belt[Answer] = Belt(predictor.ahead)
     given_up = Event()
     part = work / "part.tif"
+    header = work_header(scene, grid, checkpoint, predictor.kind)
     with (
-        Spool(work, len(job.plan), card.tile_px, work_header(scene, grid, checkpoint, runtime)) as spool,
+        Spool(work, len(job.plan), job.card.tile_px, header) as spool,
         watch("predict", len(job.plan), "tiles") as on_progress,
-        ThreadPoolExecutor(2, "georoads") as threads,
+        ThreadPoolExecutor(1, "georoads-write") as thread,
     ):
-        ready = len(spool.done)
-        reading = threads.submit(_read_batches, job, read, prefetch, spool.damaged, spool.missing)
-        writing = threads.submit(_write, job, done, spool, part, raster_tags(scene, checkpoint), given_up)
+        ready, runs = len(spool.done), runs_to_do(spool)
+        writing = thread.submit(_write, job, done, spool, part, raster_tags(scene, checkpoint), given_up)
         try:
-            network_s = _infer(runtime, read, done, ready, on_progress)
-            read_s = reading.result()
+            with closing(predictor.answers(job, runs)) as answers:
+                _hand_over(answers, done, ready, on_progress)
         except BaseException:
             given_up.set()
             raise
         finally:
-            read.stop()
             done.close()
         write_s = writing.result()
     part.replace(raster)
-    waited = 1 - network_s / max(1e-9, time.monotonic() - started)
-    return StageTimes(read_s, network_s, write_s, max(0.0, waited), len(spool.empty) == len(job.plan))
+    waited = 1 - predictor.network_s / max(1e-9, predictor.workers * (time.monotonic() - started))
+    return StageTimes(
+        predictor.read_s, predictor.network_s, write_s, max(0.0, waited),
+        len(spool.empty) == len(job.plan), predictor.workers,
+    )  # fmt: skip
 
 
-def _read_batches(
-    job: _Job, belt: Belt[_Read], prefetch: int, damaged: list[Batch], missing: list[int]
-) -> float:
-    """Put the batches that are to be done on the belt; returns the seconds of work."""
-    started = time.monotonic()
-    tile = job.card.tile_px
-    # One is filled, one is in the network, the others lie on the belt.
-    buffers = cycle([np.zeros((job.runtime.batch, 3, tile, tile), np.float32) for _ in range(prefetch + 2)])
-    try:
-        with open_reader(job.scene, job.grid) as reader:
-            for indices in [*([*b.empty, *b.tiles] for b in damaged), missing]:
-                for piece in _batches(job, reader, indices, buffers):
-                    belt.give(piece)
-    except StoppedError:  # the others have gone, and say why
-        pass
-    finally:
-        belt.close()
-    return time.monotonic() - started - belt.gave_s
-
-
-def _batches(
-    job: _Job,
-    reader: SceneReader | MosaicReader,
-    indices: Sequence[int],
-    buffers: Iterator[NDArray[np.float32]],
-) -> Iterator[_Read]:
-    """The tiles with valid pixels in full batches, but for the last. Which tiles share a batch does not
-    depend on interruptions: the rounding of the arithmetic may depend on a batch's size."""
-    card, size = job.card, job.runtime.batch
-    tiles: list[int] = []
-    empty: list[int] = []
-    valids: list[NDArray[np.bool_]] = []
-    pixels = np.empty(0, dtype=np.float32)
-    for index in indices:
-        window = job.plan.window(index)
-        rgb, valid = read_tile(reader, window)
-        reader.forget(*job.plan.needed_from(index))
-        if not valid.any():
-            empty.append(index)
-            continue
-        if not tiles:
-            pixels = next(buffers)
-        normalize(fill_invalid(rgb, valid), card.mean, card.std, out=pixels[len(tiles)])
-        tiles.append(index)
-        valids.append(valid)
-        if len(tiles) == size:
-            yield _Read(Batch(tuple(tiles), tuple(empty)), pixels, valids)
-            tiles, empty, valids = [], [], []
-    if tiles or empty:
-        yield _Read(Batch(tuple(tiles), tuple(empty)), pixels[: len(tiles)], valids)
-
-
-def _infer(
-    runtime: Runtime, read: Belt[_Read], done: Belt[_Done], ready: int, on_progress: Progress
-) -> float:
-    """Take batches through the network, from belt to belt; returns the seconds in it."""
-    busy = 0.0
-    for piece in read:
-        logits, count = None, len(piece.batch.tiles)
-        if count:
-            started = time.monotonic()
-            logits = runtime.logits(piece.pixels)
-            busy += time.monotonic() - started
+def _hand_over(answers: Iterable[Answer], done: Belt[Answer], ready: int, on_progress: Progress) -> None:
+    """Give answers to the writer, as long as it takes them."""
+    for answer in answers:
         try:
-            done.give(_Done(piece.batch, logits, piece.valid))
+            done.give(answer)
         except StoppedError:  # the writer has failed, and says why
-            read.stop()
-            break
-        ready += count + len(piece.batch.empty)
+            return
+        ready += len(answer.batch.tiles) + len(answer.batch.empty)
         on_progress(ready)
-    return busy
 
 
 def _write(
-    job: _Job, belt: Belt[_Done], spool: Spool, path: Path, tags: dict[str, str], given_up: Event
+    job: Job, belt: Belt[Answer], spool: Spool, path: Path, tags: dict[str, str], given_up: Event
 ) -> float:
     """Spool what lies on the belt and write the raster; returns the seconds of work.
 
@@ -222,15 +131,15 @@ def _write(
     try:
         write_raster(path, job.grid, _blocks(job, belt, spool, given_up), tags)
     except StoppedError:
-        for piece in belt:
-            _spool(spool, piece)
+        for answer in belt:
+            spool.put(answer.batch, answer.levels())
     finally:
         belt.stop()
     return time.monotonic() - started - belt.took_s
 
 
 def _blocks(
-    job: _Job, belt: Belt[_Done], spool: Spool, given_up: Event
+    job: Job, belt: Belt[Answer], spool: Spool, given_up: Event
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """The raster's blocks in reading order, each when all its tiles are in the spool.
 
@@ -240,10 +149,11 @@ def _blocks(
     for window in job.grid.blocks(BLOCK):
         touching = list(job.plan.touching(window))
         while not spool.done.issuperset(touching):
-            _spool(spool, belt.take())
+            answer = belt.take()
+            spool.put(answer.batch, answer.levels())
         # A resumed run has many blocks to write at once: the network must not wait for them.
-        while (piece := belt.take_if_any()) is not None:
-            _spool(spool, piece)
+        while (waiting := belt.take_if_any()) is not None:
+            spool.put(waiting.batch, waiting.levels())
         if given_up.is_set():
             raise StoppedError
         levels = {tile: spool.tile(tile) for tile in touching if tile not in spool.empty}
@@ -251,18 +161,7 @@ def _blocks(
             yield window, blend(job.plan, window, levels)
 
 
-def _spool(spool: Spool, piece: _Done) -> None:
-    """Keep a batch's levels: round(254 p), and 255 where a pixel is invalid."""
-    levels = []
-    if piece.logits is not None:
-        for logits, valid in zip(piece.logits, piece.valid, strict=True):
-            level = to_levels(logits)
-            level[~valid] = NODATA
-            levels.append(level)
-    spool.put(piece.batch, levels)
-
-
-def work_header(scene: AnyScene, grid: Grid, checkpoint: Checkpoint, runtime: Runtime) -> dict[str, Any]:
+def work_header(scene: AnyScene, grid: Grid, checkpoint: Checkpoint, kind: RuntimeKind) -> dict[str, Any]:
     """All that the spooled tiles depend on."""
     card = checkpoint.card
     return {
@@ -270,8 +169,8 @@ def work_header(scene: AnyScene, grid: Grid, checkpoint: Checkpoint, runtime: Ru
         "grid": [list(grid.transform)[:6], grid.width, grid.height],
         "model": checkpoint.sha256,
         "tile": [card.tile_px, card.overlap_px],
-        "runtime": f"{runtime.name} {runtime.device} {runtime.precision}",
-        "batch": runtime.batch,
+        "runtime": f"{kind.name} {kind.device} {kind.precision}",
+        "batch": kind.batch,
         "version": __version__,
     }
 
@@ -288,14 +187,3 @@ def raster_tags(scene: AnyScene, checkpoint: Checkpoint) -> dict[str, str]:
         "GEOROADS_OVERLAP": str(card.overlap_px),
         "GEOROADS_SCENE": scene.fingerprint,
     }
-
-
-def read_tile(
-    reader: SceneReader | MosaicReader, window: Window
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A tile of the working grid; beyond the grid it is filled by reflection."""
-    inside = window.intersect(reader.grid.window)
-    rgb, valid = reader.read(inside)
-    if inside == window:
-        return rgb, valid
-    return cut_reflected(rgb, valid, window.relative_to(inside))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.errors import GeoroadsError
+from georoads.errors import GeoroadsError, SceneError
 from georoads.grid import Grid, Window
 from georoads.network.types import FULL, NODATA
 from georoads.scene.guard import failures, find_raster, not_readable, usable_grid
@@ -44,6 +45,39 @@ def write_raster(
             out.write(levels, 1, window=_area(window))
 
 
+@dataclass(frozen=True)
+class RasterOptions:
+    """How a probability raster is written.
+
+    Attributes:
+        overwrite: replace a file that exists.
+        cog: as a cloud-optimized GeoTIFF, with overviews.
+    """
+
+    overwrite: bool = False
+    cog: bool = False
+
+
+def with_overviews(path: Path, scratch: Path) -> None:
+    """Rewrite a probability raster as a cloud-optimized GeoTIFF: the same pixels, with overviews that are
+    means of the valid pixels, in the order in which programs ask for them over a network.
+
+    Args:
+        scratch: folder on the same file system; it holds the new file until it is complete.
+    """
+    import rasterio
+    from rasterio.shutil import copy
+
+    part = scratch / "cog.tif"
+    part.unlink(missing_ok=True)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        copy(
+            path, part, driver="COG", compress="deflate", predictor="yes", blocksize=BLOCK,
+            overview_resampling="average", bigtiff="if_safer", sparse_ok=True,
+        )  # fmt: skip
+    part.replace(path)
+
+
 class ProbabilityRaster:
     """Anyone's mask or probability raster, read as levels.
 
@@ -56,7 +90,7 @@ class ProbabilityRaster:
         import rasterio
         from rasterio.enums import MaskFlags
 
-        file = find_raster(path)
+        self._file = file = find_raster(path)
         with ExitStack() as opened:
             opened.enter_context(rasterio.Env(**file.options, GDAL_CACHEMAX=CACHE_BYTES))
             self._source = opened.enter_context(file.open())
@@ -75,6 +109,10 @@ class ProbabilityRaster:
             self._turn = Lock()  # GDAL takes one thread at a time
             self._factor = self._full(path)
             self._opened = opened.pop_all()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, it is opened again where it is unpickled, if the same file lies there."""
+        return _opened_again, (self._file.path.absolute(), tuple(self._file.stamps()))
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -129,6 +167,17 @@ class ProbabilityRaster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+
+def _opened_again(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> ProbabilityRaster:
+    """
+    Raises:
+        SceneError: it is not there, or another file.
+    """
+    raster = ProbabilityRaster(path)
+    if tuple(raster._file.stamps()) != stamps:
+        raise SceneError(f"{path} is another file here", "nodes must share the folder of the output")
+    return raster
 
 
 def _area(window: Window) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +33,27 @@ class Runtime(Protocol):
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) of a normalised batch (N, bands, H, W)."""
         ...
+
+
+@dataclass(frozen=True)
+class RuntimeKind:
+    """What levels depend on besides tiles and weights: the attributes of a Runtime.
+
+    They depend on the type of the CPU and the number of its threads too, in their rounding.
+    """
+
+    name: str
+    device: str
+    precision: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device}, {self.precision}, {self.batch} tiles at once"
+
+
+def kind_of(runtime: Runtime) -> RuntimeKind:
+    """Of a runtime."""
+    return RuntimeKind(runtime.name, runtime.device, runtime.precision, runtime.batch)
 
 
 def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:

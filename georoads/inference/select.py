@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
 from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
+from georoads.jobs.engine import EngineParams
 from georoads.model.checkpoint import Checkpoint
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
@@ -24,6 +25,7 @@ class PredictParams:
         batch: tiles at once; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
         prefetch: batches that are read ahead.
         tta: average over the eight symmetries of the tile (eight times the work).
+        engine: where the work is done.
     """
 
     device: str = "auto"
@@ -32,6 +34,7 @@ class PredictParams:
     batch: int = 0
     prefetch: int = 2
     tta: bool = False
+    engine: EngineParams = field(default_factory=EngineParams)
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:

@@ -49,7 +49,7 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self._tile_px = tile_px
         self._tiles = tiles
-        self._ledger: Ledger = open_ledger(folder / "ledger.jsonl", header | {"spool": 2})
+        self._ledger: Ledger = open_ledger(folder / "ledger.jsonl", header | {"spool": 3})
         raw = folder / "tiles.raw"
         self._file: IO[bytes] = raw.open("r+b" if raw.exists() else "w+b", buffering=0)
         self._file.truncate(tiles * tile_px * tile_px)

@@ -24,7 +24,7 @@ def with_values(params: T, values: Mapping[str, Any], where: str) -> T:
     """
     assert is_dataclass(params) and not isinstance(params, type)
     hints = typing.get_type_hints(type(params))
-    known = [f.name for f in fields(params)]
+    known = _settable(params)
     changed = {}
     for name, value in values.items():
         if name not in known:
@@ -54,7 +54,12 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def describe(room: str, params: Any) -> list[str]:
     """One ``room.parameter=default`` line per field, for ``--set help``."""
-    return [f"{room}.{f.name}={json.dumps(getattr(params, f.name), default=str)}" for f in fields(params)]
+    return [f"{room}.{name}={json.dumps(getattr(params, name), default=str)}" for name in _settable(params)]
+
+
+def _settable(params: Any) -> list[str]:
+    """Names of the fields, but for those that are rooms of their own."""
+    return [f.name for f in fields(params) if not is_dataclass(getattr(params, f.name))]
 
 
 def _literal(text: str) -> Any:

@@ -18,6 +18,7 @@ from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import EvaluateParams
 from georoads.inference.select import PredictParams
+from georoads.jobs.engine import EngineParams
 from georoads.jobs.settings import parse_assignments
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
@@ -28,9 +29,9 @@ from georoads.training.recipe import TileParams, TrainParams
 SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
-    "chip": ChipParams, "evaluate": EvaluateParams, "model": ModelConfig, "network": VectorizeParams,
-    "predict": PredictParams, "scene": SceneParams, "score": ScoreParams, "tile": TileParams,
-    "train": TrainParams,
+    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "model": ModelConfig,
+    "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams, "score": ScoreParams,
+    "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 
 RUN = (

@@ -11,6 +11,7 @@ from affine import Affine
 from stub import REACH, LocalRuntime
 
 from georoads.errors import GeoroadsError
+from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.model.card import ModelCard
@@ -46,7 +47,7 @@ def test_tiled_equals_whole(scene: Scene, tmp_path: Path, tile: int) -> None:
     overlap = 4 * REACH
     for name, side in (("whole", 384), ("tiled", tile)):
         predict_raster(
-            scene, scene.grid, checkpoint(side, overlap), LocalRuntime(),
+            scene, scene.grid, checkpoint(side, overlap), LocalPredictor(LocalRuntime()),
             (tmp_path / f"{name}.tif", tmp_path / f"{name}.work"),
         )  # fmt: skip
     # South and east of the scene the tiles end at different places, and zero padding begins there.
@@ -56,7 +57,8 @@ def test_tiled_equals_whole(scene: Scene, tmp_path: Path, tile: int) -> None:
 
 def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path: Path) -> None:
     out = tmp_path / "p.tif"
-    predict_raster(scene, scene.grid, checkpoint(64, 16), LocalRuntime(), (out, tmp_path / "w"))
+    predictor = LocalPredictor(LocalRuntime())
+    predict_raster(scene, scene.grid, checkpoint(64, 16), predictor, (out, tmp_path / "w"))
     invalid = np.zeros((210, 333), dtype=bool)
     invalid[120:180, 40:130] = True
     assert ((levels(out) == 255) == invalid).all()
@@ -73,11 +75,14 @@ def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path:
 def test_interrupted_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
     model = checkpoint(64, 16)
     whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
-    predict_raster(scene, scene.grid, model, LocalRuntime(batch=2), (whole, tmp_path / "a"), prefetch=1)
+    first = LocalPredictor(LocalRuntime(batch=2), prefetch=1)
+    predict_raster(scene, scene.grid, model, first, (whole, tmp_path / "a"))
     for stop in (3, 5, None):
         runtime = LocalRuntime(stop_after=stop, batch=2)
         try:
-            predict_raster(scene, scene.grid, model, runtime, (cut, tmp_path / "b"), prefetch=4)
+            predict_raster(
+                scene, scene.grid, model, LocalPredictor(runtime, prefetch=4), (cut, tmp_path / "b")
+            )
         except KeyboardInterrupt:
             assert not cut.exists()
     assert runtime.calls < 15  # what was finished was not done again
@@ -87,28 +92,30 @@ def test_interrupted_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Pa
 def test_damaged_tiles_are_done_again(scene: Scene, tmp_path: Path) -> None:
     model = checkpoint(64, 16)
     whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
-    predict_raster(scene, scene.grid, model, LocalRuntime(), (whole, tmp_path / "a"))
+    predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime()), (whole, tmp_path / "a"))
     with pytest.raises(KeyboardInterrupt):
-        predict_raster(scene, scene.grid, model, LocalRuntime(10), (cut, tmp_path / "b"))
+        predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime(10)), (cut, tmp_path / "b"))
     raw = tmp_path / "b" / "tiles.raw"
     content = bytearray(raw.read_bytes())
     content[3 * 64 * 64 + 7] ^= 0xFF
     raw.write_bytes(content)
     with (tmp_path / "b" / "ledger.jsonl").open("a") as ledger:
         ledger.write('{"batch": 11, "ti')  # the line that a power cut tore
-    predict_raster(scene, scene.grid, model, LocalRuntime(), (cut, tmp_path / "b"))
+    predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime()), (cut, tmp_path / "b"))
     assert cut.read_bytes() == whole.read_bytes()
 
 
 def test_resume_with_another_model_is_refused(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         predict_raster(
-            scene, scene.grid, checkpoint(64, 16), LocalRuntime(2), (tmp_path / "p", tmp_path / "w")
-        )
+            scene, scene.grid, checkpoint(64, 16), LocalPredictor(LocalRuntime(2)),
+            (tmp_path / "p", tmp_path / "w"),
+        )  # fmt: skip
     with pytest.raises(GeoroadsError, match="tile"):
         predict_raster(
-            scene, scene.grid, checkpoint(96, 16), LocalRuntime(), (tmp_path / "p", tmp_path / "w")
-        )
+            scene, scene.grid, checkpoint(96, 16), LocalPredictor(LocalRuntime()),
+            (tmp_path / "p", tmp_path / "w"),
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("nodata", [None, 0])

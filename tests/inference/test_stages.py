@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,8 +23,11 @@ from stub import LocalRuntime
 
 from georoads import walk
 from georoads.errors import SceneError
+from georoads.inference import batches
 from georoads.inference import predict as stages
+from georoads.inference.batches import RUN
 from georoads.inference.belt import Belt, StoppedError
+from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.select import PredictParams
@@ -68,7 +74,7 @@ def scene(picture: NDArray[np.uint8], tmp_path: Path) -> Scene:
 
 def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> StageTimes:
     target = out, out.with_suffix(".work")
-    return predict_raster(scene, scene.grid, stub_checkpoint(), runtime, target, prefetch=prefetch)
+    return predict_raster(scene, scene.grid, stub_checkpoint(), LocalPredictor(runtime, prefetch), target)
 
 
 def seen_tiles(picture: NDArray[np.uint8]) -> list[int]:
@@ -103,9 +109,21 @@ def test_only_tiles_with_valid_pixels_reach_the_network(
     run(scene, runtime, tmp_path / "p.tif")
     seen = seen_tiles(picture)
     assert len(seen) < 0.8 * len(TilePlan(*SHAPE, TILE, OVERLAP))
-    assert runtime.calls == -(-len(seen) // batch)
+    # Batches are full, but for the last of each run.
+    assert runtime.calls == sum(-(-n // batch) for n in Counter(tile // RUN for tile in seen).values())
     with rasterio.open(tmp_path / "p.tif") as raster:
         assert ((raster.read(1) == 255) == (picture == 0).all(axis=0)).all()
+
+
+def test_batches_begin_anew_with_each_run_of_tiles(scene: Scene, tmp_path: Path) -> None:
+    """So that it does not matter who predicts which run, or what was done before an interruption."""
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, LocalRuntime(18, batch=3), tmp_path / "p.tif")
+    lines = (tmp_path / "p.work" / "ledger.jsonl").read_text().splitlines()[1:]
+    done = [[tile for tile, _ in batch["tiles"]] for line in lines for batch in json.loads(line)["batches"]]
+    assert len(done) == 18
+    assert all(tiles[0] // RUN == tiles[-1] // RUN for tiles in done)
+    assert len({tiles[0] // RUN for tiles in done}) > 1
 
 
 @pytest.mark.parametrize("depth", [1, 5])
@@ -255,14 +273,14 @@ def test_an_error_of_the_reader_comes_out_as_itself(
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["to_levels", "blend"])
+@pytest.mark.parametrize(("room", "name"), [(batches, "to_levels"), (stages, "blend")])
 def test_an_error_of_the_writer_comes_out_as_itself(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: ModuleType, name: str
 ) -> None:
     def full(*_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stages, name, full)
+    monkeypatch.setattr(room, name, full)
     out = tmp_path / "p.tif"
     error = ends(lambda: run(scene, LocalRuntime(), out, prefetch=1))
     assert isinstance(error, OSError)

@@ -1,0 +1,97 @@
+"""Lines that workers trace, on an engine that pickles but stays in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from in_process import InProcessCrew, InProcessEngine
+
+from georoads.errors import SceneError
+from georoads.grid import Grid, Window
+from georoads.inference import raster as rasters
+from georoads.inference.raster import ProbabilityRaster, write_raster
+from georoads.jobs import each as by_crew
+from georoads.jobs.each import CrewEach, Work
+from georoads.network.params import VectorizeParams
+from georoads.network.vectorize import trace_network
+
+SIDE, BLOCK = 256, 32
+
+
+@pytest.fixture
+def raster(tmp_path: Path) -> Path:
+    """Roads that cross, one with a faint gap, and a corner without data; 64 blocks of 32 px."""
+    level = np.full((SIDE, SIDE), 20, dtype=np.uint8)
+    level[60:70] = level[:, 120:132] = level[180:188, 20:240] = 240
+    level[180:188, 60:75] = 110
+    level[200:, 200:] = 255
+    grid = Grid("EPSG:32647", Affine(1, 0, 500_000, 0, -1, 1_500_000), SIDE, SIDE)
+    path = tmp_path / "p.tif"
+    write_raster(path, grid, iter([(Window(0, 0, SIDE, SIDE), level)]), {})
+    return path
+
+
+@pytest.fixture
+def crew() -> Iterator[InProcessCrew[Any, Any]]:
+    with InProcessEngine().open(Work(b"N.")) as opened:  # None, pickled
+        yield opened
+
+
+def trace(path: Path, each: Any) -> list[bytes]:
+    with ProbabilityRaster(path) as opened:
+        network = trace_network(opened.read, opened.grid, VectorizeParams(), block_px=BLOCK, each=each)
+    assert network.n_edges > 4
+    return [network.node_xy.tobytes(), network.points.tobytes(), network.confidence.tobytes()]
+
+
+@pytest.fixture
+def openings(raster: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The times that the raster has been looked for."""
+    found: list[Any] = []
+
+    def counted(path: Path) -> Any:
+        found.append(path)
+        return find(path)
+
+    find = rasters.find_raster
+    monkeypatch.setattr(rasters, "find_raster", counted)
+    monkeypatch.setattr(by_crew, "LEAST", 2)
+    return found
+
+
+def test_they_are_those_of_this_process(
+    raster: Path, crew: InProcessCrew[Any, Any], openings: list[Any]
+) -> None:
+    expected = trace(raster, map)
+    openings.clear()
+    assert trace(raster, CrewEach(crew)) == expected
+    assert len(openings) > 1
+
+
+def test_where_workers_do_not_see_the_raster_this_process_traces(
+    raster: Path, crew: InProcessCrew[Any, Any], openings: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found_once(path: Path) -> Any:
+        if openings:
+            raise SceneError(f"{path} does not exist")
+        return find(path)
+
+    expected, find = trace(raster, map), rasters.find_raster
+    openings.clear()
+    monkeypatch.setattr(rasters, "find_raster", found_once)
+    assert trace(raster, CrewEach(crew)) == expected
+    assert crew.kind == "unable"
+
+
+def test_another_raster_in_its_place_is_not_taken(raster: Path) -> None:
+    with ProbabilityRaster(raster) as opened:
+        again, what = opened.__reduce__()
+        again(*what).__exit__(None, None, None)
+        raster.write_bytes(raster.read_bytes() + b" ")
+        with pytest.raises(SceneError, match="another file here"):
+            again(*what)

@@ -1,0 +1,161 @@
+"""Prediction by workers, on an engine that pickles but stays in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from in_process import InProcessEngine
+from stub import LocalRuntime
+
+from georoads.errors import CheckpointError, GeoroadsError, SceneError
+from georoads.inference import spread
+from georoads.inference.batches import Job
+from georoads.inference.local import LocalPredictor
+from georoads.inference.predict import predict_raster
+from georoads.inference.select import PredictParams
+from georoads.inference.spread import open_spread
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint
+from georoads.model.config import ModelConfig
+from georoads.scene.mosaic import AnyScene, open_scenes
+from georoads.scene.scene import SceneParams
+
+SHAPE = 700, 1100
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnyScene:
+    """Two scenes side by side, named from the working folder; a slanted part is not valid."""
+    values = np.random.default_rng(5).integers(60, 190, (3, *SHAPE)).astype(np.uint8)
+    rows, cols = np.indices(SHAPE)
+    values[:, cols > 500 + rows // 2] = 0
+    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "nodata": 0, "crs": "EPSG:32647"}
+    paths = []
+    for name, first, last in (("west", 0, 600), ("east", 600, 1100)):
+        paths.append(tmp_path / f"{name}.tif")
+        transform = Affine(0.5, 0, 500_000 + first / 2, 0, -0.5, 1_500_000)
+        with rasterio.open(
+            paths[-1], "w", height=700, width=last - first, transform=transform, **profile
+        ) as out:
+            out.write(values[:, :, first:last])
+    monkeypatch.chdir(tmp_path)
+    return open_scenes([Path(path.name) for path in paths], SceneParams())
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    """A card with weights that nobody reads."""
+    monkeypatch.setattr(spread, "open_runtime", lambda *_: LocalRuntime(batch=3))
+    weights = tmp_path / "m.safetensors"
+    weights.write_bytes(b"weights")
+    files = {weights.name: hashlib.sha256(b"weights").hexdigest()}
+    card = ModelCard("m", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, 128, 32, 0.5, files)
+    (tmp_path / "m.json").write_text(card.to_json())
+    return Checkpoint(card, tmp_path / "m.json")
+
+
+def job(scene: AnyScene, checkpoint: Checkpoint) -> Job:
+    west = scene.grid
+    grid = dataclasses.replace(west, width=SHAPE[1], height=SHAPE[0])
+    return Job(scene, grid, checkpoint.card)
+
+
+def test_workers_and_this_process_give_the_same_bytes_stopped_or_not(
+    scene: AnyScene, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    what = job(scene, checkpoint)
+    a, b, work = tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "b.work"
+    local = LocalPredictor(LocalRuntime(batch=3))
+    predict_raster(scene, what.grid, checkpoint, local, (a, tmp_path / "a.work"))
+    # Begun here, gone on with by workers.
+    with pytest.raises(KeyboardInterrupt):
+        predict_raster(scene, what.grid, checkpoint, LocalPredictor(LocalRuntime(5, batch=3)), (b, work))
+    assert not b.exists()
+    with open_spread(what, checkpoint, PredictParams(), InProcessEngine()) as predictor:
+        times = predict_raster(scene, what.grid, checkpoint, predictor, (b, work))
+    assert b.read_bytes() == a.read_bytes()
+    assert min(times.read_s, times.network_s, times.write_s) > 0
+    assert (times.workers, times.saw_nothing) == (1, False)
+
+
+@pytest.mark.parametrize("change", ["touched", "gone"])
+def test_a_worker_that_sees_another_scene_or_none_refuses(
+    scene: AnyScene, checkpoint: Checkpoint, tmp_path: Path, change: str
+) -> None:
+    what, east = job(scene, checkpoint), tmp_path / "east.tif"
+    if change == "touched":
+        os.utime(east, (1, 1))
+    else:
+        east.unlink()
+    with (
+        pytest.raises(SceneError, match=r"east\.tif is (another file|not there)") as raised,
+        open_spread(what, checkpoint, PredictParams(), InProcessEngine()),
+    ):
+        pass
+    assert "storage that all nodes share" in raised.value.hint
+
+
+def other_weights(checkpoint: Checkpoint) -> None:
+    checkpoint.weights.write_bytes(b"others")
+
+
+def no_card(checkpoint: Checkpoint) -> None:
+    checkpoint.path.unlink()
+
+
+def other_model(checkpoint: Checkpoint) -> None:
+    checkpoint.weights.write_bytes(b"others")
+    files = {checkpoint.weights.name: hashlib.sha256(b"others").hexdigest()}
+    checkpoint.path.write_text(dataclasses.replace(checkpoint.card, files=files).to_json())
+
+
+@pytest.mark.parametrize("change", [other_weights, no_card, other_model])
+def test_a_worker_that_finds_another_model_or_none_refuses(
+    scene: AnyScene, checkpoint: Checkpoint, change: Callable[[Checkpoint], None]
+) -> None:
+    change(checkpoint)
+    with (
+        pytest.raises(CheckpointError, match=r"m\.(json|safetensors)") as raised,
+        open_spread(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
+    ):
+        pass
+    assert "storage that all nodes share" in raised.value.hint
+
+
+def test_a_worker_of_another_version_refuses(
+    scene: AnyScene, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread.Place, "__reduce__", lambda self: (_older, (self.job, self.params)))
+    with (
+        pytest.raises(GeoroadsError, match=r"the driver 0\.0\.1"),
+        open_spread(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
+    ):
+        pass
+
+
+def _older(job: Job, params: PredictParams) -> spread.Place:
+    return spread.Place(job, "m", "", params, "0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("device", "has_gpus", "on_gpu"), [("auto", True, True), ("auto", False, False), ("cpu", True, False)]
+)
+def test_workers_have_gpus_where_there_are_some_and_nothing_else_was_asked_for(
+    scene: AnyScene, checkpoint: Checkpoint, device: str, has_gpus: bool, on_gpu: bool
+) -> None:
+    engine = InProcessEngine(has_gpus=has_gpus)
+    with open_spread(job(scene, checkpoint), checkpoint, PredictParams(device), engine):
+        assert engine.on_gpu == on_gpu
+    with (
+        pytest.raises(GeoroadsError, match="chooses each worker's GPU"),
+        open_spread(job(scene, checkpoint), checkpoint, PredictParams("cuda:1"), engine),
+    ):
+        pass
