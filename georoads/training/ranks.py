@@ -6,12 +6,16 @@ In a single process every method is the identity, so the loop reads the same.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import distributed, nn
+
+LAST_S = 0.2
+"""Seconds between the end of the group and that of the process."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,11 @@ class Ranks:
     def leave(self) -> None:
         """Let go of the others."""
         if self.world > 1:
+            distributed.barrier()
             distributed.destroy_process_group()
+            # Gloo's threads outlive the group, and need Python to let go of the last tensors: if it ends
+            # at that moment, the process is aborted.
+            time.sleep(LAST_S)
 
 
 def join_ranks() -> Ranks:

@@ -25,7 +25,11 @@ def test_two_gloo_ranks_train_and_judge_as_one(tmp_path: Path) -> None:
         tmp_path / "r",
     )
     paths = [str(HERE), str(HERE.parent / "data"), str(HERE.parent.parent)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
     done = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
