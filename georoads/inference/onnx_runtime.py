@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
+from georoads.inference.runtime import stated_threads
 
 
 class OnnxRuntime:
@@ -24,8 +24,7 @@ class OnnxRuntime:
         self.device = device
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        threads = os.environ.get("OMP_NUM_THREADS", "")
-        options.intra_op_num_threads = int(threads) if threads.isdigit() else 0  # 0: one for each core
+        options.intra_op_num_threads = stated_threads()  # 0: one for each core
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(str(onnx), options, providers=_providers(device))
         if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.inference.runtime import stated_threads
 from georoads.model.cache import keep, kept
 
 
@@ -34,6 +34,9 @@ class OpenVinoRuntime:
         self.precision = precision
         hint = {"fp32": "f32"}.get(precision, precision)
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        if threads := stated_threads():
+            # Others have the other cores: bound to one, two such processes would meet on the first.
+            options |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
         self._compiled = _compiled(core, onnx, batch, options)
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -65,6 +68,5 @@ def _name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
     import openvino
 
     cpu = [str(core.get_property("CPU", p)) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    what = [openvino.__version__, f"1 to {batch}", sorted(options.items()), *cpu, threads]
+    what = [openvino.__version__, f"1 to {batch}", sorted(options.items()), *cpu]
     return hashlib.sha256(onnx.read_bytes() + repr(what).encode()).hexdigest() + ".openvino"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,6 +77,12 @@ def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     np.divide(1.0, p, out=p)
     p *= np.float32(FULL)
     return np.rint(p, out=p).astype(np.uint8)
+
+
+def stated_threads() -> int:
+    """Threads of a CPU runtime as OMP_NUM_THREADS states them, which torch obeys by itself; 0: not stated."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdigit() else 0
 
 
 def cpu_batch(tile_px: int) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
 from georoads.inference import select
+from georoads.inference.openvino_runtime import OpenVinoRuntime
 from georoads.inference.runtime import normalize, tile_levels
 from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
 from georoads.model.cache import kept
@@ -46,6 +47,15 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
     assert (apart > 0).mean() <= 0.001
     threshold = checkpoint.card.threshold * 254
     assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+def test_stated_threads_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    runtime = open_runtime(find_checkpoint("default"), PredictParams("cpu", "openvino", "fp32", batch=1))
+    assert isinstance(runtime, OpenVinoRuntime)
+    assert runtime._compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not runtime._compiled.get_property("ENABLE_CPU_PINNING")
 
 
 def test_auto_takes_the_fastest_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
