@@ -75,7 +75,7 @@ class Doors:
     """An opening.
 
     Attributes:
-        folder: of the test; the first to open there is of the kind "first", if ``differ``.
+        folder: of the test; the first to open there is of the kind "first", others are not, if ``differ``.
         fails: "", "dies" or "refuses".
     """
 
