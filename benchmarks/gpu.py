@@ -1,7 +1,7 @@
 """The predictor on a GPU: python benchmarks/gpu.py [--megapixels 64]
 
-On a machine with a CUDA GPU: the bare forward pass (fp32 and bf16, several batch sizes), the whole of predict on a
-scene made by repeating the example, and the share of pixels whose mask differs from the CPU's at fp32.
+On a machine with a CUDA GPU: the bare forward pass (fp32 and bf16, several batch sizes), the whole of predict on
+a scene made by repeating the example, and the share of pixels whose mask differs from the CPU's at fp32.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def main() -> None:
     checkpoint = find_checkpoint("default")
     for precision in ("fp32", "bf16"):
         for batch in (1, 4, 8, 16):
-            print(f"bare forward {precision} x {batch}: {bare_forward(checkpoint, precision, batch):.0f} MP/s")
+            print(
+                f"bare forward {precision} x {batch}: {bare_forward(checkpoint, precision, batch):.0f} MP/s"
+            )
     with tempfile.TemporaryDirectory() as name:
         scene, outputs = Path(name) / "scene.tif", {}
         repeated_scene(scene, megapixels)

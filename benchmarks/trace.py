@@ -18,11 +18,11 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Window
-from georoads.jobs.memory import peak_rss_mb
-from georoads.network.anchors import edge_anchors
-from georoads.network.mask import read_runs, without_holes, without_specks
+from georoads.memory import peak_rss_mb
+from georoads.network.mask.anchors import edge_anchors
+from georoads.network.mask.road_mask import read_runs, without_holes, without_specks
 from georoads.network.params import VectorizeParams
-from georoads.network.thin import skeleton_of
+from georoads.network.skeleton.thin import skeleton_of
 from georoads.network.vectorize import trace_network
 
 SPACING, WIDTH = 820.0, 11.0

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 
 from georoads.inference.select import PredictParams
 from georoads.model.checkpoint import find_checkpoint
-from georoads.network.mask import road_mask
+from georoads.network.mask.road_mask import road_mask
 from georoads.network.params import VectorizeParams
-from georoads.network.thin import thin
+from georoads.network.skeleton.thin import thin
 from georoads.scene.scene import SceneParams
 from georoads.walk import predict, vectorize
 

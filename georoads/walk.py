@@ -15,6 +15,8 @@ import numpy as np
 from affine import Affine
 
 from georoads import __version__
+from georoads.files.atomic import check_output, replace_when_complete
+from georoads.files.work import work_for
 from georoads.grid import Grid, parse_crs
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
@@ -22,25 +24,24 @@ from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster, RasterOptions, with_overviews
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
-from georoads.jobs.atomic import check_output, replace_when_complete
-from georoads.jobs.memory import peak_rss_mb
-from georoads.jobs.needs import Needs, needs_beside
-from georoads.jobs.progress import Watch, unwatched
-from georoads.jobs.threads import Threads
-from georoads.jobs.work import work_for
+from georoads.levels import FULL
+from georoads.memory import peak_rss_mb
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
-from georoads.network.types import FULL, Each
+from georoads.network.types import Each
 from georoads.network.vectorize import trace_network
 from georoads.output.address import Database, Output, work_place
 from georoads.output.area import Area
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
+from georoads.progress import Watch, unwatched
+from georoads.resources import Needs, needs_beside
 from georoads.scene.guard import first_bytes, remote_name
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_scenes
 from georoads.scene.read import own_corner
 from georoads.scene.scene import SceneParams
+from georoads.workers.threads import Threads
 
 MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
 """Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
@@ -176,8 +177,8 @@ def _opened(
     if params.engine.is_local:
         yield _Ready(scene, grid, LocalPredictor(open_runtime(checkpoint, params), params.prefetch))
         return
-    from georoads.inference.spread import open_spread
-    from georoads.jobs.ray_engine import RayEngine
+    from georoads.inference.remote import open_spread
+    from georoads.workers.ray_engine import RayEngine
 
     with (
         RayEngine(params.engine) as engine,

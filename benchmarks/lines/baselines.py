@@ -17,8 +17,9 @@ from skimage.morphology import skeletonize
 from tiles import GSD_M, tile_grid
 
 from georoads.grid import Points
+from georoads.levels import FULL
 from georoads.network.params import VectorizeParams
-from georoads.network.types import FULL, RoadNetwork
+from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
 
 CRESI_THRESHOLD = 0.3

@@ -31,13 +31,13 @@ from validity import check
 
 from georoads.data.dataset import Sample
 from georoads.grid import Points
-from georoads.jobs.settings import parse_assignments, with_values
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.output.read import RoadLines, read_roads
 from georoads.scoring.buffered import match
 from georoads.scoring.score import ScoreParams, score
 from georoads.scoring.segments import local_crs, to_segments
+from georoads.settings import parse_assignments, with_values
 
 WAYS = ("plain", "cresi", "ours", "ceiling")
 NARROW_M, BUFFER_M = 1.5, 2.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from georoads.data.dataset import DEEPGLOBE_GSD_M, Sample, open_dataset, read_split_file
 from georoads.data.pictures import read_mask
 from georoads.grid import Grid, Points
-from georoads.network.types import FULL
+from georoads.levels import FULL
 from georoads.output.read import RoadLines
 
 GSD_M = DEEPGLOBE_GSD_M

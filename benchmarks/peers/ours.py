@@ -12,7 +12,7 @@ import torch
 
 from georoads import walk
 from georoads.inference.select import PredictParams, open_runtime
-from georoads.jobs.memory import peak_rss_mb
+from georoads.memory import peak_rss_mb
 from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import add_onnx, find_checkpoint, load_network, save_checkpoint

@@ -33,7 +33,7 @@ def download(
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.data.fetch import Opener
-    from georoads.jobs.progress import progress
+    from georoads.progress import progress
 
     if any_count and archive is None:
         raise click.UsageError("--any-count goes with --from-zip")

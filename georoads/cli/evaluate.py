@@ -60,9 +60,9 @@ def evaluate(
     from georoads.evaluation.gallery import Gallery
     from georoads.evaluation.report import About, check_report, metrics, write_report
     from georoads.inference.select import PredictParams, open_runtime
-    from georoads.jobs.progress import progress
-    from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
+    from georoads.progress import progress
+    from georoads.settings import with_values
 
     values = options.rooms(settings, predict=PredictParams(), evaluate=EvaluateParams())
     if report is not None:

@@ -59,13 +59,13 @@ def extract(
     """Extract the roads of SCENES into a road layer; several are seen as one, the first on top."""
     from georoads import walk
     from georoads.inference.select import PredictParams
-    from georoads.jobs.engine import EngineParams
-    from georoads.jobs.progress import progress
-    from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
     from georoads.network.params import VectorizeParams
     from georoads.output.write import WriteOptions, check_road_output
+    from georoads.progress import progress
+    from georoads.settings import with_values
     from georoads.view.preview import check_preview_output, write_preview
+    from georoads.workers.engine import EngineParams
 
     checkpoint = find_checkpoint(model)
     lines = VectorizeParams(threshold=checkpoint.card.threshold)

@@ -26,7 +26,7 @@ from georoads.cli.train import train
 from georoads.cli.vectorize import vectorize
 from georoads.cli.view import view
 from georoads.errors import GeoroadsError
-from georoads.jobs.atomic import is_utf8, printable
+from georoads.text import is_utf8, printable
 
 
 @click.group()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georoads.jobs.atomic import printable
+from georoads.text import printable
 
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
@@ -161,7 +161,7 @@ def predict_params(
 ) -> PredictParams:
     """How to predict, with the values of ``--set predict.…``."""
     from georoads.inference.select import PredictParams
-    from georoads.jobs.settings import with_values
+    from georoads.settings import with_values
 
     named = {"device": chosen_device, "runtime": chosen_runtime, "tta": symmetric} | values
     return with_values(PredictParams(), named, "predict")
@@ -169,8 +169,8 @@ def predict_params(
 
 def with_engine(params: PredictParams, address: str, values: dict[str, Any]) -> PredictParams:
     """How to predict, done by an engine with the values of ``--set engine.…``."""
-    from georoads.jobs.engine import EngineParams
-    from georoads.jobs.settings import with_values
+    from georoads.settings import with_values
+    from georoads.workers.engine import EngineParams
 
     engine = with_values(EngineParams(), {"address": address} | values, "engine")
     return dataclasses.replace(params, engine=engine)
@@ -178,7 +178,7 @@ def with_engine(params: PredictParams, address: str, values: dict[str, Any]) -> 
 
 def scene_settings(params: SceneParams, texts: tuple[str, ...]) -> SceneParams:
     """How to read a scene, with the values of ``--set scene.…``."""
-    from georoads.jobs.settings import with_values
+    from georoads.settings import with_values
 
     return with_values(params, rooms(texts, scene=params)["scene"], "scene")
 
@@ -190,7 +190,7 @@ def rooms(texts: tuple[str, ...], **known: Any) -> dict[str, dict[str, Any]]:
         GeoroadsError: for a room that this command does not have.
     """
     from georoads.errors import GeoroadsError
-    from georoads.jobs.settings import describe, parse_assignments
+    from georoads.settings import describe, parse_assignments
 
     if "help" in texts:
         for room, params in known.items():

@@ -52,13 +52,13 @@ def predict(
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
+    from georoads.files.atomic import check_output
     from georoads.inference.raster import RasterOptions
     from georoads.inference.select import PredictParams
-    from georoads.jobs.atomic import check_output
-    from georoads.jobs.engine import EngineParams
-    from georoads.jobs.progress import progress
-    from georoads.jobs.settings import with_values
     from georoads.model.checkpoint import find_checkpoint
+    from georoads.progress import progress
+    from georoads.settings import with_values
+    from georoads.workers.engine import EngineParams
 
     checkpoint = find_checkpoint(model)
     values = options.rooms(settings, scene=scene_params, predict=PredictParams(), engine=EngineParams())

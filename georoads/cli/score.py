@@ -37,12 +37,12 @@ def score(
     Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
     nodes; and how tidy ROADS are. docs/scoring.md explains each.
     """
-    from georoads.jobs.settings import with_values
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
     from georoads.scoring.params import ScoreParams
     from georoads.scoring.score import score as score_roads
     from georoads.scoring.table import table
+    from georoads.settings import with_values
 
     values = options.rooms(settings, score=ScoreParams())["score"]
     params = with_values(ScoreParams(), {"buffer_m": buffer_m} | values, "score")

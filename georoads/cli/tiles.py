@@ -58,9 +58,9 @@ def tiles(
     from functools import partial
 
     from georoads.data.tiles import TilesParams, write_tiles
-    from georoads.jobs.progress import progress
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.read import read_roads
+    from georoads.progress import progress
     from georoads.scene.read import working_grid
     from georoads.scene.scene import open_scene
 

@@ -48,8 +48,8 @@ def train(
     quiet: bool,
 ) -> None:
     """Train a model on DATASET (default: the data sets that the recipe names)."""
-    from georoads.jobs.progress import progress
-    from georoads.jobs.settings import parse_assignments
+    from georoads.progress import progress
+    from georoads.settings import parse_assignments
     from georoads.training.judge import judge_best
     from georoads.training.loop import prepare
     from georoads.training.loop import train as train_model

@@ -41,9 +41,9 @@ def vectorize(
     """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or bytes with a scale."""
     from georoads import walk
     from georoads.inference.raster import ProbabilityRaster
-    from georoads.jobs.settings import with_values
     from georoads.network.params import VectorizeParams
     from georoads.output.write import WriteOptions, check_road_output
+    from georoads.settings import with_values
     from georoads.view.preview import check_preview_output, write_preview
 
     values = options.rooms(settings, network=VectorizeParams())["network"]

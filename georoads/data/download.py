@@ -18,9 +18,10 @@ from georoads.data.fetch import Opener, Patience, discard, fetch
 from georoads.data.kaggle_token import PAGE
 from georoads.data.unpack import UnpackLimits, unpack
 from georoads.errors import DatasetError
-from georoads.jobs.atomic import check_output, printable
-from georoads.jobs.lock import only_run
-from georoads.jobs.progress import Watch, unwatched
+from georoads.files.atomic import check_output
+from georoads.files.lock import only_run
+from georoads.progress import Watch, unwatched
+from georoads.text import printable
 
 TERMS = (
     "images (c) DigitalGlobe, DeepGlobe 2018: research and education only, not for commercial use, "

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from georoads.errors import DatasetError
-from georoads.jobs.atomic import printable
+from georoads.text import printable
 
 PAGE = "https://www.kaggle.com/datasets/balraj98/deepglobe-road-extraction-dataset"
 WITHOUT = "or download the archive in a browser and give it with --from-zip"

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from georoads import __version__
 from georoads.data.burn import RoadAreas, road_areas
 from georoads.errors import DatasetError
+from georoads.files.folder import replace_folder_when_complete
 from georoads.grid import Grid, Window
-from georoads.jobs.folder import replace_folder_when_complete
-from georoads.jobs.progress import Watch, unwatched
 from georoads.output.read import RoadLines
+from georoads.progress import Watch, unwatched
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georoads.errors import DatasetError
-from georoads.jobs.atomic import printable
-from georoads.jobs.progress import Watch, unwatched
+from georoads.progress import Watch, unwatched
+from georoads.text import printable
 
 _MB = 1e6
 _BLOCK = 1 << 20

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.network.types import FULL
+from georoads.levels import FULL
 
 BINS = 10
 COOLEST, HOTTEST = 0.05, 20.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.types import NODATA
+from georoads.levels import NODATA
 
 SkeletonCounts = NDArray[np.int64]
 """(2, 2) int64, skeleton pixels of the prediction and of the truth: all, and those in the other mask. They

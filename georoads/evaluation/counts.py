@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.types import FULL, NODATA
+from georoads.levels import FULL, NODATA
 
 LevelCounts = NDArray[np.int64]
 """(2, 255) int64: pixels of background and of road by predicted level 0..254."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.network.types import FULL
+from georoads.levels import FULL
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ from georoads.evaluation.relaxed import (
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
 from georoads.inference.runtime import Runtime
+from georoads.levels import FULL
 from georoads.model.card import ModelCard
-from georoads.network.types import FULL
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from georoads.evaluation.calibration import Bin, Temperature
 from georoads.evaluation.counts import PixelScore
 from georoads.evaluation.evaluate import Evaluation, TileScore
 from georoads.evaluation.gallery import FALSE, INVALID, MISSED, RIGHT, Exhibit
-from georoads.jobs.atomic import printable
 from georoads.model.card import ModelCard
+from georoads.text import printable
 
 UNFOLDED = 100
 """Up to so many pictures, their table is open from the start."""

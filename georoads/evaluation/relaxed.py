@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.types import FULL, NODATA
+from georoads.levels import FULL, NODATA
 
 SLACK_PX = 3.0
 """The slack of Mnih and Hinton, in pixels of the data set."""

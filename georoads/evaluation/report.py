@@ -15,8 +15,9 @@ from georoads.evaluation.evaluate import EvaluateParams, Evaluation, TileScore
 from georoads.evaluation.figures import draw_calibration, draw_curve
 from georoads.evaluation.gallery import Gallery
 from georoads.evaluation.page import Pictures, page
-from georoads.jobs.atomic import check_output, printable, replace_when_complete
+from georoads.files.atomic import check_output, replace_when_complete
 from georoads.model.card import ModelCard
+from georoads.text import printable
 
 FILES = ("pr_curve.png", "calibration.png", "tiles.csv", "metrics.json", "report.html")
 """What a report folder holds; report.html needs none of the others."""

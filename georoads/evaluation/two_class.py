@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.network.types import FULL
+from georoads.levels import FULL
 
 HALF = FULL // 2
 """The notebook's threshold, p >= 0.5, as a level."""

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Window
-from georoads.inference.belt import Belt, StoppedError
+from georoads.inference.handoff import Belt, StoppedError
 from georoads.inference.picture import cut_reflected, fill_invalid
 from georoads.inference.runtime import normalize, to_levels
-from georoads.inference.spool import Batch, Spool
+from georoads.inference.tile_store import Batch, Spool
 from georoads.inference.tiles import TilePlan
+from georoads.levels import NODATA
 from georoads.model.card import ModelCard
-from georoads.network.types import NODATA
 from georoads.scene.mosaic import AnyScene, MosaicReader
 from georoads.scene.read import SceneReader
 

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Protocol
 
 from georoads.inference.batches import Answer, Job, Read, Reader, Run, masked_levels, read_batches
-from georoads.inference.belt import Belt
+from georoads.inference.handoff import Belt
 from georoads.inference.runtime import Runtime, RuntimeKind, kind_of
-from georoads.jobs.threads import Threads
 from georoads.network.types import Each
 from georoads.scene.mosaic import open_reader
+from georoads.workers.threads import Threads
 
 
 class Predictor(Protocol):

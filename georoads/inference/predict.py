@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from georoads import __version__
 from georoads.grid import Grid, Window
 from georoads.inference.batches import Answer, Job, runs_to_do
-from georoads.inference.belt import Belt, StoppedError
+from georoads.inference.handoff import Belt, StoppedError
 from georoads.inference.local import Predictor
 from georoads.inference.raster import BLOCK, write_raster
 from georoads.inference.runtime import RuntimeKind
-from georoads.inference.spool import Spool
+from georoads.inference.tile_store import Spool
 from georoads.inference.tiles import blend
-from georoads.jobs.progress import Progress, Watch, unwatched
 from georoads.model.checkpoint import Checkpoint
+from georoads.progress import Progress, Watch, unwatched
 from georoads.scene.mosaic import AnyScene
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError, SceneError
 from georoads.grid import Grid, Window
-from georoads.network.types import FULL, NODATA
+from georoads.levels import FULL, NODATA
 from georoads.scene.guard import failures, find_raster, not_readable, usable_grid
 from georoads.scene.read import CACHE_BYTES
 

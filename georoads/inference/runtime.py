@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.types import FULL
+from georoads.levels import FULL
 
 GPU_BATCH = 8
 """Tiles at once on a GPU, at most."""

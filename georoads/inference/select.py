@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
 from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
-from georoads.jobs.engine import EngineParams
 from georoads.model.checkpoint import Checkpoint
+from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.network.types import NODATA
+from georoads.levels import NODATA
 
 WEIGHT = 64
 """Sum of the weights along one axis; in the plane their product sums to WEIGHT²."""

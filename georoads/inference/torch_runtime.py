@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from georoads.allocator import keep_freed_memory
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
 from georoads.inference.runtime import GPU_BATCH, cpu_batch
-from georoads.jobs.allocator import keep_freed_memory
 from georoads.model.checkpoint import Checkpoint, load_network
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from georoads.errors import CheckpointError, GeoroadsError
-from georoads.jobs.atomic import printable
-from georoads.jobs.settings import with_values
 from georoads.model.config import ModelConfig
+from georoads.settings import with_values
+from georoads.text import printable
 
 CARD_VERSION = 1
 MAX_CARD_BYTES = 16_000_000

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georoads.errors import CheckpointError
-from georoads.jobs.atomic import printable
 from georoads.model.card import ModelCard, read_card
+from georoads.text import printable
 
 if TYPE_CHECKING:
     import torch

@@ -26,11 +26,6 @@ class Each(Protocol):
     def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterable[Answer]: ...
 
 
-NODATA = 255
-FULL = 254
-"""The level of p = 1."""
-
-
 class NodeKind(IntEnum):
     """What a node is: where roads meet, where one ends, where a ring was opened, where the scene ends."""
 

@@ -6,22 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Points
-from georoads.network.anchors import edge_anchors
-from georoads.network.attributes import confidences, geodesic_lengths_m, widths
-from georoads.network.border import drop_along_nodata
-from georoads.network.clean import clean
-from georoads.network.faint import join_over_faint_road
-from georoads.network.graph import Graph
-from georoads.network.mask import read_runs, without_holes, without_specks
-from georoads.network.median import without_medians
+from georoads.levels import FULL
+from georoads.network.graph.bridge_faint import join_over_faint_road
+from georoads.network.graph.clean import clean
+from georoads.network.graph.graph import Graph
+from georoads.network.graph.nodata_rim import drop_along_nodata
+from georoads.network.graph.trace import traced
+from georoads.network.lines.attributes import confidences, geodesic_lengths_m, widths
+from georoads.network.lines.smooth import smooth_lines
+from georoads.network.lines.straighten import settle
+from georoads.network.mask.anchors import edge_anchors
+from georoads.network.mask.median import without_medians
+from georoads.network.mask.road_mask import read_runs, without_holes, without_specks
+from georoads.network.mask.runs import RunMask
 from georoads.network.params import VectorizeParams
-from georoads.network.runs import RunMask
-from georoads.network.settle import settle
-from georoads.network.skeleton import read_levels
-from georoads.network.smooth import smooth_lines
-from georoads.network.thin import skeleton_of
-from georoads.network.trace import traced
-from georoads.network.types import FULL, Each, NodeKind, ReadProbability, RoadNetwork
+from georoads.network.skeleton.skeleton import read_levels
+from georoads.network.skeleton.thin import skeleton_of
+from georoads.network.types import Each, NodeKind, ReadProbability, RoadNetwork
 
 BLOCK_PX = 1024
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from georoads.errors import LayerError
 from georoads.grid import Grid, Points, Window, parse_crs
-from georoads.jobs.atomic import printable
-from georoads.output.door import POLYGONS, read_features
+from georoads.output.vector_files import POLYGONS, read_features
+from georoads.text import printable
 
 _BOUNDS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
 _STEPS = 64

@@ -20,7 +20,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.attributes import geodesic_lengths_m
+from georoads.network.lines.attributes import geodesic_lengths_m
 from georoads.network.types import NodeKind, RoadNetwork
 
 _JOINED = 1e-9

@@ -11,11 +11,11 @@ import shapely
 
 from georoads.errors import LayerError
 from georoads.grid import parse_crs
-from georoads.jobs.atomic import printable
 from georoads.output.geopackage import GEOMETRY_COLUMN
 from georoads.output.plain_path import plain_path
 from georoads.output.provenance import Provenance
 from georoads.output.table import Table
+from georoads.text import printable
 
 
 def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenance, *, append: bool) -> None:

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.jobs.atomic import check_output, printable, replace_when_complete
+from georoads.files.atomic import check_output, replace_when_complete
 from georoads.output.dictionary import Field, Layer
 from georoads.output.drivers import gdal_errors, write_with_gdal
 from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
 from georoads.output.provenance import Provenance
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, qml_root, qml_text
 from georoads.output.table import Table
+from georoads.text import printable
 
 _KIND_CONSTRAINT = "georoads_error_kind"
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from georoads.errors import LayerError
-from georoads.jobs.atomic import printable
+from georoads.text import printable
 
 WRITTEN = {
     ".gpkg": "GPKG",

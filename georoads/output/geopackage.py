@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georoads.errors import LayerError
-from georoads.jobs.atomic import printable
 from georoads.output.dictionary import CONFIDENCE_CONSTRAINT, Layer
 from georoads.output.provenance import Provenance
+from georoads.text import printable
 
 GEOMETRY_COLUMN = "geom"
 

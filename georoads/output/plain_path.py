@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from georoads.errors import LayerError
-from georoads.jobs.atomic import is_utf8, printable
+from georoads.text import is_utf8, printable
 
 _ODD = re.compile(r"[;!\\\x00-\x1f]|\?$")
 

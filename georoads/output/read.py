@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import LayerError
 from georoads.network.types import RoadNetwork
-from georoads.output.door import LINES, Features, read_features
+from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import width_fields, widths_of
 
 _ORDER = "road_id"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from georoads.errors import LayerError
+from georoads.files.atomic import check_output, replace_when_complete
 from georoads.grid import parse_crs
-from georoads.jobs.atomic import check_output, printable, replace_when_complete
 from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
@@ -32,6 +32,7 @@ from georoads.output.postgis import Existing, check_database, epsg_of, write_dat
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.table import Table, node_table, road_table
+from georoads.text import printable
 
 _WGS84 = "EPSG:4326"
 

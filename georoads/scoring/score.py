@@ -8,11 +8,11 @@ from typing import Any
 from georoads.output.read import RoadLines
 from georoads.scoring.apls import Apls, apls
 from georoads.scoring.buffered import match
-from georoads.scoring.feel import Feel, feel
 from georoads.scoring.nodes import NodeScore, match_nodes
 from georoads.scoring.params import ScoreParams as ScoreParams
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.segments import local_crs, to_segments
+from georoads.scoring.tidiness import Feel, feel
 from georoads.scoring.topo import Topo, topo
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from georoads.jobs.atomic import printable
 from georoads.scoring.apls import Direction
 from georoads.scoring.score import Score
+from georoads.text import printable
 
 _Row = tuple[str, str, str]
 

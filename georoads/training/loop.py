@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from georoads.allocator import keep_freed_memory
 from georoads.data.dataset import Sample, open_dataset
 from georoads.data.pictures import without_broken
 from georoads.data.split import Split, split_dataset
@@ -24,14 +25,13 @@ from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import count_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
 from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
-from georoads.jobs.allocator import keep_freed_memory
-from georoads.jobs.progress import Progress, silent
+from georoads.levels import FULL
 from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import input_normalization
 from georoads.model.encoders import load_encoder_weights, load_strictly
-from georoads.network.types import FULL
+from georoads.progress import Progress, silent
 from georoads.training.board import write_to_board
 from georoads.training.card import training_card
 from georoads.training.environment import note_sitting

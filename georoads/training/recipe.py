@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from georoads.data.chip import ChipParams
 from georoads.errors import GeoroadsError
-from georoads.jobs.settings import with_values
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.config import ModelConfig
+from georoads.settings import with_values
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image
 from georoads.evaluation.evaluate import predict_sample
 from georoads.inference.runtime import Runtime
+from georoads.levels import FULL
 from georoads.model.card import ModelCard
-from georoads.network.types import FULL
 
 
 def draw_samples(samples: Sequence[Sample], card: ModelCard, runtime: Runtime, folder: Path) -> None:

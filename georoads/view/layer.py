@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from georoads.errors import LayerError
 from georoads.grid import Points
-from georoads.jobs.atomic import printable
-from georoads.output.door import LINES, Features, read_features
 from georoads.output.errors_layer import LOOK, ErrorKind
 from georoads.output.style import CLASSES
+from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import widths_of
+from georoads.text import printable
 from georoads.view.plane import Bounds, Plane, box_of, plane_around
 
 MAX_POINTS = 10_000_000

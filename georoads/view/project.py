@@ -17,14 +17,15 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 import numpy as np
 
 from georoads.errors import GeoroadsError
+from georoads.files.atomic import check_output, replace_when_complete
 from georoads.grid import parse_crs, to_wgs84
-from georoads.jobs.atomic import check_output, printable, replace_when_complete
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
 from georoads.scene.index import scene_files
 from georoads.scene.native import HIGH, LOW
 from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.text import printable
 from georoads.view.embedded import embedded_style, nodes_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.plane import Bounds, box_of, outline, widened

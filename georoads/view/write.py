@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from georoads.errors import GeoroadsError
-from georoads.jobs.atomic import printable
 from georoads.scene.scene import SceneParams
+from georoads.text import printable
 from georoads.view.layer import MapSize
 from georoads.view.page import write_map
 from georoads.view.preview import write_picture

@@ -22,7 +22,7 @@ from georoads.data.fetch import Answer, Opener, Patience, fetch
 from georoads.data.kaggle_client import kaggle_opener
 from georoads.data.kaggle_token import KaggleToken, find_token
 from georoads.errors import DatasetError, GeoroadsError
-from georoads.jobs.lock import only_run
+from georoads.files.lock import only_run
 
 FILES = kaggle_files(3, 2, 1, big=400_000)
 ARCHIVE = zipped(FILES)

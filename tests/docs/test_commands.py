@@ -18,13 +18,13 @@ from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import EvaluateParams
 from georoads.inference.select import PredictParams
-from georoads.jobs.engine import EngineParams
-from georoads.jobs.settings import parse_assignments
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
 from georoads.scene.scene import SceneParams
 from georoads.scoring.params import ScoreParams
+from georoads.settings import parse_assignments
 from georoads.training.recipe import TileParams, TrainParams
+from georoads.workers.engine import EngineParams
 
 SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from georoads.evaluation.cldice import ClDiceScore, cldice_score, count_skeletons
 from georoads.evaluation.counts import count_levels, score_at
-from georoads.network.types import FULL, NODATA
+from georoads.levels import FULL, NODATA
 
 LEVEL = 127
 Mask = NDArray[np.bool_]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from georoads.evaluation.counts import count_levels, score_at
 from georoads.evaluation.relaxed import count_relaxed, relaxed_at, relaxed_breakeven, relaxed_curve
-from georoads.network.types import FULL
+from georoads.levels import FULL
 
 Maps = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 

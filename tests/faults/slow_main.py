@@ -19,7 +19,7 @@ from stub import LocalRuntime
 
 from georoads import walk
 from georoads.cli.main import main
-from georoads.inference import spool
+from georoads.inference import tile_store as spool
 from georoads.model import checkpoint
 from georoads.model.card import ModelCard
 from georoads.model.config import ModelConfig

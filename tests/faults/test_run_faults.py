@@ -17,11 +17,11 @@ from affine import Affine
 from command_line import contents, refused, typed, unchanged
 from slow_main import stub_checkpoint
 
+from georoads import resources as needs
 from georoads import walk
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import with_smaller_batches
 from georoads.inference.select import PredictParams
-from georoads.jobs import needs
 from georoads.model import checkpoint
 from georoads.output.read import read_roads
 from georoads.scene.scene import SceneParams
@@ -206,7 +206,7 @@ def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """An output whose run was stopped; the stub stands for the model in this process too."""
     from slow_main import SlowRuntime
 
-    from georoads.inference import spool
+    from georoads.inference import tile_store as spool
 
     monkeypatch.setattr(spool, "COMMIT_S", 0.0)
     monkeypatch.setattr(checkpoint, "find_checkpoint", stub_checkpoint)

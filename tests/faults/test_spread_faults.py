@@ -24,8 +24,8 @@ from drawn_model import draw_model
 from ray_nodes import ROOT, Nodes, can_play_hosts, marked, nodes, running
 
 from georoads.errors import GeoroadsError
-from georoads.jobs import ray_access
 from georoads.output.read import read_roads
+from georoads.workers import ray_access
 
 HOSTS = can_play_hosts()
 NEEDED = [name for name in ("ray", "openvino", "onnx") if find_spec(name) is None]

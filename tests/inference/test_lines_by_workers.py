@@ -15,10 +15,10 @@ from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.inference import raster as rasters
 from georoads.inference.raster import ProbabilityRaster, write_raster
-from georoads.jobs import each as by_crew
-from georoads.jobs.each import CrewEach, Work
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
+from georoads.workers import pool_map as by_crew
+from georoads.workers.pool_map import CrewEach, Work
 
 SIDE, BLOCK = 256, 32
 

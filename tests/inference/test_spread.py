@@ -16,12 +16,12 @@ from in_process import InProcessEngine
 from stub import LocalRuntime
 
 from georoads.errors import CheckpointError, GeoroadsError, SceneError
-from georoads.inference import spread
+from georoads.inference import remote as spread
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import predict_raster
+from georoads.inference.remote import open_spread
 from georoads.inference.select import PredictParams
-from georoads.inference.spread import open_spread
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig

@@ -26,12 +26,12 @@ from georoads.errors import SceneError
 from georoads.inference import batches
 from georoads.inference import predict as stages
 from georoads.inference.batches import RUN
-from georoads.inference.belt import Belt, StoppedError
+from georoads.inference.handoff import Belt, StoppedError
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.select import PredictParams
-from georoads.inference.spool import Spool
+from georoads.inference.tile_store import Spool
 from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
@@ -201,7 +201,7 @@ from pathlib import Path
 sys.path.append({folder!r})
 from stub import LocalRuntime
 from test_stages import run
-from georoads.inference import spool
+from georoads.inference import tile_store as spool
 from georoads.scene.scene import open_scene
 
 spool.COMMIT_S = 0.0

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Grid
-from georoads.network.anchors import edge_anchors
+from georoads.network.mask.anchors import edge_anchors
+from georoads.network.mask.runs import Pixels, RunMask
 from georoads.network.params import VectorizeParams
-from georoads.network.runs import Pixels, RunMask
 from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.graph import MCP_Geometric
 
-from georoads.network.cheapest import cheapest_way
+from georoads.network.graph.cheapest_path import cheapest_way
 
 
 def drawn(*rows: str) -> tuple[NDArray[np.float32], tuple[int, int], NDArray[np.bool_]]:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from network_drawings import RAW, anchors_of, bar, drawn, network_of
 
-from georoads.network.bridge import bridge_gaps
-from georoads.network.clean import clean, drop_islands, merge_junctions, prune_spurs
-from georoads.network.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.graph.bridge import bridge_gaps
+from georoads.network.graph.clean import clean, drop_islands, merge_junctions, prune_spurs
+from georoads.network.graph.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.graph.trace import trace
+from georoads.network.lines.straighten import settle
 from georoads.network.params import VectorizeParams
-from georoads.network.settle import settle
-from georoads.network.thin import thin
-from georoads.network.trace import trace
+from georoads.network.skeleton.thin import thin
 from georoads.network.types import NodeKind
 
 ONE_METRE = (1.0, 1.0)

@@ -11,7 +11,7 @@ from network_drawings import drawn, picture
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network.mask import read_runs, road_mask
+from georoads.network.mask.road_mask import read_runs, road_mask
 
 
 def levels(text: str) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from network_drawings import drawn
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.network.runs import RunCollector, RunMask, blocks, shifted
+from georoads.network.mask.runs import RunCollector, RunMask, blocks, shifted
 
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 40)))
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from network_drawings import bar
 from numpy.typing import NDArray
 
-from georoads.network.smooth import crosses_itself, simplify, smooth, smooth_lines
-from georoads.network.thin import thin
-from georoads.network.trace import trace
+from georoads.network.graph.trace import trace
+from georoads.network.lines.smooth import crosses_itself, simplify, smooth, smooth_lines
+from georoads.network.skeleton.thin import thin
 
 
 def circle(radius: float, points: int) -> NDArray[np.float64]:

@@ -11,12 +11,12 @@ from network_drawings import anchors_of, bar, drawn, euler_number, picture
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network import thin as thinning
-from georoads.network.anchors import EDGE_PX, near_edge
-from georoads.network.neighbours import ERODE_FIRST, ERODE_SECOND, SIMPLE
-from georoads.network.runs import RunMask
-from georoads.network.skeleton import Skeleton
-from georoads.network.thin import skeleton_of, thin
+from georoads.network.mask.anchors import EDGE_PX, near_edge
+from georoads.network.mask.runs import RunMask
+from georoads.network.skeleton import thin as thinning
+from georoads.network.skeleton.neighbours import ERODE_FIRST, ERODE_SECOND, SIMPLE
+from georoads.network.skeleton.skeleton import Skeleton
+from georoads.network.skeleton.thin import skeleton_of, thin
 
 DRAWN = [
     ("point", "... .#. ...", "... .#. ..."),

@@ -11,11 +11,11 @@ from network_drawings import bar, drawn, euler_number
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network.graph import Graph
-from georoads.network.measure import chord_widths, distances, radii
-from georoads.network.runs import RunMask
-from georoads.network.thin import skeleton_of, thin
-from georoads.network.trace import trace, traced
+from georoads.network.graph.graph import Graph
+from georoads.network.graph.trace import trace, traced
+from georoads.network.mask.measure import chord_widths, distances, radii
+from georoads.network.mask.runs import RunMask
+from georoads.network.skeleton.thin import skeleton_of, thin
 
 ROOT2 = float(np.sqrt(2))
 

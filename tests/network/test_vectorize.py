@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Window
-from georoads.jobs.threads import Threads
-from georoads.network import thin
-from georoads.network.attributes import confidences, widths
+from georoads.network.lines.attributes import confidences, widths
 from georoads.network.params import VectorizeParams
+from georoads.network.skeleton import thin
 from georoads.network.types import Each, NodeKind, RoadNetwork
 from georoads.network.vectorize import trace_network
+from georoads.workers.threads import Threads
 
 ROADS = Path(__file__).resolve().parents[3] / "shared" / "data" / "deepglobe" / "train"
 

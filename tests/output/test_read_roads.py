@@ -13,7 +13,7 @@ import shapely
 
 from georoads.errors import LayerError
 from georoads.grid import parse_crs
-from georoads.output import door
+from georoads.output import vector_files as door
 from georoads.output.read import RoadLines, read_roads
 
 UTM = "EPSG:32632"

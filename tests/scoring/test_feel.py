@@ -11,11 +11,11 @@ from drawn_layers import LOCAL, graph, moved, random_town, roads
 
 from georoads.output.read import RoadLines
 from georoads.scoring.doubled import _doubled, _short_pieces, doubled_m
-from georoads.scoring.feel import Feel, dangles, feel, jitter_m, sharp_bends
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.score import score
 from georoads.scoring.segments import to_segments
+from georoads.scoring.tidiness import Feel, dangles, feel, jitter_m, sharp_bends
 
 LINE = [(0, 0), (100, 0)]
 
@@ -113,7 +113,7 @@ def test_sharp_bends() -> None:
 
 @pytest.mark.parametrize("chunk", [50, 200_000])
 def test_jitter_is_that_of_all_samples(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("georoads.scoring.feel._CHUNK", chunk)
+    monkeypatch.setattr("georoads.scoring.tidiness._CHUNK", chunk)
     ours, truth = road_graph(random_town(70), LOCAL), to_segments(random_town(71), LOCAL)
     squares = metres = 0.0
     for start, end in zip(ours.pieces.start, ours.pieces.end, strict=True):
@@ -173,7 +173,7 @@ def test_direction_density_crs_and_chunks_do_not_count(monkeypatch: pytest.Monke
             rough = 0.05 if name in ("doubled_m_per_km", "jitter_m") else 2e-3
             assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rough), name
     assert score(dense, reference).feel.vertices_per_km > 3 * expected.vertices_per_km
-    monkeypatch.setattr("georoads.scoring.feel._CHUNK", 5)
+    monkeypatch.setattr("georoads.scoring.tidiness._CHUNK", 5)
     chunked = score(town, reference).feel
     for name in same:
         assert np.isclose(getattr(chunked, name), getattr(expected, name), rtol=1e-9)

@@ -1,0 +1,156 @@
+"""Files that are complete or absent: written beside their place, checked, then moved there at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from georoads.errors import GeoroadsError
+from georoads.text import is_utf8, printable
+
+DISK_FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
+"""Error numbers of a disk that takes no more."""
+_COMPANIONS = ("", "-journal", "-wal", "-shm", ".aux.xml")
+"""What SQLite and GDAL may leave beside the file that they write."""
+
+
+def check_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse an output before any work is done for it.
+
+    Args:
+        path: where the output shall go.
+        overwrite: True when an existing file may be replaced.
+        inputs: files that the work reads; the output must not be one of them.
+
+    Raises:
+        GeoroadsError: the folder is missing or cannot be written to, the path is a folder or another thing
+            that is no file, the file exists, it is one of the inputs, or its name is not UTF-8.
+    """
+    shown = printable(path)
+    if shown != str(path) and not is_utf8(path):
+        raise GeoroadsError(f"{shown} is not a name in UTF-8", "choose another name for the output")
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise GeoroadsError(f"{shown}: the folder {printable(folder)} does not exist", "create it first")
+    if target.is_dir():
+        raise GeoroadsError(f"{shown} is a folder", "give the output a file name")
+    if target.exists() and not target.is_file():
+        raise GeoroadsError(f"{shown} is not a regular file", "give the output another name")
+    for source in inputs:
+        if target.exists() and Path(source).exists() and target.samefile(source):
+            raise GeoroadsError(f"{shown} is an input and the output", "give the output another name")
+    if target.exists() and not overwrite:
+        raise GeoroadsError(f"{shown} exists", "--overwrite replaces it; or choose another name")
+    _check_writable(target.resolve().parent, shown)
+
+
+@contextmanager
+def replace_when_complete(
+    target: str | Path, *, overwrite: bool = False, verify: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
+    """Write a file so that it appears whole or not at all.
+
+    Yields a path in the same folder, with the same suffix, where nothing lies yet: write the file there and
+    close it. When the block ends well, the file is verified, flushed to the disk and moved to ``target``;
+    when it does not, it is removed and ``target`` stays as it was. A symbolic link is followed.
+
+    Args:
+        target: the final path.
+        overwrite: True when an existing file may be replaced.
+        verify: called with the closed file; raises when it is not what it should be.
+
+    Raises:
+        GeoroadsError: as ``check_output``; the disk is full; the target is held by another program.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replace_when_complete(Path(folder) / "a.txt") as part:
+        ...         _ = part.write_text("whole")
+        ...     (Path(folder) / "a.txt").read_text()
+        'whole'
+    """
+    check_output(target, overwrite=overwrite)
+    final = Path(target).resolve()
+    part = final.with_name(f"{_part_stem(final)}-{secrets.token_hex(4)}.part{final.suffix}")
+    try:
+        yield part
+        if verify is not None:
+            verify(part)
+        _flush(part)
+        _publish(part, final, overwrite=overwrite)
+    except OSError as e:
+        if e.errno not in DISK_FULL:
+            raise
+        raise GeoroadsError(f"{printable(target)} cannot be written: {e.strerror}", "free some space") from e
+    finally:
+        remove_with_companions(part)
+
+
+def remove_stale_parts(target: Path) -> None:
+    """Remove what runs that were killed while they wrote ``target`` have left beside it.
+
+    Only for who holds the lock of the target: another run may be writing it.
+    """
+    final = target.resolve()
+    for part in final.parent.glob(f"{_part_stem(final)}-*.part*"):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _part_stem(final: Path) -> str:
+    # A name of 255 bytes leaves no room for more, and GDAL stumbles over some signs of a name.
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", final.stem[:40])
+    return f".{plain}.{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
+
+
+def remove_with_companions(path: Path) -> None:
+    """Remove a file and what SQLite or GDAL left beside it; silent where there is nothing."""
+    for suffix in _COMPANIONS:
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + suffix).unlink()
+
+
+def _check_writable(folder: Path, shown: str) -> None:
+    # Asking for permissions misleads (root, Windows, network drives): try it.
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".georoads-"):
+            pass
+    except OSError as e:
+        raise GeoroadsError(
+            f"{shown}: the folder {printable(folder)} cannot be written to ({e.strerror})",
+            "choose another folder, or change its permissions",
+        ) from e
+
+
+def _flush(part: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(part: Path, final: Path, *, overwrite: bool) -> None:
+    if final.exists() and not overwrite:  # another run was faster
+        raise GeoroadsError(f"{printable(final)} exists", "--overwrite replaces it; or choose another name")
+    try:
+        part.replace(final)
+    except PermissionError as e:  # Windows, when a program has the target open
+        raise GeoroadsError(
+            f"{printable(final)} cannot be replaced ({e.strerror})", "close the program that has it open"
+        ) from e
+    if os.name == "posix":
+        # The new name itself must reach the disk; Windows cannot open folders and does so by itself.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(final.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,92 @@
+"""One run at a time at one place: a lock that the kernel gives back when its owner dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from georoads.errors import GeoroadsError
+from georoads.text import printable
+
+_FAR = 1 << 30
+"""Windows locks bytes against reading too: the byte that is locked lies far behind the owner's name."""
+
+
+@contextmanager
+def only_run(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; it is removed afterwards.
+
+    The file holds the owner's process and host. A lock of a process that died is taken over, since the
+    kernel lets go of it. On file systems that know no locks (some network drives) the block runs unlocked.
+
+    Args:
+        path: of the lock file; its folder exists.
+        what: what the owner works on, for the message.
+
+    Raises:
+        GeoroadsError: another process holds the lock.
+    """
+    descriptor = _acquire(path, what)
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":  # while we hold it, so that nobody locks a file that has no name
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, what: str) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not _lock(descriptor):
+                owner = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+                raise GeoroadsError(
+                    f"{what} is being worked on by {owner}", f"wait for it, or stop it ({printable(path)})"
+                )
+            # Its last owner may have removed the name between our opening and our locking.
+            if _names(path, descriptor):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(descriptor: int) -> bool:
+    """True when locked, or when this file system has no locks; False when another process holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, _FAR, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return False
+    except OSError:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+    return True

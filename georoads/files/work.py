@@ -1,0 +1,62 @@
+"""The folder of unfinished work beside an output: one run at a time, gone on with or thrown away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from georoads.errors import GeoroadsError
+from georoads.files.atomic import DISK_FULL, remove_stale_parts
+from georoads.files.lock import only_run
+from georoads.text import printable
+
+LEDGER = "ledger.jsonl"
+"""Name of the ledger in the folder (see ``jobs.ledger``)."""
+
+
+@contextmanager
+def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
+    """``OUTPUT.work``, for the work that an output takes; removed when the block ends well, else kept.
+
+    Args:
+        output: the file that is being made; its folder exists.
+        resume: True goes on with what a stopped run has left, False throws it away; None does neither where
+            finished parts of the work would be lost.
+
+    Raises:
+        GeoroadsError: another run makes this output; unfinished work is there and ``resume`` is None; the
+            disk is full.
+    """
+    shown = printable(output)
+    folder = output.with_name(output.name + ".work")
+    with only_run(output.with_name(f".{output.name}.lock"), shown):
+        remove_stale_parts(output)
+        if folder.exists() and not resume:
+            if resume is None and _holds_work(folder):
+                raise GeoroadsError(
+                    f"{printable(folder)} holds the work of a run that was stopped",
+                    "--resume goes on with it, --restart throws it away",
+                )
+            shutil.rmtree(folder)
+        try:
+            folder.mkdir(exist_ok=True)
+            yield folder
+        except OSError as e:
+            if e.errno not in DISK_FULL:
+                raise
+            raise GeoroadsError(
+                f"{shown} cannot be made: {e.strerror}",
+                "free some space, then --resume goes on where it was",
+            ) from e
+        shutil.rmtree(folder)
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether its ledger names a finished part: its first line only says what the work is."""
+    try:
+        with (folder / LEDGER).open("rb") as ledger:
+            return sum(1 for _ in zip(range(2), ledger, strict=False)) == 2
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,136 @@
+"""Finished tiles on disk, checksummed, so that a killed prediction goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.files.ledger import Ledger, open_ledger
+
+COMMIT_S = 2.0
+"""Seconds of work that a crash may cost: so long finished tiles may wait to be noted in the ledger."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tiles that go through the network together.
+
+    Attributes:
+        tiles: their indices.
+        empty: tiles without a valid pixel, which were passed over on the way to them.
+    """
+
+    tiles: tuple[int, ...]
+    empty: tuple[int, ...] = ()
+
+
+class Spool:
+    """Fixed slots of tile x tile uint8 in one raw file, and the ledger of the batches in it.
+
+    The ledger names a batch only when its tiles are on the disk; both are flushed every COMMIT_S seconds,
+    and on leaving, also by an error. Tiles are read from the file, never mapped: memory does not grow.
+
+    Attributes:
+        done: tiles that are finished, with or without valid pixels.
+        empty: those of them without.
+        damaged: batches whose tiles are not what the ledger states; to be done again, just so.
+    """
+
+    def __init__(self, folder: Path, tiles: int, tile_px: int, header: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._tile_px = tile_px
+        self._tiles = tiles
+        self._ledger: Ledger = open_ledger(folder / "ledger.jsonl", header | {"spool": 3})
+        raw = folder / "tiles.raw"
+        self._file: IO[bytes] = raw.open("r+b" if raw.exists() else "w+b", buffering=0)
+        self._file.truncate(tiles * tile_px * tile_px)
+        self.done: set[int] = set()
+        self.empty: set[int] = set()
+        self._waiting: list[dict[str, Any]] = []
+        self._committed = -COMMIT_S
+        self.damaged = self._take(record for line in self._ledger.records for record in line["batches"])
+
+    def _take(self, records: Iterable[dict[str, Any]]) -> list[Batch]:
+        """Count as done what has the checksum that the ledger states last; the batches that have not."""
+        batches: dict[Batch, list[int]] = {}
+        for record in records:
+            batch = Batch(tuple(tile for tile, _ in record["tiles"]), tuple(record["empty"]))
+            batches[batch] = [crc for _, crc in record["tiles"]]
+        damaged = []
+        for batch, crcs in batches.items():
+            if [zlib.crc32(self.tile(t).data) for t in batch.tiles] == crcs:
+                self._count(batch)
+            else:
+                damaged.append(batch)
+        return damaged
+
+    def _count(self, batch: Batch) -> None:
+        self.done.update(batch.tiles, batch.empty)
+        self.empty.update(batch.empty)
+
+    def tile(self, index: int) -> NDArray[np.uint8]:
+        """(tile, tile) uint8 levels of a finished tile that is not empty."""
+        out = np.empty((self._tile_px, self._tile_px), dtype=np.uint8)
+        self._file.seek(index * self._tile_px**2)
+        _all(self._file.readinto, out)  # type: ignore[attr-defined]
+        return out
+
+    @property
+    def missing(self) -> list[int]:
+        """Tiles that no batch of the ledger holds, ascending."""
+        named = self.done.union(*((*b.tiles, *b.empty) for b in self.damaged))
+        return [t for t in range(self._tiles) if t not in named]
+
+    def put(self, batch: Batch, levels: Sequence[NDArray[np.uint8]]) -> None:
+        """Keep a finished batch.
+
+        Args:
+            levels: (tile, tile) uint8 of each of ``batch.tiles``.
+        """
+        for tile, level in zip(batch.tiles, levels, strict=True):
+            self._file.seek(tile * self._tile_px**2)
+            _all(self._file.write, level)
+        crcs = [[tile, zlib.crc32(level.data)] for tile, level in zip(batch.tiles, levels, strict=True)]
+        self._waiting.append({"tiles": crcs, "empty": batch.empty})
+        self._count(batch)
+        if time.monotonic() - self._committed >= COMMIT_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Flush the tiles to the disk, then note them."""
+        if self._waiting:
+            os.fsync(self._file.fileno())
+            self._ledger.append({"batches": self._waiting})
+            self._waiting = []
+        self._committed = time.monotonic()
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.commit()
+        finally:
+            self._file.close()
+            self._ledger.__exit__(kind, error, trace)
+
+
+def _all(move: Any, array: NDArray[np.uint8]) -> None:
+    """Read or write a whole array by calls that may each move a part of it only."""
+    left = array.data.cast("B")
+    while left:
+        moved = move(left)
+        if not moved:
+            raise OSError(f"{len(left)} bytes of the spool are missing")
+        left = left[moved:]

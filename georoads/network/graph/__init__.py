@@ -1,0 +1,1 @@
+"""Skeleton to road graph: tracing, bridging, cleaning."""

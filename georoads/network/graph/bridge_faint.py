@@ -1,0 +1,349 @@
+"""Gaps where the road is faint: joined along the way on which the network still sees most of it.
+
+Under trees, in shadow, on bare earth p falls below the threshold but not to nothing, and the road may bend
+there. From each dead end the least-cost path over p is followed ahead to the first line that it meets.
+
+1. Only what lies ahead of the end, within REACH_DEG of its direction and within reach, is walked; and no
+   pixel of the road that ends there, so that no line turns back into itself.
+2. The path stops where it enters another road: within half that road's width of its line.
+3. It is taken for road when the mean of p on it, where it is outside the mask, is at least ``least_p`` and it
+   is not much longer than straight.
+4. Of paths that come near each other the shorter one is taken; the other end looks again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+
+from georoads.grid import Points, Window
+from georoads.levels import FULL, NODATA
+from georoads.network.compiled import compiled
+from georoads.network.graph.bridge import LEAD_PX, divided
+from georoads.network.graph.cheapest_path import cheapest_way
+from georoads.network.graph.graph import Graph, dissolve, lead_points
+from georoads.network.lines.attributes import widths
+from georoads.network.types import Each
+
+ReadWindow = Callable[[Window], NDArray[np.uint8]]
+
+REACH_DEG = 60.0
+"""How far to either side of its direction a dead end looks."""
+
+LONGEST_DETOUR = 1.4
+"""A path that is longer than this many times the straight gap wanders."""
+
+BASE_COST = 0.02
+"""Added to p: what a pixel without any road costs is 1 / BASE_COST."""
+
+BLUR_PX = 2.5
+"""p is blurred by this before it is walked on: so a path keeps to the middle of a faint road, instead of
+cutting its bends along the inner side."""
+
+BLUR_REACH_PX = 10
+"""Beyond four standard deviations the blur is cut off."""
+
+NEAR_PX = 2.0
+"""Lines reach at least this far to their sides."""
+
+APART_PX = 6.0
+"""Paths that come nearer to each other than this are one road, seen from two ends."""
+
+ROUNDS = 3
+
+P_OF = np.append(np.arange(FULL + 1) / FULL, 0.0).astype(np.float32)
+"""p of each level; of nodata 0."""
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A way from a dead end to another line.
+
+    Attributes:
+        tip: row of the node that is the dead end.
+        target: row of the point (of ``xy``) that it leads to.
+        xy: (K, 2) float64 pixel coordinates from the tip to the target, both included.
+        level: (K,) uint8.
+    """
+
+    tip: int
+    target: int
+    xy: Points
+    level: NDArray[np.uint8]
+
+    @property
+    def length(self) -> float:
+        return float(np.hypot(*np.diff(self.xy, axis=0).T).sum())
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What dead ends look at.
+
+    Attributes:
+        read, shape, reach_px, levels: of ``join_over_faint_road``.
+        graph: whose dead ends they are.
+        edge_of: (P,) int64, the edge of each of the graph's points.
+        side_of: (P,) float64, pixels from there to the side of its road.
+        lead: (E, 2, 2) float64, for both ends of an edge the point that its direction is taken from.
+        tree: the points by their place.
+    """
+
+    read: ReadWindow
+    shape: tuple[int, int]
+    reach_px: float
+    levels: tuple[int, int]
+    graph: Graph
+    edge_of: NDArray[np.int64]
+    side_of: NDArray[np.float64]
+    lead: Points
+    tree: cKDTree
+
+
+def join_over_faint_road(
+    graph: Graph,
+    read: ReadWindow,
+    shape: tuple[int, int],
+    reach_px: float,
+    levels: tuple[int, int],
+    *,
+    each: Each = map,
+) -> Graph:
+    """Join dead ends to what the faint road ahead of them leads to; see the module.
+
+    Args:
+        graph: paths of pixels.
+        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
+        shape: of the raster.
+        reach_px: length of the longest gap; 0 joins none.
+        levels: round(254 p) from which a pixel is road, and of the mean along a gap that is joined.
+        each: does the dead ends.
+
+    Returns:
+        The graph with the paths as edges without width; their length in ``bridged_px``.
+    """
+    if reach_px <= 0:
+        return graph
+    waiting = np.arange(graph.n_nodes)
+    for _ in range(ROUNDS):
+        if not graph.n_edges:
+            break
+        edge_of = np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets))
+        side_of = np.maximum(widths(graph.width, graph.offsets)[0] / 2, NEAR_PX)[edge_of]
+        lead = lead_points(graph, LEAD_PX)
+        ground = _Ground(read, shape, reach_px, levels, graph, edge_of, side_of, lead, cKDTree(graph.xy))
+        paths = each(partial(_path_from, ground), _dead_ends(graph, waiting))
+        taken, left = _apart([path for path in paths if path is not None])
+        if not taken:
+            break
+        tips = graph.node_xy[[p.tip for p in left]]
+        graph = _with_paths(graph, taken)
+        waiting = _at(graph, tips)
+    return graph
+
+
+def _dead_ends(graph: Graph, nodes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Those among the nodes: their edge, and which of its ends they are."""
+    wanted = np.zeros(graph.n_nodes, np.bool_)
+    wanted[nodes] = True
+    wanted &= (graph.degree() == 1) & ~graph.at_edge
+    return [(edge, side) for edge, side in np.argwhere(wanted[graph.edge_nodes]).tolist()]
+
+
+def _at(graph: Graph, xy: Points) -> NDArray[np.int64]:
+    """The nodes that lie exactly there."""
+    if not len(xy) or not graph.n_nodes:
+        return np.zeros(0, np.int64)
+    distance, node = cKDTree(graph.node_xy).query(xy)
+    return np.asarray(node[distance == 0], dtype=np.int64)
+
+
+def _path_from(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
+    """The way that a dead end finds."""
+    graph, reach_px = ground.graph, ground.reach_px
+    node = int(graph.edge_nodes[dead_end])
+    tip = graph.node_xy[node]
+    around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
+    near = np.array(sorted(around), dtype=np.int64)
+    mine = ground.edge_of[near] == dead_end[0]
+    if mine.all():
+        return None
+    others = near[~mine]
+    box = _window(tip, reach_px, ground.shape)
+    level = ground.read(box)
+    open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
+    _close(open_ground, graph.xy[near[mine]], tip, box)
+    target = _targets(graph.xy[others], ground.side_of[others], box) & open_ground
+    way = _cheapest(level, open_ground, target, tip, box)
+    if way is None or not _seen(level[way[:, 0], way[:, 1]], *ground.levels):
+        return None
+    xy = way[:, ::-1] + (box.col + 0.5, box.row + 0.5)
+    last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
+    path = _Path(
+        node,
+        last,
+        np.vstack((tip, xy[1:], graph.xy[last])),
+        np.append(level[way[:, 0], way[:, 1]], graph.level[last]),
+    )
+    straight = float(np.hypot(*(graph.xy[last] - tip)))
+    return path if path.length <= min(reach_px, LONGEST_DETOUR * straight + NEAR_PX) else None
+
+
+def _seen(level: NDArray[np.uint8], road: int, least: int) -> bool:
+    """Whether a path shows enough road where it is outside the mask."""
+    gap = level[level < road]
+    return not len(gap) or bool(gap.mean() >= least)
+
+
+def _window(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
+    """The square around a tip, cut at the raster's edge."""
+    half = int(np.ceil(reach_px)) + 1
+    around = Window(int(tip[1]) - half, int(tip[0]) - half, 2 * half + 1, 2 * half + 1)
+    return around.intersect(Window(0, 0, *shape))
+
+
+def _ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
+    """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it."""
+    found = np.zeros((box.height, box.width), np.bool_)
+    across, down = direction / max(float(np.hypot(*direction)), 1e-9)
+    _mark_ahead(found, (tip[0] - box.col - 0.5, tip[1] - box.row - 0.5), (across, down), reach_px)
+    return found
+
+
+@compiled
+def _mark_ahead(
+    found: NDArray[np.bool_], tip: tuple[float, float], direction: tuple[float, float], reach_px: float
+) -> None:
+    """Set the pixels ahead of a tip, which is given in columns and rows, along a unit vector."""
+    least = np.cos(np.radians(REACH_DEG))
+    for row in range(found.shape[0]):
+        for col in range(found.shape[1]):
+            x, y = col - tip[0], row - tip[1]
+            away = np.sqrt(x * x + y * y)
+            # Beside the tip itself directions mean little.
+            ahead = x * direction[0] + y * direction[1] >= least * away - NEAR_PX
+            found[row, col] = ahead and away <= reach_px
+
+
+def _close(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
+    """Take the tip's own line out of the ground that may be walked, but for the tip."""
+    rows, cols = _pixels(points, box)
+    here = int(tip[1]) - box.row, int(tip[0]) - box.col
+    for row in (-1, 0, 1):
+        for col in (-1, 0, 1):
+            r, c = rows + row, cols + col
+            inside = (r >= 0) & (c >= 0) & (r < box.height) & (c < box.width)
+            open_ground[r[inside], c[inside]] = False
+    top, left = max(0, here[0] - 2), max(0, here[1] - 2)
+    around = slice(top, here[0] + 3), slice(left, here[1] + 3)
+    open_ground[around] = True
+
+
+def _targets(points: Points, reach: NDArray[np.float64], box: Window) -> NDArray[np.bool_]:
+    """(h, w) bool: pixels within reach of the points of lines."""
+    rows, cols = _pixels(points, box)
+    found = np.zeros((box.height, box.width), np.bool_)
+    _mark(found, rows, cols, np.floor(reach).astype(np.int64))
+    return found
+
+
+@compiled
+def _mark(
+    found: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    reach: NDArray[np.int64],
+) -> None:
+    """Set the pixels in a disc around each place; places may lie outside."""
+    height, width = found.shape
+    for i in range(len(rows)):
+        for row in range(max(0, rows[i] - reach[i]), min(height, rows[i] + reach[i] + 1)):
+            for col in range(max(0, cols[i] - reach[i]), min(width, cols[i] + reach[i] + 1)):
+                if (row - rows[i]) ** 2 + (col - cols[i]) ** 2 <= reach[i] * reach[i]:
+                    found[row, col] = True
+
+
+def _pixels(points: Points, box: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of points within the window's frame; they may lie outside."""
+    return (
+        np.floor(points[:, 1]).astype(np.int64) - box.row,
+        np.floor(points[:, 0]).astype(np.int64) - box.col,
+    )
+
+
+def _cheapest(
+    level: NDArray[np.uint8],
+    open_ground: NDArray[np.bool_],
+    target: NDArray[np.bool_],
+    tip: Points,
+    box: Window,
+) -> NDArray[np.int64] | None:
+    """(K, 2) rows and columns in the window, from the tip to the cheapest target; None: it reaches none."""
+    start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
+    target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
+    if not target.any():
+        return None
+    part, wide = _bounds(open_ground, 0), _bounds(open_ground, BLUR_REACH_PX)
+    p = gaussian_filter(P_OF[level[wide.slices]], BLUR_PX, radius=BLUR_REACH_PX)
+    cost = np.where(
+        open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), np.float32(np.inf)
+    )
+    way = cheapest_way(cost, (start[0] - part.row, start[1] - part.col), target[part.slices])
+    return np.add(way, (part.row, part.col)) if len(way) else None
+
+
+def _bounds(ground: NDArray[np.bool_], margin: int) -> Window:
+    """The smallest window that holds all that is open, and a margin around it as far as there is ground."""
+    rows, cols = (np.flatnonzero(ground.any(axis=axis)) for axis in (1, 0))
+    tight = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
+    return tight.pad(margin).intersect(Window(0, 0, *ground.shape))
+
+
+def _apart(paths: list[_Path]) -> tuple[list[_Path], list[_Path]]:
+    """Paths to take, the shortest first, and those that came too near to one of them to be taken yet."""
+    taken: list[_Path] = []
+    left: list[_Path] = []
+    cells: set[tuple[int, int]] = set()
+    for path in sorted(paths, key=lambda p: (p.length, p.tip)):
+        mine = {(int(x // APART_PX), int(y // APART_PX)) for x, y in path.xy}
+        around = {(x + i, y + j) for x, y in mine for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        if around & cells:
+            left.append(path)
+        else:
+            taken.append(path)
+            cells |= mine
+    return taken, left
+
+
+def _with_paths(graph: Graph, paths: list[_Path]) -> Graph:
+    """The graph with an edge for each path; the edges that they lead to are divided there."""
+    # A dead end has one edge, and the node at its other end: back there would be a loop beside the edge.
+    root = np.full(graph.n_nodes, -1)
+    root[graph.edge_nodes.ravel()] = graph.edge_nodes[:, ::-1].ravel()
+    graph, node_of = divided(graph, np.unique([p.target for p in paths]))
+    paths = [p for p in paths if node_of[p.target] not in (p.tip, root[p.tip])]
+    if not paths:
+        return graph
+    nodes = np.array([(p.tip, node_of[p.target]) for p in paths], dtype=np.int64)
+    xy = [np.vstack((p.xy[:-1], graph.node_xy[b])) for p, (_, b) in zip(paths, nodes.tolist(), strict=True)]
+    points = np.concatenate(xy)
+    lengths = np.array([np.hypot(*np.diff(line, axis=0).T).sum() for line in xy])
+    return dissolve(
+        replace(
+            graph,
+            edge_nodes=np.concatenate((graph.edge_nodes, nodes)),
+            offsets=np.concatenate(
+                (graph.offsets, graph.offsets[-1] + np.cumsum([len(line) for line in xy]))
+            ),
+            xy=np.concatenate((graph.xy, points)),
+            width=np.concatenate((graph.width, np.full(len(points), np.nan))),
+            level=np.concatenate((graph.level, *(p.level for p in paths))),
+            bridged_px=np.concatenate((graph.bridged_px, lengths)),
+        )
+    )

@@ -1,0 +1,143 @@
+"""Cleaning: the traced graph to the roads that are meant.
+
+The steps, in the order in which ``clean`` takes them:
+
+1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
+2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
+3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
+   road that it points at; then those over which a faint road leads. What is left of a dead end beyond the
+   place where it was joined is a spur again.
+4. Drop networks that are too short in total.
+
+After each step, nodes where only two edges meet are dissolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from georoads.network.graph.bridge import Steps, bridge_gaps, disjoint, join_sides
+from georoads.network.graph.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.params import VectorizeParams
+
+MERGE_RADII = 1.5
+"""Junctions nearer than this many times the half width of their road are one crossing."""
+
+CORNER_RADII = 4.0
+"""A branch into the corner between a road and the scene's edge is no longer than this many half widths."""
+
+STUB_RADII = 1.5
+"""A line from a road's middle to the scene's edge alongside is no longer than this many half widths."""
+
+
+def clean(
+    graph: Graph, steps: Steps, params: VectorizeParams, join_faint: Callable[[Graph], Graph] = lambda g: g
+) -> Graph:
+    """All cleaning steps; see the module.
+
+    Args:
+        graph: as traced.
+        steps: metres of one column and one row.
+        params: the lengths.
+        join_faint: joins dead ends over faint road; it needs the raster.
+
+    Returns:
+        A graph without nodes of degree 2, but for those that carry a ring, and without lone nodes.
+    """
+    graph = dissolve(graph)
+    graph = prune_spurs(graph, steps, params.spur_m)
+    graph = merge_junctions(graph)
+    graph = bridge_gaps(graph, steps, params.bridge_m)
+    graph = join_sides(graph, steps, params.bridge_m)
+    graph = join_faint(graph)
+    graph = prune_spurs(graph, steps, params.spur_m)
+    graph = drop_islands(graph, steps, params.min_length_m)
+    return drop_lone_nodes(graph)
+
+
+def prune_spurs(graph: Graph, steps: Steps, spur_m: float) -> Graph:
+    """Drop short dead ends that leave a junction; at each junction the shortest first.
+
+    A dead end at the scene's edge goes on outside: it is kept, unless it only joins a road to the edge
+    that the road runs along.
+    """
+    gsd = float(np.sqrt(steps[0] * steps[1]))
+    while graph.n_edges:
+        degree = graph.degree()
+        length = graph.lengths(steps)
+        dead = degree[graph.edge_nodes] == 1
+        # The junction and the dead end of each edge; edges with two dead ends hang on nothing.
+        root = np.where(dead[:, 0], graph.edge_nodes[:, 1], graph.edge_nodes[:, 0])
+        tip = np.where(dead[:, 0], graph.edge_nodes[:, 0], graph.edge_nodes[:, 1])
+        hangs = dead.any(axis=1) & (degree[root] >= 3)
+        radius_m = graph.node_radius[root] * gsd
+        # Where a road leaves aslant, its skeleton forks into the corner that it makes with the edge.
+        widths = np.where(graph.at_edge[tip], CORNER_RADII, 2.0)
+        spur = hangs & ~graph.anchored[tip] & (length < np.maximum(spur_m, widths * radius_m))
+        if not spur.any():
+            # Only now: a fork in a corner beside the edge must lose its other branches first.
+            spur = hangs & graph.anchored[tip] & (length < STUB_RADII * radius_m)
+        if not spur.any():
+            break
+        rows = np.flatnonzero(spur)
+        rows = rows[np.lexsort((rows, length[rows]))]
+        _, first = np.unique(root[rows], return_index=True)
+        keep = np.ones(graph.n_edges, np.bool_)
+        keep[rows[first]] = False
+        graph = dissolve(keep_edges(graph, keep))
+    return graph
+
+
+def merge_junctions(graph: Graph) -> Graph:
+    """Make one node of two junctions that an edge shorter than the road's half width or so joins."""
+    while graph.n_edges:
+        degree = graph.degree()
+        length = graph.lengths()
+        a, b = graph.edge_nodes.T
+        limit = MERGE_RADII * np.maximum(graph.node_radius[a], graph.node_radius[b])
+        tiny_loop = graph.is_loop & (length < 2 * limit)
+        short = np.flatnonzero((a != b) & (degree[a] >= 3) & (degree[b] >= 3) & (length < limit))
+        if not len(short) and not tiny_loop.any():
+            break
+        chosen = disjoint(graph.edge_nodes, short[np.lexsort((short, length[short]))])
+        keep = ~tiny_loop
+        keep[chosen] = False
+        graph = dissolve(_contract(graph, chosen, keep))
+    return graph
+
+
+def _contract(graph: Graph, edges: NDArray[np.int64], keep: NDArray[np.bool_]) -> Graph:
+    """Both nodes of each given edge become the first one, half-way between; then keep the edges."""
+    a, b = graph.edge_nodes[edges].reshape(-1, 2).T
+    node_xy, radius = graph.node_xy.copy(), graph.node_radius.copy()
+    node_xy[a] = (node_xy[a] + node_xy[b]) / 2
+    radius[a] = np.maximum(radius[a], radius[b])
+    row = np.arange(graph.n_nodes)
+    row[b] = a
+    moved = replace(graph, node_xy=node_xy, node_radius=radius, edge_nodes=row[graph.edge_nodes])
+    return pin_ends(keep_edges(moved, keep))
+
+
+def pin_ends(graph: Graph) -> Graph:
+    """Put the first and last point of every edge where its nodes are."""
+    xy = graph.xy.copy()
+    xy[graph.offsets[:-1]] = graph.node_xy[graph.edge_nodes[:, 0]]
+    xy[graph.offsets[1:] - 1] = graph.node_xy[graph.edge_nodes[:, 1]]
+    return replace(graph, xy=xy)
+
+
+def drop_islands(graph: Graph, steps: Steps, min_length_m: float) -> Graph:
+    """Drop connected networks whose edges together are shorter than ``min_length_m``."""
+    if not graph.n_edges:
+        return graph
+    a, b = graph.edge_nodes.T
+    joined = coo_array((np.ones(graph.n_edges), (a, b)), shape=(graph.n_nodes, graph.n_nodes))
+    _, part = connected_components(joined, directed=False)
+    total = np.bincount(part[a], graph.lengths(steps))
+    return keep_edges(graph, total[part[a]] >= min_length_m)

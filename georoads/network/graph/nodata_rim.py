@@ -1,0 +1,39 @@
+"""Lines along the border of what was seen: the rim of a flight looks like a road, and is none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from georoads.network.graph.graph import Graph, drop_lone_nodes, keep_edges
+from georoads.network.mask.measure import distances
+from georoads.network.mask.runs import RunMask
+
+ALONG = 0.5
+"""Share of a line's points beside nodata from which it is taken for the rim."""
+
+MAX_WIDTH_PX = 40
+"""Wider than this is not looked for beside nodata."""
+
+
+def drop_along_nodata(graph: Graph, nodata: RunMask, margin_px: float) -> Graph:
+    """Drop the lines whose road lies beside nodata for half of their length or more.
+
+    A point is beside nodata when its road's side (half the width from the line) is within ``margin_px`` of
+    it. A road that ends at nodata is beside it for its last metres only, and stays.
+
+    Args:
+        graph: paths of pixels.
+        nodata: where nothing was seen.
+        margin_px: pixels.
+    """
+    if graph.n_edges == 0 or not len(nodata):
+        return graph
+    height, width = nodata.shape
+    rows = np.clip(graph.xy[:, 1].astype(np.int64), 0, height - 1)
+    cols = np.clip(graph.xy[:, 0].astype(np.int64), 0, width - 1)
+    half = np.nan_to_num(graph.width) / 2
+    limit = int(np.ceil(min(float(half.max()), MAX_WIDTH_PX / 2) + margin_px)) + 1
+    away = distances(nodata, rows * width + cols, limit)
+    beside = (away <= half + margin_px) & (away < limit)
+    share = np.add.reduceat(beside, graph.offsets[:-1]) / np.diff(graph.offsets)
+    return drop_lone_nodes(keep_edges(graph, share < ALONG))

@@ -1,0 +1,1 @@
+"""Graph to centrelines: straightened, smoothed, measured."""

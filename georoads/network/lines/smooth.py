@@ -1,0 +1,195 @@
+"""Smoothing: pixel paths to centrelines of few points.
+
+Per line: resample evenly, smooth with a Gaussian along the line, simplify after Douglas and Peucker
+("Algorithms for the reduction of the number of points ...", 1973). The ends stay where the nodes are: before
+smoothing a line is continued beyond its ends by its own reflection through them. A ring's node is no
+place of its own; rings are smoothed all round, and the node moves with them. A line that would cross itself
+is simplified without smoothing, and failing that left as it was traced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Points
+from georoads.network.compiled import compiled
+from georoads.network.graph.graph import Graph
+
+REACH_SIGMA = 3.0
+"""The Gaussian is cut off at this many standard deviations."""
+
+
+def smooth_lines(
+    graph: Graph, smooth_px: float, simplify_px: float
+) -> tuple[Graph, Points, NDArray[np.int64]]:
+    """Centrelines of all edges.
+
+    Args:
+        graph: cleaned; its paths stay as they are, only the nodes of rings move.
+        smooth_px: length scale of smoothing: twice the Gaussian's standard deviation.
+        simplify_px: the simplified line is nowhere farther than this from the smoothed one.
+
+    Returns:
+        The graph with the rings' nodes moved; (Q, 2) float64 points and (E + 1,) int64 offsets of the lines.
+    """
+    degree = graph.degree()
+    ring = graph.is_loop & (degree[graph.edge_nodes[:, 0]] == 2)
+    points, sizes = _smoothed(graph.xy, graph.offsets, ring, smooth_px / 2, simplify_px)
+    offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    node_xy = graph.node_xy.copy()
+    node_xy[graph.edge_nodes[ring, 0]] = points[offsets[:-1][ring]]
+    return replace(graph, node_xy=node_xy), points, offsets
+
+
+@compiled
+def _smoothed(
+    xy: Points, offsets: NDArray[np.int64], ring: NDArray[np.bool_], sigma: float, tolerance: float
+) -> tuple[Points, NDArray[np.int64]]:
+    """All lines end to end, and the number of points of each."""
+    points = np.empty((len(xy), 2))
+    sizes = np.empty(len(ring), np.int64)
+    count = 0
+    for edge in range(len(ring)):
+        path = xy[offsets[edge] : offsets[edge + 1]]
+        line = simplify(smooth(path, ring[edge], sigma), tolerance)
+        if crosses_itself(line):
+            line = simplify(path, tolerance)
+            if crosses_itself(line):
+                line = path
+        if count + len(line) > len(points):
+            points = np.concatenate((points, np.empty((len(points) + len(line), 2))))
+        points[count : count + len(line)] = line
+        sizes[edge] = len(line)
+        count += len(line)
+    return points[:count].copy(), sizes
+
+
+@compiled
+def _resampled(path: Points) -> Points:
+    """The path in even steps of about one pixel, with the same first and last point."""
+    along = np.zeros(len(path))
+    for i in range(1, len(path)):
+        along[i] = along[i - 1] + np.hypot(path[i, 0] - path[i - 1, 0], path[i, 1] - path[i - 1, 1])
+    n = max(2, int(np.ceil(along[-1])) + 1)
+    even = np.empty((n, 2))
+    k = 1
+    for i in range(n):
+        here = along[-1] * i / (n - 1)
+        while k < len(path) - 1 and along[k] < here:
+            k += 1
+        span = along[k] - along[k - 1]
+        share = min(1.0, (here - along[k - 1]) / span) if span > 0 else 0.0
+        even[i] = path[k - 1] + share * (path[k] - path[k - 1])
+    even[n - 1] = path[-1]
+    return even
+
+
+@compiled
+def smooth(path: Points, ring: bool, sigma: float) -> Points:
+    """One path, resampled and smoothed; see the module.
+
+    Args:
+        path: (K, 2) float64, K >= 2.
+        ring: the path is closed and has no fixed point.
+        sigma: the Gaussian's standard deviation in pixels; at most a sixth of the path's length is used.
+
+    Returns:
+        (M, 2) float64.
+    """
+    even = _resampled(path)
+    n = len(even)
+    sigma = min(sigma, (n - 1) / (2 * REACH_SIGMA))
+    if sigma < 0.5 or n < 4:
+        return even
+    reach = int(REACH_SIGMA * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    smoothed = np.zeros((n, 2))
+    for i in range(n):
+        for k in range(-reach, reach + 1):
+            j = i + k
+            for axis in range(2):
+                if ring:
+                    value = even[j % (n - 1), axis]
+                elif j < 0:
+                    value = 2 * even[0, axis] - even[-j, axis]
+                elif j >= n:
+                    value = 2 * even[n - 1, axis] - even[2 * (n - 1) - j, axis]
+                else:
+                    value = even[j, axis]
+                smoothed[i, axis] += weights[k + reach] * value
+    if ring:
+        smoothed[n - 1] = smoothed[0]
+    else:
+        smoothed[0] = even[0]
+        smoothed[n - 1] = even[n - 1]
+    return smoothed
+
+
+@compiled
+def simplify(line: Points, tolerance: float) -> Points:
+    """Douglas and Peucker's selection of a line's points.
+
+    A closed line is first opened at the point farthest from its end, and keeps a third one.
+    """
+    n = len(line)
+    keep = np.zeros(n, np.bool_)
+    keep[0] = keep[n - 1] = True
+    stack = [(0, n - 1)]
+    closed = line[0, 0] == line[n - 1, 0] and line[0, 1] == line[n - 1, 1]
+    while len(stack):
+        first, last = stack.pop()
+        ax, ay = line[first]
+        dx, dy = line[last, 0] - ax, line[last, 1] - ay
+        size = dx * dx + dy * dy
+        worst, at = -1.0, -1
+        for i in range(first + 1, last):
+            px, py = line[i, 0] - ax, line[i, 1] - ay
+            share = min(1.0, max(0.0, (px * dx + py * dy) / size)) if size > 0 else 0.0
+            away = np.hypot(px - share * dx, py - share * dy)
+            if away > worst:
+                worst, at = away, i
+        whole = first == 0 and last == n - 1
+        if at >= 0 and (worst > tolerance or (closed and whole)):
+            keep[at] = True
+            stack.append((first, at))
+            stack.append((at, last))
+    return line[keep]
+
+
+@compiled
+def crosses_itself(line: Points) -> bool:
+    """True when two segments of a line that are no neighbours touch, or a closed line encloses nothing."""
+    n = len(line) - 1
+    closed = line[0, 0] == line[n, 0] and line[0, 1] == line[n, 1]
+    if closed and n < 3:
+        return True
+    for i in range(n):
+        left, right = min(line[i, 0], line[i + 1, 0]), max(line[i, 0], line[i + 1, 0])
+        low, high = min(line[i, 1], line[i + 1, 1]), max(line[i, 1], line[i + 1, 1])
+        for j in range(i + 2, n):
+            if closed and i == 0 and j == n - 1:
+                continue
+            if (
+                max(line[j, 0], line[j + 1, 0]) < left
+                or min(line[j, 0], line[j + 1, 0]) > right
+                or max(line[j, 1], line[j + 1, 1]) < low
+                or min(line[j, 1], line[j + 1, 1]) > high
+            ):
+                continue
+            if (
+                _turn(line[i], line[i + 1], line[j]) * _turn(line[i], line[i + 1], line[j + 1]) <= 0
+                and _turn(line[j], line[j + 1], line[i]) * _turn(line[j], line[j + 1], line[i + 1]) <= 0
+            ):
+                return True
+    return False
+
+
+@compiled
+def _turn(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
+    """Twice the signed area of a triangle."""
+    area: float = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return area

@@ -1,0 +1,207 @@
+"""Junctions and dead ends: put them where the roads' straight courses lead.
+
+A skeleton bends towards a side road at every junction, by up to half the road's width. Away from the
+junction, further than the road is wide, it lies true. So a junction is moved onto the line between
+two opposite arms, or to where two such lines cross; where no arms are opposite, to the point that is nearest
+to the axes of all. Then the bent stretch of each arm is cut out.
+
+At a dead end the skeleton runs into one of the road's corners: the end is moved back onto the road's axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Points
+from georoads.network.compiled import compiled
+from georoads.network.graph.clean import pin_ends
+from georoads.network.graph.graph import Graph, lead_points
+from georoads.network.lines.attributes import widths
+
+ARM_RADII = 2.0
+"""Arms are taken to lie true at this many half widths from the junction."""
+
+STRAIGHT_COS = -0.85
+"""Two arms are one road where the cosine of the angle between them is below this (148 degrees)."""
+
+END_RADII = 2.5
+"""Before a dead end the skeleton may be bent over this many half widths."""
+
+
+def settle(graph: Graph, shape: tuple[int, int]) -> Graph:
+    """Move junctions and dead ends, and cut the skeleton's bends beside them.
+
+    Args:
+        shape: (height, width) of the raster, which no end leaves.
+
+    Returns:
+        The same nodes and edges; points within about a half width of a junction or an end are gone.
+    """
+    if not graph.n_edges:
+        return graph
+    degree = graph.degree()
+    half_width = widths(graph.width, graph.offsets)[0] / 2
+    node_xy = _settled_ends(graph, degree, half_width, shape)
+    ends = graph.edge_nodes.ravel()
+    order = np.argsort(ends, kind="stable")
+    starts = np.searchsorted(ends[order], np.arange(graph.n_nodes + 1))
+    near, far = (
+        lead_points(graph, radii * graph.node_radius).reshape(-1, 2)[order]
+        for radii in (ARM_RADII, 2 * ARM_RADII)
+    )
+    node_xy = _settled(node_xy, graph.node_radius, degree >= 3, (near, far), starts)
+    radius = np.where(degree >= 3, graph.node_radius, 0.0)[graph.edge_nodes].reshape(-1, 2)
+    reach = np.where(degree[graph.edge_nodes] == 1, END_RADII * half_width[:, None], radius)
+    return _cut(pin_ends(replace(graph, node_xy=node_xy)), reach)
+
+
+def _cut(graph: Graph, reach: NDArray[np.float64]) -> Graph:
+    """The graph without the points that lie within reach, (E, 2), of an edge's two ends."""
+    keep = _outside(graph.xy, graph.offsets, reach, graph.lengths())
+    sizes = np.add.reduceat(keep.astype(np.int64), graph.offsets[:-1])
+    return replace(
+        graph,
+        offsets=np.concatenate(([0], np.cumsum(sizes))),
+        xy=graph.xy[keep],
+        width=graph.width[keep],
+        level=graph.level[keep],
+    )
+
+
+def _settled_ends(
+    graph: Graph, degree: NDArray[np.int64], half_width: NDArray[np.float64], shape: tuple[int, int]
+) -> Points:
+    """Node positions with the dead ends projected onto the axis of their road; anchors stay."""
+    node_xy = graph.node_xy.copy()
+    bent = np.zeros(graph.n_nodes)
+    for side in (0, 1):
+        bent[graph.edge_nodes[:, side]] = END_RADII * half_width
+    near, far = lead_points(graph, bent), lead_points(graph, 3 * bent)
+    rows, ends = np.nonzero((degree[graph.edge_nodes] == 1) & ~graph.anchored[graph.edge_nodes])
+    node = graph.edge_nodes[rows, ends]
+    start, axis = near[rows, ends], near[rows, ends] - far[rows, ends]
+    size = (axis**2).sum(axis=1)
+    along = ((node_xy[node] - start) * axis).sum(axis=1) / np.maximum(size, 1e-9)
+    target = start + np.minimum(along, _inside(start, axis, shape))[:, None] * axis
+    moved = np.hypot(*(target - node_xy[node]).T)
+    good = (size > 1.0) & (along > 0) & (moved <= half_width[rows])
+    node_xy[node[good]] = target[good]
+    return node_xy
+
+
+def _inside(start: Points, axis: Points, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """(K,) float64: how many times the axis can be walked from the start without leaving the raster."""
+    room = np.where(axis > 0, np.array(shape[::-1]) - start, start)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = np.where(axis == 0, np.inf, room / np.abs(axis))
+    return np.asarray(times.min(axis=1), dtype=np.float64)
+
+
+@compiled
+def _settled(
+    node_xy: Points,
+    radius: NDArray[np.float64],
+    junction: NDArray[np.bool_],
+    leads: tuple[Points, Points],
+    starts: NDArray[np.int64],
+) -> Points:
+    """New node positions: on the line between the two straightest arms, or where two such lines cross.
+
+    Args:
+        leads: points on the arms, nearer to their node and farther away; those of a node follow each other.
+    """
+    settled = node_xy.copy()
+    for node in range(len(node_xy)):
+        if not junction[node]:
+            continue
+        arms = leads[0][starts[node] : starts[node + 1]]
+        a, b = _straightest(node_xy[node], arms, -1, -1)
+        if a < 0:
+            target = _nearest_to_axes(arms, leads[1][starts[node] : starts[node + 1]], node_xy[node])
+            shift = target - node_xy[node]
+            if (shift * shift).sum() <= radius[node] * radius[node]:
+                settled[node] = target
+            continue
+        p, d = arms[a], arms[b] - arms[a]
+        along = ((node_xy[node] - p) * d).sum() / (d * d).sum()
+        c, e = _straightest(node_xy[node], arms, a, b)
+        if c >= 0:
+            q, f = arms[c], arms[e] - arms[c]
+            cross = d[0] * f[1] - d[1] * f[0]
+            # Nearly parallel lines cross far away: only lines at more than 15 degrees count.
+            if abs(cross) > 0.26 * np.sqrt((d * d).sum() * (f * f).sum()):
+                along = ((q[0] - p[0]) * f[1] - (q[1] - p[1]) * f[0]) / cross
+        target = p + min(max(along, 0.0), 1.0) * d
+        shift = target - node_xy[node]
+        if (shift * shift).sum() <= radius[node] * radius[node]:
+            settled[node] = target
+    return settled
+
+
+@compiled
+def _nearest_to_axes(near: Points, far: Points, node: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point with the least sum of squared distances from the lines through near and far points."""
+    xx, xy, yy, x, y = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(near)):
+        d = near[i] - far[i]
+        size = np.hypot(d[0], d[1])
+        if size < 1.0:
+            continue
+        u, v = -d[1] / size, d[0] / size
+        off = u * near[i, 0] + v * near[i, 1]
+        xx += u * u
+        xy += u * v
+        yy += v * v
+        x += u * off
+        y += v * off
+    determinant = xx * yy - xy * xy
+    if determinant < 0.1:  # all arms are nearly parallel
+        return node
+    return np.array([(yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant])
+
+
+@compiled
+def _straightest(node: NDArray[np.float64], arms: Points, not_a: int, not_b: int) -> tuple[int, int]:
+    """The two arms that are most opposite each other, other than the given two; -1, -1 where none are."""
+    best, first, second = STRAIGHT_COS, -1, -1
+    for i in range(len(arms)):
+        for j in range(i + 1, len(arms)):
+            if i in (not_a, not_b) or j in (not_a, not_b):
+                continue
+            u, v = arms[i] - node, arms[j] - node
+            size = np.sqrt((u * u).sum() * (v * v).sum())
+            if size > 0 and (u * v).sum() / size < best:
+                best, first, second = (u * v).sum() / size, i, j
+    return first, second
+
+
+@compiled
+def _outside(
+    xy: Points, offsets: NDArray[np.int64], reach: NDArray[np.float64], lengths: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(P,) bool: False for the points beside an edge's end that lie within its reach.
+
+    At least the middle fifth of an edge stays; its first and last point always do. Of a loop, which may wind
+    within its junction's reach, this is measured along it, and the last point before the middle stays too.
+    """
+    keep = np.ones(len(xy), np.bool_)
+    for edge in range(len(reach)):
+        first, last = offsets[edge], offsets[edge + 1] - 1
+        is_loop = xy[first, 0] == xy[last, 0] and xy[first, 1] == xy[last, 1]
+        for side in range(2):
+            end = first if side == 0 else last
+            step = 1 if side == 0 else -1
+            most = 0.4 * lengths[edge]
+            near = min(reach[edge, side], most)
+            i = end + step
+            along = np.hypot(xy[i, 0] - xy[end, 0], xy[i, 1] - xy[end, 1])
+            while first < i < last and np.hypot(xy[i, 0] - xy[end, 0], xy[i, 1] - xy[end, 1]) < near:
+                along += np.hypot(xy[i + step, 0] - xy[i, 0], xy[i + step, 1] - xy[i, 1])
+                if is_loop and along > most:
+                    break
+                keep[i] = False
+                i += step
+    return keep

@@ -1,0 +1,1 @@
+"""Probability to road mask, and what is measured in masks."""

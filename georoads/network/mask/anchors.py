@@ -1,0 +1,98 @@
+"""Where roads leave the scene: at the raster's edge and beside nodata."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.network.compiled import compiled
+from georoads.network.mask.runs import Pixels, RowRuns, RunMask, first_run
+from georoads.network.union import join, numbered
+
+EDGE_PX = 3
+"""An end this near to the raster's edge or to nodata is a road that leaves the scene."""
+
+
+def edge_anchors(mask: RunMask, nodata: RunMask) -> Pixels:
+    """One pixel per place where a road leaves the scene: the middle of the road's contact with its edge.
+
+    Args:
+        mask: the road mask.
+        nodata: where nothing was seen; of the same shape.
+
+    Returns:
+        Ids (row * W + col) of road pixels. A contact is a connected stretch of road pixels at the raster's
+        edge or beside nodata.
+    """
+    width = mask.shape[1]
+    contact = np.unique(_contact(mask.runs, nodata.runs, width))
+    if not len(contact):
+        return contact
+    part = _clusters(contact, width)
+    rows, cols = np.divmod(contact, width)
+    size = np.bincount(part)
+    row = (np.bincount(part, rows) / size)[part] - rows
+    col = (np.bincount(part, cols) / size)[part] - cols
+    order = np.lexsort((contact, row * row + col * col, part))
+    first = np.concatenate(([True], np.diff(part[order]) > 0))
+    return np.sort(contact[order[first]])
+
+
+@compiled
+def _contact(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
+    """Road pixels at the raster's edge or with one of eight neighbours in nodata; some of them repeatedly."""
+    rows, start, stop = mask
+    unseen_rows, unseen_start, unseen_stop = nodata
+    last = len(rows) - 2
+    found = []
+    for row in range(last + 1):
+        for i in range(rows[row], rows[row + 1]):
+            first = row * width
+            if row in (0, last):
+                for col in range(start[i], stop[i]):
+                    found.append(first + col)
+                continue
+            if start[i] == 0:
+                found.append(first)
+            if stop[i] == width:
+                found.append(first + width - 1)
+            for r in range(row - 1, row + 2):
+                for j in range(first_run(nodata, r, start[i] - 1), unseen_rows[r + 1]):
+                    if unseen_start[j] > stop[i]:
+                        break
+                    for col in range(max(start[i], unseen_start[j] - 1), min(stop[i], unseen_stop[j] + 1)):
+                        found.append(first + col)
+    return np.array(found, dtype=np.int64) if len(found) else np.empty(0, np.int64)
+
+
+@compiled
+def _clusters(pixels: Pixels, width: int) -> NDArray[np.int64]:
+    """(K,) int64: number (0... in reading order) of the 8-connected cluster that each pixel belongs to."""
+    parent = np.arange(len(pixels))
+    for i in range(len(pixels)):
+        col = pixels[i] % width
+        for step in (1, width - 1, width, width + 1):
+            if (step in (1, width + 1) and col == 0) or (step == width - 1 and col == width - 1):
+                continue
+            j = np.searchsorted(pixels, pixels[i] - step)
+            if j >= i or pixels[j] != pixels[i] - step:
+                continue
+            join(parent, i, j)
+    return numbered(parent)
+
+
+@compiled
+def near_edge(pixels: Pixels, shape: tuple[int, int], nodata: RowRuns) -> NDArray[np.bool_]:
+    """(K,) bool: pixels within EDGE_PX of the raster's edge or of nodata, along rows and columns."""
+    height, width = shape
+    rows, start, _ = nodata
+    near = np.zeros(len(pixels), np.bool_)
+    for i in range(len(pixels)):
+        row, col = pixels[i] // width, pixels[i] % width
+        near[i] = min(row, col, height - 1 - row, width - 1 - col) < EDGE_PX
+        for r in range(max(0, row - EDGE_PX), min(height, row + EDGE_PX + 1)):
+            if near[i]:
+                break
+            j = first_run(nodata, r, col - EDGE_PX)
+            near[i] = j < rows[r + 1] and start[j] <= col + EDGE_PX
+    return near

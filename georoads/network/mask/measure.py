@@ -1,0 +1,184 @@
+"""What is measured in masks: how far away their pixels are, and how wide the road is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Points, Window
+from georoads.network.compiled import compiled
+from georoads.network.mask.runs import Pixels, RowRuns, RunMask, by_block, first_run
+
+MAX_RADIUS_PX = 100
+"""Roads are not wider than twice this; in larger areas the search stops there."""
+
+TANGENT_POINTS = 4
+"""The road's direction at a path pixel is that of the chord from this many pixels before to as many after."""
+
+CHORD_STEP_PX = 0.125
+
+
+def radii(mask: RunMask, pixels: Pixels, limit: int = MAX_RADIUS_PX) -> NDArray[np.float64]:
+    """Euclidean distance, in pixels, from pixels of a mask to the centre of the nearest one outside it.
+
+    Equals a distance transform at these pixels, without one for the whole raster. What lies outside the
+    raster is unknown and not outside the mask.
+
+    Args:
+        mask: the road mask.
+        pixels: (K,) int64 ids (row * W + col) of its pixels, in any order.
+        limit: pixels at which the search stops.
+
+    Returns:
+        (K,) float64, at most ``limit``.
+    """
+    return distances(mask.complement(), pixels, limit)
+
+
+def distances(mask: RunMask, pixels: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
+    """(K,) float64: distance from pixels to the nearest one of a mask, between centres, at most ``limit``."""
+    return _distances(mask.runs, mask.shape, pixels, limit)
+
+
+@compiled
+def _distances(
+    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
+) -> NDArray[np.float64]:
+    """Of every row that can still hold a nearer pixel, the runs on both sides of the column are asked."""
+    height, width = shape
+    rows, start, stop = runs
+    found = np.empty(len(pixels))
+    for i in range(len(pixels)):
+        row, col = pixels[i] // width, pixels[i] % width
+        best = limit * limit
+        away = 0
+        while away * away < best:
+            for r in (row - away, row + away):
+                if not 0 <= r < height:
+                    continue
+                j = first_run(runs, r, col)
+                if j < rows[r + 1]:
+                    across = max(start[j] - col, 0)
+                    best = min(best, away * away + across * across)
+                if j > rows[r]:
+                    across = col - stop[j - 1] + 1
+                    best = min(best, away * away + across * across)
+            away += 1
+        found[i] = np.sqrt(best)
+    return found
+
+
+def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int) -> NDArray[np.float64]:
+    """(P,) float64: the widths of ``chords`` alone."""
+    return chords(mask, xy, offsets, block_px)[0]
+
+
+def chords(
+    mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int
+) -> tuple[NDArray[np.float64], Points]:
+    """Width of the road, in pixels, at every point of pixel paths; and the way from there to its middle.
+
+    The width is the length of the chord through the mask, at right angles to the path. Its mean along
+    the path is the road's area over its length in any direction, where twice the distance transform is
+    off by up to a pixel, depending on direction and on whether the width is odd. Each value is the mean
+    of the chords at the point and half-way to the next: on a diagonal path the two meet different pixels.
+
+    Args:
+        mask: the road mask.
+        xy: (P, 2) float64, pixel coordinates.
+        offsets: (E + 1,) int64; path i is xy[offsets[i]:offsets[i + 1]].
+        block_px: the mask is painted in blocks of this side and ``MAX_RADIUS_PX`` around; the result
+            does not depend on it.
+
+    Returns:
+        (P,) float64 widths, and (P, 2) float64 vectors to the middle of the chord.
+    """
+    widths, leans = np.zeros(len(xy)), np.zeros((len(xy), 2))
+    height, width = mask.shape
+    n_cols = -(-width // block_px)
+    for half_way in (0, 1):
+        for block, points in by_block(_blocks_of(xy, offsets, half_way, (block_px, n_cols))):
+            row, col = block // n_cols * block_px, block % n_cols * block_px
+            block_shape = min(block_px, height - row), min(block_px, width - col)
+            window = Window(row, col, *block_shape).pad(MAX_RADIUS_PX + 1)
+            corner = window.row, window.col
+            _add_chords(mask.paint(window), corner, (xy, offsets), points, half_way, (widths, leans))
+    widths /= 2
+    leans /= 2
+    return widths, leans
+
+
+@compiled
+def _blocks_of(
+    xy: Points, offsets: NDArray[np.int64], half_way: int, lattice: tuple[int, int]
+) -> NDArray[np.int64]:
+    """(P,) int64: number of the block in which each point lies, or the one half-way to the next."""
+    block_px, n_cols = lattice
+    block = np.empty(len(xy), np.int64)
+    for path in range(len(offsets) - 1):
+        for i in range(offsets[path], offsets[path + 1]):
+            x, y = _place(xy, i, min(i + half_way, offsets[path + 1] - 1))
+            block[i] = int(y) // block_px * n_cols + int(x) // block_px
+    return block
+
+
+@compiled
+def _place(xy: Points, i: int, j: int) -> tuple[float, float]:
+    """Half-way between two points."""
+    return (xy[i, 0] + xy[j, 0]) / 2, (xy[i, 1] + xy[j, 1]) / 2
+
+
+@compiled
+def _add_chords(
+    image: NDArray[np.bool_],
+    corner: tuple[int, int],
+    paths: tuple[Points, NDArray[np.int64]],
+    points: NDArray[np.int64],
+    half_way: int,
+    sums: tuple[NDArray[np.float64], Points],
+) -> None:
+    """Add the chords through these points, or half-way to the next, to their widths and leans."""
+    xy, offsets = paths
+    widths, leans = sums
+    for i in points:
+        path = np.searchsorted(offsets, i, side="right") - 1
+        first, last = offsets[path], offsets[path + 1] - 1
+        a, b = max(first, i - TANGENT_POINTS), min(last, i + TANGENT_POINTS)
+        dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+        length = np.hypot(dx, dy)
+        if length == 0:
+            dx, dy, length = 1.0, 0.0, 1.0
+        # At right angles to the path, by one step.
+        step = -dy / length * CHORD_STEP_PX, dx / length * CHORD_STEP_PX
+        before, behind = _chord(image, corner, _place(xy, i, min(i + half_way, last)), step)
+        widths[i] += (before + behind) * CHORD_STEP_PX
+        leans[i, 0] += (before - behind) / 2 * step[0]
+        leans[i, 1] += (before - behind) / 2 * step[1]
+
+
+@compiled
+def _chord(
+    image: NDArray[np.bool_], corner: tuple[int, int], place: tuple[float, float], step: tuple[float, float]
+) -> tuple[int, int]:
+    """Steps that the road reaches from a place in the direction of the step, and against it.
+
+    Coordinates are those of the whole raster, so that they are rounded alike in every image. The image
+    reaches farther than a chord, so no pixel is looked for outside of it.
+    """
+    x, y = place
+    flat, across = image.reshape(-1), image.shape[1]
+    behind, before = 0, 0
+    for sign in (-1.0, 1.0):
+        sx, sy = sign * step[0], sign * step[1]
+        k = 0
+        while k < MAX_RADIUS_PX / CHORD_STEP_PX:
+            row = int(np.floor(y + (k + 0.5) * sy)) - corner[0]
+            col = int(np.floor(x + (k + 0.5) * sx)) - corner[1]
+            if not flat[np.uintp(row * across + col)]:
+                break
+            k += 1
+        if sign < 0:
+            behind = k
+        else:
+            before = k
+    return before, behind

@@ -1,0 +1,1 @@
+"""Mask to skeleton: thinning, and the skeleton's pixels."""

@@ -1,0 +1,276 @@
+"""Thinning: a road mask to a skeleton that is one pixel wide and has the mask's topology.
+
+1. Erosion after Guo and Hall ("Parallel thinning with two-subiteration algorithms", 1989, A1): in each
+   half-step, all pixels that its rule marks go at once. Unlike Zhang and Suen's it neither wipes out 2 x 2
+   squares nor eats 2-pixel diagonals from their ends. Any of the marked pixels may as well stay: Ronse's
+   conditions ("Minimal test patterns for connectivity preservation in parallel thinning algorithms", 1988)
+   hold for every subset of a set for which they hold.
+2. What is left thick is peeled from the four sides in turn, pixel by pixel, where a pixel is simple (its
+   removal changes no component and no hole) and no line's end, until nothing can go.
+
+Pixels given as anchors never go: they hold a road's line at the scene's edge, from which a plain
+erosion would draw it back by half the road's width.
+
+The mask is eroded in blocks, ``HALF_STEPS`` at a time. In a half-step a pixel looks one pixel far; so a block
+that is painted with that many pixels around it is right after as many half-steps, whatever lies beyond. Wider
+roads take several rounds: a block is eroded again unless the last two half-steps of a round left its pixels
+and those around it as they were. Peeling goes through the skeleton's pixels only, all at once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Window
+from georoads.network.compiled import compiled
+from georoads.network.mask.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run
+from georoads.network.skeleton.neighbours import (
+    COUNT,
+    EAST,
+    ERODE_FIRST,
+    ERODE_SECOND,
+    NORTH,
+    SIMPLE,
+    SOUTH,
+    WEST,
+    Table,
+    code_at,
+    steps,
+)
+from georoads.network.skeleton.skeleton import Skeleton, place_of
+from georoads.network.types import Each
+
+HALF_STEPS = 32
+"""Half-steps per round, and the pixels around a block: roads up to about this width take one round."""
+
+Box = tuple[int, int, int, int]
+"""First row and row after the last, first column and column after the last, of a part of an image."""
+
+Bare = tuple[NDArray[np.int32], int, NDArray[np.uint8]]
+"""Pixels of a flat image that have background beside them, as only those can be marked: a list with room for
+all pixels that may come to it, how many it holds, and an image of those that have come to it or never may."""
+
+
+def thin(mask: NDArray[np.bool_], anchors: Pixels | None = None) -> NDArray[np.bool_]:
+    """The skeleton of a mask that is held whole.
+
+    Args:
+        mask: (H, W) bool, True = road.
+        anchors: ids (row * W + col) of road pixels to keep in any case.
+
+    Returns:
+        (H, W) bool. Same number of components (8-connected) and holes (4-connected) as the mask; apart
+        from ends (one neighbour) and anchors no pixel can be removed without changing that.
+    """
+    return skeleton_of(RunMask.of(mask), anchors, max(mask.shape)).dense()
+
+
+def skeleton_of(mask: RunMask, anchors: Pixels | None, block_px: int, *, each: Each = map) -> Skeleton:
+    """The skeleton of a mask; see ``thin``. It does not depend on ``block_px``; ``each`` does the blocks."""
+    fixed = np.empty(0, np.int64) if anchors is None else anchors
+    return _peeled(Skeleton.of(_eroded(mask, fixed, block_px, each)), fixed)
+
+
+def _eroded(mask: RunMask, anchors: Pixels, block_px: int, each: Each = map) -> RunMask:
+    """Guo and Hall's two half-steps in turn until neither removes a pixel anywhere."""
+    height, width = mask.shape
+    changing = np.ones((-(-height // block_px), -(-width // block_px)), np.bool_)
+    while changing.any():
+        active, changing = _with_around(changing, -(-HALF_STEPS // block_px)), np.zeros_like(changing)
+        collector = RunCollector(mask.shape)
+        places = {w: (w.row // block_px, w.col // block_px) for w in blocks(mask.shape, block_px)}
+        eroding = [window for window, block in places.items() if active[block]]
+        eroded = iter(each(partial(_erode_block, mask, anchors), eroding))
+        for window, block in places.items():
+            if active[block]:
+                runs, changing[block] = next(eroded)
+            else:
+                runs = mask.cut(window)
+            collector.add(window, runs)
+        mask = collector.mask()
+    return mask
+
+
+def _with_around(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """True where a flag within ``reach`` places is."""
+    for axis in (0, 1):
+        far = min(reach, flags.shape[axis] - 1)
+        spread = flags.copy()
+        for k in range(1, far + 1):
+            here, there = [slice(None)] * 2, [slice(None)] * 2
+            here[axis], there[axis] = slice(k, None), slice(None, -k)
+            spread[tuple(here)] |= flags[tuple(there)]
+            spread[tuple(there)] |= flags[tuple(here)]
+        flags = spread
+    return flags
+
+
+def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> tuple[RowRuns, bool]:
+    """The window's runs after ``HALF_STEPS``, and whether the last two removed any of its pixels."""
+    before = mask.cut(window)
+    if not len(before[1]):
+        return before, False
+    outer = window.pad(HALF_STEPS + 1)
+    image = mask.paint(outer).view(np.uint8)
+    image[[0, -1]] = image[:, [0, -1]] = 0
+    bare = _laid_bare(image, mask.runs, (outer.row, outer.col), _places_in(outer, anchors, mask.shape[1]))
+    inner = window.relative_to(outer)
+    box = inner.row, inner.row + inner.height, inner.col, inner.col + inner.width
+    rules = ERODE_FIRST, ERODE_SECOND
+    changed = _half_steps(image, box, bare, steps(outer.width), HALF_STEPS, rules)
+    return _left_of(before, image[inner.slices], window.col), changed
+
+
+def _places_in(window: Window, pixels: Pixels, width: int) -> NDArray[np.int64]:
+    """Those pixels that lie in the window, counted in its flat image."""
+    first, last = np.searchsorted(pixels, (window.row * width, (window.row + window.height) * width))
+    rows, cols = np.divmod(pixels[first:last], width)
+    here = (cols >= window.col) & (cols < window.col + window.width)
+    return np.asarray((rows[here] - window.row) * window.width + cols[here] - window.col)
+
+
+@compiled
+def _laid_bare(
+    image: NDArray[np.uint8], runs: RowRuns, corner: tuple[int, int], anchors: NDArray[np.int64]
+) -> Bare:
+    """The road pixels that have background beside them; anchors are never among them."""
+    rows, start, stop = runs
+    height, across = image.shape
+    flat = image.reshape(-1)
+    known = np.zeros_like(flat)
+    for place in anchors:
+        known[place] = 1
+    listed = np.empty(flat.sum(), np.int32)
+    n = 0
+    left, right = corner[1] + 1, corner[1] + across - 1
+    for row in range(max(corner[0] + 1, 0), min(corner[0] + height - 1, len(rows) - 1)):
+        first = (row - corner[0]) * across - corner[1]
+        for i in range(first_run(runs, row, left), rows[row + 1]):
+            if start[i] >= right:
+                break
+            for pixel in range(first + max(start[i], left), first + min(stop[i], right)):
+                if not known[pixel] and code_at(flat, pixel, across) != 255:
+                    known[pixel] = 1
+                    listed[n] = pixel
+                    n += 1
+    return listed, n, known
+
+
+@compiled
+def _half_steps(
+    image: NDArray[np.uint8],
+    inside: Box,
+    bare: Bare,
+    offsets: NDArray[np.int64],
+    count: int,
+    rules: tuple[Table, Table],
+) -> bool:
+    """Take that many half-steps (an even number); True when the last two removed a pixel in the inner box.
+
+    Around that box, where the image is cut off, they may remove what in the whole mask would stay.
+    """
+    across = image.shape[1]
+    flat = image.reshape(-1)
+    listed, n, known = bare
+    marked = np.empty(len(listed), np.int32)
+    top, bottom, left, right = inside
+    removed, before, late = 0, 0, 0
+    for half in range(count):
+        before, removed = removed, 0
+        rule = rules[half % 2]
+        stay = 0
+        for i in range(n):
+            pixel = listed[i]
+            if rule[code_at(flat, pixel, across)]:
+                marked[removed] = pixel
+                removed += 1
+            else:
+                listed[stay] = pixel
+                stay += 1
+        for i in range(removed):
+            flat[marked[i]] = 0
+            if half >= count - 2:
+                row, col = marked[i] // across, marked[i] % across
+                late += top <= row < bottom and left <= col < right
+        for i in range(removed):
+            for k in range(8):
+                pixel = marked[i] + offsets[k]
+                if flat[pixel] and not known[pixel]:
+                    known[pixel] = 1
+                    listed[stay] = pixel
+                    stay += 1
+        n = stay
+        if half > 0 and before + removed == 0:
+            break
+    return late > 0
+
+
+@compiled
+def _left_of(runs: RowRuns, image: NDArray[np.uint8], first_col: int) -> RowRuns:
+    """What the image, a row for each of the runs', has left of runs inside it."""
+    rows, start, stop = runs
+    left_rows = np.zeros_like(rows)
+    left_start, left_stop = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    count = 0
+    for row in range(len(rows) - 1):
+        if count + image.shape[1] > len(left_start):
+            more = np.empty(len(left_start) + image.shape[1], np.int32)
+            left_start, left_stop = np.concatenate((left_start, more)), np.concatenate((left_stop, more))
+        for i in range(rows[row], rows[row + 1]):
+            inside = False
+            for col in range(start[i], stop[i]):
+                value = image[row, col - first_col] != 0
+                if value and not inside:
+                    left_start[count] = col
+                    count += 1
+                if value:
+                    left_stop[count - 1] = col + 1
+                inside = value
+        left_rows[row + 1] = count
+    return left_rows, left_start[:count].copy(), left_stop[:count].copy()
+
+
+def _peeled(skeleton: Skeleton, anchors: Pixels) -> Skeleton:
+    """The skeleton without the pixels that ``_peel`` removes."""
+    fixed = np.searchsorted(skeleton.pixels, anchors)
+    codes = skeleton.codes.copy()
+    stays = _peel(skeleton.pixels, codes, fixed, steps(skeleton.shape[1]), (SIMPLE, COUNT))
+    return Skeleton(skeleton.shape, skeleton.pixels[stays], codes[stays])
+
+
+@compiled
+def _peel(
+    pixels: Pixels,
+    codes: Table,
+    fixed: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    kept: tuple[Table, Table],
+) -> NDArray[np.bool_]:
+    """Remove simple pixels that are no ends, one layer per side and round, until none is left.
+
+    Returns (S,) bool, which pixels stay; ``codes`` is brought up to date in place.
+    """
+    simple, count = kept
+    stays = np.ones(len(pixels), np.bool_)
+    held = np.zeros(len(pixels), np.bool_)
+    held[fixed] = True
+    changed = True
+    while changed:
+        changed = False
+        for side in (NORTH, SOUTH, WEST, EAST):
+            # Towards the open side, so that removing a pixel lays bare only pixels already visited.
+            backwards = side in (NORTH, WEST)
+            for step in range(len(pixels)):
+                i = len(pixels) - 1 - step if backwards else step
+                code = codes[i]
+                if not (simple[code] and count[code] > 1) or code >> side & 1 or held[i] or not stays[i]:
+                    continue
+                stays[i] = False
+                changed = True
+                for k in range(8):
+                    if code >> k & 1:
+                        codes[place_of(pixels, pixels[i] + offsets[k], i)] &= ~(1 << (k + 4) % 8)
+    return stays

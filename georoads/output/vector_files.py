@@ -1,0 +1,297 @@
+"""The guarded door for vector files, ours or anybody's.
+
+A file must be what its suffix says before GDAL or pyarrow sees it: else it could name other files or
+addresses.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.errors import LayerError
+from georoads.grid import parse_crs
+from georoads.output.formats import READ, check_parquet
+from georoads.output.plain_path import plain_path
+from georoads.text import printable
+
+_BEGINS = {
+    "GPKG": b"SQLite format 3\0",
+    "GeoJSON": b"{",
+    "FlatGeobuf": b"fgb\x03fgb",
+    "ESRI Shapefile": b"\x00\x00\x27\x0a",
+    "Parquet": b"PAR1",
+}
+MAX_GEOJSON_BYTES = 1024**3
+"""Reading a GeoJSON takes about four times its size of memory; beyond, another format is asked for."""
+MAX_WHOLE_BYTES = 8_000_000
+"""What is no list of features near its beginning GDAL reads as a whole, at up to 80 times its size."""
+_HEAD_BYTES = 1 << 16
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+("|\Z)|[\[\]{}]', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a layer shall hold.
+
+    Attributes:
+        one, many: in words, as "a line" and "lines".
+        geometry: what names of fitting geometry types contain, as "LineString".
+        types: shapely's numbers of the geometry types.
+        preferred: name of the layer that is taken where several fit, or "".
+        hint: what to give instead of another kind.
+        flag: with which a user names a layer, or "".
+    """
+
+    one: str
+    many: str
+    geometry: str
+    types: tuple[int, ...]
+    preferred: str
+    hint: str
+    flag: str = ""
+
+
+LINES = Kind("a line", "lines", "LineString", (1, 5), "roads", "give a layer of centrelines", "--layer")
+POLYGONS = Kind("a polygon", "polygons", "Polygon", (3, 6), "", "give a layer of polygons")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The rows of a layer.
+
+    Attributes:
+        geometry: (N,) shapely geometries of the kind asked for, two-dimensional, none missing or empty.
+        columns: one array (N,) per field asked for.
+        crs: any string that pyproj reads.
+        where: file and layer, for messages.
+        layer: its name; "" where the format has none.
+    """
+
+    geometry: NDArray[np.object_]
+    columns: dict[str, NDArray[Any]]
+    crs: str
+    where: str
+    layer: str = ""
+
+
+def read_features(
+    path: str | Path,
+    layer: str | None,
+    kind: Kind,
+    choose: Callable[[list[str]], Iterable[str]] = lambda fields: (),
+) -> Features:
+    """Read a layer; Z and M go.
+
+    Args:
+        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.
+        layer: None for the only layer of this kind, or the preferred one.
+        kind: what it must hold.
+        choose: picks the fields to read; others are not even looked at.
+
+    Raises:
+        LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
+            read; the layer is missing, holds another kind, has no CRS, or has rows without geometry.
+    """
+    file = Path(path)
+    driver = _checked_driver(file)
+    try:
+        if driver == "Parquet" and layer is not None:
+            raise LayerError(
+                f"{printable(file)} has no layer {layer!r}",
+                f"GeoParquet holds one, without a name: leave {kind.flag or 'it'} out",
+            )
+        if driver == "Parquet":
+            geometry, columns, crs, where, name = _read_parquet(file, choose)
+        else:
+            geometry, columns, crs, where, name = _read_with_gdal(file, layer, kind, choose)
+        return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where, name)
+    except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
+        raise LayerError(
+            f"there is not enough memory for {printable(file)}", "cut it to the area of interest"
+        ) from e
+
+
+_Raw = tuple[NDArray[np.object_], dict[str, NDArray[Any]], str | None, str, str]
+
+
+def _read_with_gdal(
+    file: Path, layer: str | None, kind: Kind, choose: Callable[[list[str]], Iterable[str]]
+) -> _Raw:
+    from pyogrio import raw
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        with plain_path(file) as plain, _offline(), warnings.catch_warnings():
+            # What GDAL warns of (a fourth coordinate, a mixed layer) is allowed or checked below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            chosen, info = _choose_layer(file, plain, layer, kind)
+            columns = list(choose([str(f) for f in info["fields"]]))
+            meta, _, wkb, values = raw.read(plain, layer=chosen, columns=columns, force_2d=True)
+        with np.errstate(invalid="ignore"):  # NaN is reported by the caller, with the layer's name
+            geometry = shapely.from_wkb(wkb)
+    except (DataLayerError, DataSourceError, shapely.errors.ShapelyError, UnicodeDecodeError) as e:
+        raise LayerError(
+            f"{printable(file)} cannot be read: {e}", "open it in QGIS and export it anew as .gpkg"
+        ) from e
+    where = f"{printable(file)}, layer {printable(chosen)}"
+    if len(geometry) < int(info["features"]):
+        raise LayerError(
+            f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
+        )
+    return geometry, dict(zip(map(str, meta["fields"]), values, strict=True)), meta["crs"], where, chosen
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """GDAL asks the address that a GeoJSON may give for its CRS: it is sent to a proxy that is not there."""
+    import pyogrio
+
+    nowhere = {
+        "GDAL_HTTP_PROXY": "127.0.0.1:9",
+        "GDAL_HTTPS_PROXY": "127.0.0.1:9",
+        "GDAL_HTTP_MAX_RETRY": "0",
+    }
+    before = {name: pyogrio.get_gdal_config_option(name) for name in nowhere}
+    pyogrio.set_gdal_config_options(nowhere)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _checked_driver(file: Path) -> str:
+    """The driver by suffix, once the content agrees."""
+    shown = printable(file)
+    driver = READ.get(file.suffix.lower())
+    if not file.exists():
+        raise LayerError(f"{shown} does not exist", "check the path")
+    if not file.is_file():
+        raise LayerError(f"{shown} is not a file", "give a file that holds a layer")
+    if driver is None:
+        raise LayerError(f"{shown}: not a known kind of layer", f"known: {', '.join(READ)}")
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as e:
+        raise LayerError(f"{shown} cannot be read: {e.strerror}", "check its permissions") from e
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if driver == "GeoJSON" else head
+    if not text.startswith(_BEGINS[driver]):
+        raise LayerError(f"{shown} is no {driver} file, though its name says so", "export it anew")
+    if driver == "GeoJSON":
+        _refuse_huge_text(shown, file.stat().st_size, text)
+    return driver
+
+
+def _refuse_huge_text(shown: str, size: int, head: bytes) -> None:
+    hint = "convert it to GeoPackage or FlatGeobuf: ogr2ogr roads.gpkg FILE"
+    if size > MAX_GEOJSON_BYTES:
+        raise LayerError(
+            f"{shown} has {size / 1e9:.1f} GB; GeoJSON is read up to {MAX_GEOJSON_BYTES / 1e9:.1f} GB", hint
+        )
+    if size > MAX_WHOLE_BYTES and not _lists_features(head):
+        raise LayerError(
+            f"{shown} has {size / 1e6:.0f} MB, and no list of features begins within its first "
+            f"{_HEAD_BYTES // 1024} KB; such a GeoJSON is read up to {MAX_WHOLE_BYTES / 1e6:.0f} MB",
+            hint,
+        )
+
+
+def _lists_features(head: bytes) -> bool:
+    """Whether a FeatureCollection's list of features begins in this beginning of a text."""
+    depth, before = 0, b""
+    for found in _JSON_TOKEN.finditer(head):
+        token = found[0]
+        if depth == 1 and before == b'"type"' and token[:1] == b'"' and token != b'"FeatureCollection"':
+            return False
+        if depth == 1 and before == b'"features"' and token == b"[":
+            return True
+        depth += (token in b"[{") - (token in b"]}")
+        before = token
+    return False
+
+
+def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tuple[str, dict[str, Any]]:
+    """Name of the layer, and what its header says: fields, and the number of rows (-1: unknown).
+
+    ``file`` is the user's, ``plain`` a path to it that pyogrio takes.
+    """
+    import pyogrio
+
+    listed = pyogrio.list_layers(plain)
+    kinds = {str(name): geometry for name, geometry in listed if geometry is not None}
+    names = ", ".join(map(printable, kinds)) or "none"
+    if layer is not None:
+        if layer not in kinds:
+            raise LayerError(f"{printable(file)} has no layer {layer!r}", f"layers: {names}")
+        chosen = layer
+    elif kind.preferred and kind.preferred in kinds:
+        chosen = kind.preferred
+    else:
+        fitting = [n for n, geometry in kinds.items() if kind.geometry in geometry or "Unknown" in geometry]
+        if len(fitting) != 1:
+            name_it = f"{kind.flag} names it; or " if kind.flag and fitting else ""
+            raise LayerError(
+                f"{printable(file)} has {len(fitting)} layers of {kind.many}",
+                f"one is needed: {name_it}export it to a file of its own; layers: {names}",
+            )
+        chosen = fitting[0]
+    info = pyogrio.read_info(plain, layer=chosen)
+    driver = info["driver"]
+    if driver != READ[file.suffix.lower()]:
+        raise LayerError(f"{printable(file)} was taken for {driver} by GDAL", "export it anew")
+    return chosen, info
+
+
+def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> _Raw:
+    check_parquet(file)
+    import geopandas
+    from pyarrow import ArrowException
+
+    try:
+        frame = geopandas.read_parquet(file)
+        geometry = shapely.force_2d(frame.geometry.to_numpy())
+    except (ArrowException, shapely.errors.ShapelyError, ValueError, OSError) as e:
+        raise LayerError(f"{printable(file)} cannot be read: {e}", "export it anew as .gpkg") from e
+    except (AttributeError, KeyError, TypeError) as e:  # its text "geo" is JSON, but not GeoParquet's
+        raise LayerError(
+            f"{printable(file)} has metadata that are not GeoParquet's ({e})", "export it anew as .gpkg"
+        ) from e
+    columns = {name: frame[name].to_numpy() for name in choose([str(c) for c in frame.columns])}
+    return geometry, columns, None if frame.crs is None else frame.crs.to_wkt(), printable(file), ""
+
+
+def _checked_crs(crs: str | None, where: str) -> str:
+    from pyproj.exceptions import CRSError
+
+    if crs is None:
+        raise LayerError(f"{where} has no CRS", "assign one, as in: ogr2ogr -a_srs EPSG:32633 OUT IN")
+    try:
+        parse_crs(crs)
+    except CRSError as e:
+        raise LayerError(f"{where} has a CRS that PROJ cannot read", "assign another one") from e
+    return crs
+
+
+def _checked(geometry: NDArray[np.object_], kind: Kind, where: str) -> NDArray[np.object_]:
+    missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    if missing.any():
+        count, first = int(missing.sum()), int(missing.argmax()) + 1
+        raise LayerError(
+            f"{where}: {count} rows have no geometry, the first is row {first}",
+            "delete them in QGIS",
+        )
+    wrong = ~np.isin(shapely.get_type_id(geometry), kind.types)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise LayerError(f"{where}: row {row + 1} is a {geometry[row].geom_type}, not {kind.one}", kind.hint)
+    return geometry

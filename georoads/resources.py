@@ -1,0 +1,82 @@
+"""What a job needs of the machine, and whether it has that: refused before the work, not by the kernel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from georoads.errors import GeoroadsError
+from georoads.text import printable
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Megabytes that a job takes at most, by estimate, and those that are there; None: not known.
+
+    Attributes:
+        memory_mb, free_memory_mb: resident memory.
+        disk_mb, free_disk_mb: on the disk of the output, besides the output itself.
+    """
+
+    memory_mb: float
+    free_memory_mb: float | None
+    disk_mb: float
+    free_disk_mb: float | None
+
+    def check(self, output: Path) -> None:
+        """Refuse a job that cannot end well.
+
+        Raises:
+            GeoroadsError: with the numbers.
+        """
+        for what, needed, there, hint in (
+            ("memory", self.memory_mb, self.free_memory_mb, "close other programs, or --set predict.batch=1"),
+            ("disk", self.disk_mb, self.free_disk_mb, "free some space, or write to another disk"),
+        ):
+            if there is not None and needed > there:
+                raise GeoroadsError(
+                    f"{printable(output)}: the work takes about {needed:,.0f} MB of {what}, "
+                    f"{there:,.0f} MB are free",
+                    hint,
+                )
+
+
+def needs_beside(output: Path, memory_mb: float, disk_mb: float) -> Needs:
+    """The needs of a job whose work lies beside its output."""
+    return Needs(memory_mb, free_memory_mb(), disk_mb, shutil.disk_usage(output.resolve().parent).free / 1e6)
+
+
+def free_memory_mb() -> float | None:
+    """Memory that this process can still get: of the machine, or of its container if that has less; None
+    where the system does not tell."""
+    free = [f for f in (_machine_mb(), _container_mb()) if f is not None]
+    return min(free, default=None)
+
+
+def _machine_mb() -> float | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) / 1e3
+    except OSError:
+        pass
+    if sys.platform == "win32" or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return None
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _container_mb() -> float | None:
+    """What is left of the limit of a control group (version 2, else 1)."""
+    for folder, limit, used in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            most, now = ((Path(folder) / name).read_text().strip() for name in (limit, used))
+        except OSError:
+            continue
+        return (int(most) - int(now)) / 1e6 if most.isdigit() and int(most) < 2**60 else None
+    return None

@@ -1,0 +1,53 @@
+"""Work over threads: as map does, and no more of it under way than said."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from georoads.workers.threads import Threads
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_answers_come_in_the_items_order(count: int) -> None:
+    def late_first(item: int) -> int:
+        time.sleep(0.002 * (7 - item % 8))
+        return item * item
+
+    assert list(Threads(count)(late_first, range(40))) == [i * i for i in range(40)]
+
+
+def test_several_threads_work_at_once() -> None:
+    meeting = threading.Barrier(3)
+    assert list(Threads(3)(lambda item: meeting.wait(10) >= 0, range(6))) == [True] * 6
+
+
+def test_no_more_items_are_taken_than_the_threads_may_hold() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    answers = Threads(2)(str, items())
+    assert next(answers) == "0"
+    assert len(taken) == 4
+    answers.close()
+
+
+def test_an_error_ends_it_and_nothing_further_is_begun() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 5:
+            raise ValueError("five")
+        return item
+
+    with pytest.raises(ValueError, match="five"):
+        list(Threads(2)(work, range(1000)))
+    assert len(begun) < 20
