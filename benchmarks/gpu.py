@@ -1,7 +1,7 @@
 """The predictor on a GPU: python benchmarks/gpu.py [--megapixels 64]
 
-On a machine with a CUDA GPU: the bare forward pass (fp32 and bf16, several batch sizes), the whole of predict on
-a scene made by repeating the example, and the share of pixels whose mask differs from the CPU's at fp32.
+On a machine with a CUDA GPU: the bare forward pass (fp32 and bf16, several batch sizes), the whole of predict
+on a scene made by repeating the example, and the share of pixels whose mask differs from the CPU at fp32.
 """
 
 from __future__ import annotations
