@@ -1,9 +1,9 @@
 """Does the tool still give the results of an earlier commit? python benchmarks/against_commit.py REV SCENE...
 
 Every scene is predicted and extracted by this checkout and by REV (in a worktree of its own, removed
-afterwards), with the defaults of each; a picture without a place gets DeepGlobe's 0.5 m. Compared are
-the pixels of the probability rasters, their grids, and every value and vertex of roads and nodes. The example scene is
-always among them. Exits with 1 where anything differs.
+afterwards), with the defaults of each; a picture without a place gets DeepGlobe's 0.5 m. Compared are the
+pixels of the probability rasters, their grids, and every value and vertex of roads and nodes. The example
+scene is always among them. Exits with 1 where anything differs.
 """
 
 from __future__ import annotations
