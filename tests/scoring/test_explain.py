@@ -78,11 +78,11 @@ def test_empty_layers() -> None:
 
 
 def written(folder: Path, proposal=PROPOSAL, reference=REFERENCE, *, overwrite: bool = False) -> Path:
-    files = folder / "roads.gpkg", folder / "truth.geojson"
-    for file in files:
+    files = {"proposal_file": folder / "roads.gpkg", "reference_file": folder / "truth.geojson"}
+    for file in files.values():
         file.touch()
     path = folder / "errors.gpkg"
-    write_explained(path, proposal, reference, ScoreParams(), files, overwrite=overwrite)
+    write_explained(path, proposal, reference, ScoreParams(), **files, overwrite=overwrite)
     return path
 
 
@@ -136,7 +136,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
     written(tmp_path, roads(), roads(), overwrite=True)
     assert pyogrio.read_info(path, layer="errors")["features"] == 0
     with pytest.raises(LayerError, match="GeoPackage"):
-        write_explained(tmp_path / "e.geojson", PROPOSAL, REFERENCE, ScoreParams(), (path, path))
+        write_explained(
+            tmp_path / "e.geojson",
+            PROPOSAL,
+            REFERENCE,
+            ScoreParams(),
+            proposal_file=path,
+            reference_file=path,
+        )
     assert not list(tmp_path.glob(".*"))
 
 
