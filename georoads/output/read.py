@@ -11,7 +11,6 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.network.types import RoadNetwork
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import width_fields, widths_of
 
@@ -42,15 +41,6 @@ class RoadLines:
             raise ValueError(f"{self.name}: RoadLines holds LineStrings only, in one dimension")
         if not np.isfinite(shapely.get_coordinates(self.lines)).all():
             raise ValueError(f"{self.name}: coordinates must be finite")
-
-
-def lines_of(network: RoadNetwork, name: str = "roads") -> RoadLines:
-    """The lines of a network in the CRS of its grid, in the order of its edges."""
-    n = network.n_edges
-    rows = np.repeat(np.arange(n), np.diff(network.offsets))
-    points = network.grid.to_crs(network.points)
-    lines = np.asarray(shapely.linestrings(points, indices=rows) if n else (), dtype=np.object_)
-    return RoadLines(lines, network.grid.crs, name)
 
 
 def read_roads(

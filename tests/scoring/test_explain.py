@@ -148,13 +148,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("georoads.output.errors_layer._verify", fail)
+    monkeypatch.setattr("georoads.output.errors_layer.verify_geopackage", fail)
     with pytest.raises(LayerError, match="damaged"):
         written(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"roads.gpkg", "truth.geojson"}
 
 
-def fail(path: Path, expected: int) -> None:
+def fail(path: Path, counts: dict[str, int]) -> None:
     raise LayerError(f"{path} is damaged", "")
 
 
