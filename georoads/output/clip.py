@@ -5,8 +5,8 @@
    crosses itself; spans that continue each other make one part.
 3. An end where the border cuts gets a node of kind scene_edge; other ends keep their node. A node on the
    border that has lost roads to the outside, and joins fewer than three now, is one too.
-4. A part's length is measured anew; the metres bridged are shared by length; width and confidence stay those
-   of the whole road.
+4. A part's length is measured anew; the metres bridged are shared by length; all other attributes (width,
+   confidence) stay those of the whole road.
 5. Nodes are numbered anew in reading order.
 """
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.network.lines.attributes import geodesic_lengths_m
 from georoads.network.types import NodeKind, RoadNetwork
+from georoads.output.dictionary import ROADS
 from georoads.ragged import offsets_of, owners
 
 _JOINED = 1e-9
@@ -123,6 +124,8 @@ def _join_parts(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
     points = np.concatenate([part.points for part in parts]) if parts else np.empty((0, 2))
     whole = np.array([part.keeps_from and part.keeps_to for part in parts], dtype=bool)
     lengths = np.where(whole, network.length_m[edges], geodesic_lengths_m(network.grid, points, offsets))
+    attributes = {f.name: getattr(network, f.name)[edges] for f in ROADS.fields if f.type == "float64"}
+    attributes |= {"length_m": lengths, "bridged_m": _share_bridged(network, edges, lengths)}
     return dataclasses.replace(
         network,
         node_id=np.arange(1, len(used) + 1, dtype=np.int64),
@@ -131,12 +134,7 @@ def _join_parts(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
         edge_nodes=new_id[ends],
         offsets=offsets,
         points=points,
-        length_m=lengths,
-        width_m=network.width_m[edges],
-        width_std_m=network.width_std_m[edges],
-        confidence=network.confidence[edges],
-        confidence_p05=network.confidence_p05[edges],
-        bridged_m=_share_bridged(network, edges, lengths),
+        **attributes,
     )
 
 
