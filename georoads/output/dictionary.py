@@ -143,7 +143,7 @@ Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latit
 
 - `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
   named layers and refuse it.
-- An output that exists is refused. `--overwrite` replaces the file as a whole. `--append` adds the layers to
+- An output that exists is refused. `--overwrite` replaces the whole file. `--append` adds the layers to
   a GeoPackage, on a copy that takes its place when it is complete; other layers stay as they are, and a name
   that is taken is refused.
 - `--aoi AREA` keeps what lies inside: the polygons of a file in any CRS (GeoPackage, GeoJSON, FlatGeobuf,

@@ -46,7 +46,7 @@ class RoadLines:
 def read_roads(
     path: str | Path, layer: str | None = None, *, with_widths: bool = False, flag: str = LINES.flag
 ) -> RoadLines:
-    """Read the lines of a road layer; parts of MultiLineStrings become lines of their own, Z and M go.
+    """Read the lines of a road layer; parts of MultiLineStrings become lines, Z and M are dropped.
 
     Lines of a FlatGeobuf that numbers them (``road_id``) come in the order of their numbers, as they do from
     other formats.

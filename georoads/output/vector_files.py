@@ -96,7 +96,7 @@ def read_features(
     kind: Kind,
     choose: Callable[[list[str]], Iterable[str]] = lambda fields: (),
 ) -> Features:
-    """Read a layer; Z and M go.
+    """Read the rows of a layer; Z and M are dropped.
 
     Args:
         path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.

@@ -12,7 +12,7 @@ from georoads.output.dictionary import NODES, ROADS
 from georoads.output.geopackage import DAMAGED
 
 MAX_STYLE = 2**22
-"""Characters; a style of ours has some 10,000."""
+"""Longer styles are not read; in characters, of which ours have some 10,000."""
 SHOWN = ("renderer-v2", "labeling", "blendMode", "featureBlendMode", "layerOpacity")
 """Elements of a style that say how a layer looks; others may hold scripts, and are not taken over."""
 

@@ -25,9 +25,10 @@ BACKGROUND = (16, 21, 28)
 SIDE_PX = 2048
 """Longer side of a picture, unless another one is asked for."""
 STRIPE_PX = 64
-"""Rows of the picture that are read at once, so that memory does not grow with the scene."""
+"""Rows of the picture that are read at once: memory does not grow with the scene."""
 AVERAGED_PX = 400_000_000
-"""Pixels of a scene of which means are taken; of larger ones, so that each need not be decoded, samples."""
+"""Scenes of up to so many pixels are shown as means of pixels, larger ones as samples: else each pixel would
+have to be decoded."""
 
 
 @dataclass(frozen=True)
