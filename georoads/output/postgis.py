@@ -135,8 +135,7 @@ def _find_schemas(cursor: Cursor[Any], database: Database) -> tuple[str, str]:
         )
     if postgis is None:
         raise LayerError(
-            f"{database} has no PostGIS",
-            "its owner or a superuser adds it: CREATE EXTENSION postgis",
+            f"{database} has no PostGIS", "its owner or a superuser adds it: CREATE EXTENSION postgis"
         )
     return schema, postgis
 

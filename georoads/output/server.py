@@ -85,10 +85,7 @@ def _explain_refused(database: Database, e: Error) -> LayerError:
             "drop the views that use the table, or --append to it, or give another --layer",
         ),
         (errors.DiskFull, "free some space on the server"),
-        (
-            OperationalError,
-            "see whether the server runs, then run again (extract goes on with --resume)",
-        ),
+        (OperationalError, "see whether the server runs, then run again (extract goes on with --resume)"),
     )
     hint = next((hint for kind, hint in hints if isinstance(e, kind)), "write .gpkg instead")
     return LayerError(f"{database} cannot be written: {e.diag.message_primary or e}", hint)

@@ -298,8 +298,7 @@ def _check_geometry(found: Features, kind: Kind) -> None:
     if missing.any():
         count, first = int(missing.sum()), int(missing.argmax()) + 1
         raise LayerError(
-            f"{where}: {count} rows have no geometry, the first is row {first}",
-            "delete them in QGIS",
+            f"{where}: {count} rows have no geometry, the first is row {first}", "delete them in QGIS"
         )
     wrong = ~np.isin(shapely.get_type_id(geometry), kind.types)
     if wrong.any():

@@ -113,7 +113,16 @@ def project_points(points: Points, layer: RoadLines, crs: str) -> Points:
 
 
 def unproject_points(points: Points, layer: RoadLines, crs: str) -> Points:
-    """Take points (N, 2) of ``crs`` back to the layer's CRS: the way back from ``project_points``."""
+    """Take points back to the CRS of a layer, from which ``project_points`` had taken them.
+
+    Args:
+        points: (N, 2) float64 in ``crs``.
+        layer: names the CRS to go to.
+        crs: the CRS to come from.
+
+    Returns:
+        (N, 2) float64 in the layer's CRS; infinite where there is no way back.
+    """
     return _transform_points(points, crs, layer.crs)
 
 

@@ -75,7 +75,7 @@ def write_preview(
         return
     check_preview_output(output, rasters, overwrite=overwrite)
     params = params or SceneParams(max_megapixels=math.inf)
-    write_picture(MapRequest(roads, output, rasters, params, layer, overwrite))
+    write_picture(MapRequest(roads, output, rasters, params, layer=layer, overwrite=overwrite))
 
 
 def write_picture(request: MapRequest) -> MapSize:

@@ -59,11 +59,8 @@ def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
 
 
 def test_view_writes_one_page(tmp_path: Path) -> None:
-    roads, scene, target = (
-        draw_roads(tmp_path / "r.gpkg"),
-        draw_scene(tmp_path / "s.tif"),
-        tmp_path / "m.html",
-    )
+    roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif")
+    target = tmp_path / "m.html"
     ended = typed("view", roads, "--scene", scene, "-o", target)
     assert ended.code == 0, ended.err
     assert ended.err.startswith(f"{target}: 4 lines, 0.24 km, ")
@@ -101,9 +98,8 @@ def test_vectorize_draws_a_preview_of_what_it_wrote(tmp_path: Path, flags: list[
     assert ended.code == 0, ended.err
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(preview) as shown:
         assert (shown.width, shown.height) == (2000, 1000)
-        yellow = (np.abs(shown.read((1, 2, 3), window=((450, 550), (0, 1500))).T - [250, 246, 92]) < 9).all(
-            axis=2
-        )
+        rgb = shown.read((1, 2, 3), window=((450, 550), (0, 1500))).T
+    yellow = (np.abs(rgb - [250, 246, 92]) < 9).all(axis=2)
     assert yellow.any(axis=1).mean() > 0.9
 
 
