@@ -153,7 +153,7 @@ Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latit
 """
 
 
-def dictionary_page() -> str:
+def markdown() -> str:
     """The text of docs/data-dictionary.md."""
     parts = [_INTRODUCTION]
     for layer in LAYERS:

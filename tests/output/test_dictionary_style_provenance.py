@@ -12,7 +12,7 @@ import pytest
 
 from georoads.errors import GeoroadsError
 from georoads.network.types import NodeKind
-from georoads.output.dictionary import KINDS, LAYERS, dictionary_page
+from georoads.output.dictionary import KINDS, LAYERS, markdown
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.style import CLASSES, nodes_qml, roads_qml
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 
 def test_page_is_made_from_the_table() -> None:
-    assert PAGE.read_text(encoding="utf-8") == dictionary_page(), "stale: write dictionary_page() there"
+    assert PAGE.read_text(encoding="utf-8") == markdown(), "write georoads.output.dictionary.markdown() there"
 
 
 def test_titles_are_unique_in_their_layer() -> None:
