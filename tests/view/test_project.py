@@ -209,12 +209,9 @@ def test_a_scene_is_stretched_as_the_network_sees_it(tmp_path: Path) -> None:
 
 def test_a_scene_whose_place_is_only_stated_is_refused(tmp_path: Path) -> None:
     roads = draw_roads(tmp_path / "r.gpkg")
-    with (
-        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
-        rasterio.open(
-            tmp_path / "p.png", "w", driver="PNG", width=9, height=9, count=3, dtype="uint8"
-        ) as out,
-    ):
+    picture = {"driver": "PNG", "width": 9, "height": 9, "count": 3, "dtype": "uint8"}
+    warned = pytest.warns(rasterio.errors.NotGeoreferencedWarning)
+    with warned, rasterio.open(tmp_path / "p.png", "w", **picture) as out:
         out.write(np.full((3, 9, 9), 150, np.uint8))
     with pytest.raises(GeoroadsError, match=r"p\.png has no place"):
         write_view(roads, tmp_path / "m.qgz", (tmp_path / "p.png",), SceneParams(gsd=0.5))

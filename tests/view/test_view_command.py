@@ -30,11 +30,8 @@ def unpacked(text: object, kind: str) -> np.ndarray:
 
 
 def test_a_page_holds_the_layer_to_the_centimetre(tmp_path: Path) -> None:
-    columns = {
-        "n": np.array([1, 2**60, 3, 4]),
-        "t": ["a", "ü", None, "<b>"],
-        "x": [1.5, np.nan, np.inf, 0.25],
-    }
+    numbers, texts = np.array([1, 2**60, 3, 4]), ["a", "ü", None, "<b>"]
+    columns = {"n": numbers, "t": texts, "x": [1.5, np.nan, np.inf, 0.25]}
     layer = read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns))
     data = data_of(page(layer))
     assert unpacked(data["counts"], "<u4").tolist() == [2, 2, 2, 2]
@@ -43,11 +40,7 @@ def test_a_page_holds_the_layer_to_the_centimetre(tmp_path: Path) -> None:
     attributes = json.loads(zlib.decompress(base64.b64decode(str(data["attributes"]))))
     assert attributes["titles"] == ["n", "t", "x"]
     # Numbers that a browser would round are texts.
-    assert attributes["columns"] == [
-        [1, str(2**60), 3, 4],
-        ["a", "ü", None, "<b>"],
-        [1.5, None, None, 0.25],
-    ]
+    assert attributes["columns"] == [[1, str(2**60), 3, 4], texts, [1.5, None, None, 0.25]]
 
 
 def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
