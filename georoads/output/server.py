@@ -43,15 +43,16 @@ def transaction(database: Database) -> Iterator[Cursor[Any]]:
     try:
         connection = psycopg.connect(make_conninfo(**parts | {"client_encoding": "UTF8"}))
     except psycopg.OperationalError as e:
-        raise _unreached(database, e) from e
+        raise _explain_unreached(database, e) from e
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
     except psycopg.Error as e:
-        raise _refused(database, e) from e
+        raise _explain_refused(database, e) from e
 
 
-def _unreached(database: Database, e: Error) -> LayerError:
+def _explain_unreached(database: Database, e: Error) -> LayerError:
+    """That no connection was made, with the way out for its reason."""
     said = str(e).removeprefix("connection failed: ")
     if e.pgconn is not None and e.pgconn.needs_password:
         return LayerError(
@@ -69,7 +70,7 @@ def _unreached(database: Database, e: Error) -> LayerError:
     )
 
 
-def _refused(database: Database, e: Error) -> LayerError:
+def _explain_refused(database: Database, e: Error) -> LayerError:
     """What the server says, with the way out for its kind."""
     from psycopg import OperationalError, errors
 
@@ -84,10 +85,7 @@ def _refused(database: Database, e: Error) -> LayerError:
             "drop the views that use the table, or --append to it, or give another --layer",
         ),
         (errors.DiskFull, "free some space on the server"),
-        (
-            OperationalError,
-            "see whether the server runs, then run again (extract goes on with --resume)",
-        ),
+        (OperationalError, "see whether the server runs, then run again (extract goes on with --resume)"),
     )
     hint = next((hint for kind, hint in hints if isinstance(e, kind)), "write .gpkg instead")
     return LayerError(f"{database} cannot be written: {e.diag.message_primary or e}", hint)

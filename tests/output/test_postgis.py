@@ -142,14 +142,14 @@ def test_more_columns_do_no_harm(server: Server, schema: str, address: str) -> N
 def test_a_failure_after_the_first_table_leaves_nothing(
     server: Server, schema: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = postgis._copy
+    copy = postgis._copy_rows
 
     def fails_later(cursor: object, schema: str, table: postgis.Table) -> None:
         if table.layer.name == "nodes" and len(table.geometry):
             raise RuntimeError("the second table")
         copy(cursor, schema, table)
 
-    monkeypatch.setattr(postgis, "_copy", fails_later)
+    monkeypatch.setattr(postgis, "_copy_rows", fails_later)
     with pytest.raises(RuntimeError, match="the second table"):
         write_roads(network(), address, OPTIONS)
     assert tables(server, schema) == []
