@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
+from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.index import scene_files
 from georoads.scene.scene import SceneParams, open_scene
@@ -34,10 +35,11 @@ def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overw
     """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
 
     Raises:
-        GeoroadsError: the suffix is not .png; as ``jobs.atomic.check_output``.
+        GeoroadsError: the suffix is not .png; matplotlib is missing; as ``files.atomic.check_output``.
     """
     if output is None:
         return
+    _require_matplotlib()
     if output.suffix.lower() != ".png":
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
@@ -87,6 +89,7 @@ def write_picture(
     overwrite: bool = False,
 ) -> MapSize:
     """As ``write_preview``; without rasters the lines are drawn on plain ground."""
+    _require_matplotlib()
     files = scene_files(rasters)
     check_output(output, overwrite=overwrite, inputs=(roads, *files))
     scenes = [open_scene(file, params) for file in files]
@@ -101,6 +104,10 @@ def write_picture(
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
     return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+
+
+def _require_matplotlib() -> None:
+    require_extra("preview", "drawing a PNG", ("matplotlib",))
 
 
 def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
