@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 
     import platformdirs
 
-    # A home may be read-only. Without one platformdirs raises RuntimeError or, in older versions, keeps the ~.
+    # A home may be read-only. Without one platformdirs raises RuntimeError or, if it is old, keeps the ~.
     with contextlib.suppress(OSError, RuntimeError):
         named = os.environ.get("GEOROADS_CACHE")
         folder = Path(named) if named else platformdirs.user_cache_path("georoads", appauthor=False)
