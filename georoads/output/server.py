@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from georoads.errors import LayerError
+from georoads.extras import require_extra
 from georoads.output.address import Database
 
 if TYPE_CHECKING:
@@ -22,13 +22,10 @@ def transaction(database: Database) -> Iterator[Cursor[Any]]:
     """A cursor of one transaction: kept when the block ends well, else undone.
 
     Raises:
-        LayerError: psycopg is missing; the server cannot be reached, or refuses the user or what is asked.
+        GeoroadsError: psycopg is not installed.
+        LayerError: the server cannot be reached, or refuses the user or what is asked.
     """
-    if find_spec("psycopg") is None:
-        raise LayerError(
-            f"{database}: writing to PostGIS needs psycopg, which is not installed",
-            'pip install "georoads[postgis]"; or write .gpkg',
-        )
+    require_extra("postgis", f"{database}: writing to PostGIS", ("psycopg",), "or write .gpkg")
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 

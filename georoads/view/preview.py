@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
+from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.index import scene_files
 from georoads.scene.scene import SceneParams
@@ -35,10 +36,11 @@ def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overw
     """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
 
     Raises:
-        GeoroadsError: the suffix is not .png; as ``files.atomic.check_output``.
+        GeoroadsError: the suffix is not .png; matplotlib is missing; as ``files.atomic.check_output``.
     """
     if output is None:
         return
+    _require_matplotlib()
     if output.suffix.lower() != ".png":
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
@@ -80,6 +82,7 @@ def write_preview(
 
 def write_picture(request: MapRequest) -> MapSize:
     """Write a map as ``write_preview`` does; without scenes the lines are drawn on plain ground."""
+    _require_matplotlib()
     scenes = request.open_scenes()
     lines = read_layer(request.roads, request.layer, plane_of(scenes) if scenes else None)
     area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
@@ -92,6 +95,10 @@ def write_picture(request: MapRequest) -> MapSize:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
     return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+
+
+def _require_matplotlib() -> None:
+    require_extra("preview", "drawing a PNG", ("matplotlib",))
 
 
 def draw_preview(layer: MapLayer, picture: Picture) -> Figure:

@@ -10,7 +10,7 @@ from drawn_networks import CROSSROADS, UTM, network
 from postgres_server import Server
 from test_write_roads import OPTIONS, read
 
-from georoads.errors import LayerError
+from georoads.errors import GeoroadsError, LayerError
 from georoads.network.types import RoadNetwork
 from georoads.output import postgis
 from georoads.output.dictionary import LAYERS
@@ -181,7 +181,7 @@ def test_a_crs_without_a_number_is_refused(address: str) -> None:
 
 
 def test_without_psycopg_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("georoads.output.server.find_spec", lambda name: None)
-    with pytest.raises(LayerError, match="needs psycopg") as e:
+    monkeypatch.setattr("georoads.extras.find_spec", lambda name: None)
+    with pytest.raises(GeoroadsError, match="needs psycopg") as e:
         check_road_output("postgresql://h/gis", OPTIONS)
     assert "georoads[postgis]" in e.value.hint

@@ -241,7 +241,7 @@ def test_suffix_is_checked_before_work(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is here")
 def test_parquet_without_pyarrow_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LayerError, match="pyarrow"):
+    with pytest.raises(GeoroadsError, match="pyarrow"):
         write_roads(network(), tmp_path / "roads.parquet", OPTIONS)
 
 
