@@ -44,7 +44,7 @@ def crew() -> Iterator[InProcessCrew[Any, Any]]:
 
 def trace(path: Path, each: Any) -> list[bytes]:
     with ProbabilityRaster(path) as opened:
-        network = trace_network(opened.read, opened.grid, VectorizeParams(), block_px=BLOCK, each=each)
+        network = trace_network(opened.read, opened.grid, VectorizeParams(), block_px=BLOCK, parallel_map=each)
     assert network.n_edges > 4
     return [network.node_xy.tobytes(), network.points.tobytes(), network.confidence.tobytes()]
 
