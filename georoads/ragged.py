@@ -14,7 +14,7 @@ Integers = NDArray[np.int64]
 
 
 def offsets_of(sizes: Integers | NDArray[np.bool_] | Sequence[int]) -> Integers:
-    """(L + 1,) int64: where each list begins, and where the last one ends, from how many elements each has."""
+    """(L + 1,) int64: where each list begins, and where the last one ends, from their sizes."""
     return np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
 
 

@@ -59,9 +59,8 @@ def trace_network(
         reach_px=params.reach_m / gsd_m,
         road_level=level_of(params.threshold * params.low_share),
         faint_level=level_of(params.faint_p),
-        parallel_map=parallel_map,
     )
-    graph = clean(graph, PixelSize(*grid.steps_m), params, search)
+    graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     graph = straighten_junctions(graph, shape)
     return road_network(graph, grid, params)
 

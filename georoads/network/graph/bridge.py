@@ -89,12 +89,12 @@ def bridge_to_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
     if not len(aims.tip):
         return graph
     free = _uncrossed(graph, aims) & _unrepeated(graph.node_xy[aims.tip], graph.xy[aims.target])
-    tips, targets = aims.tip[free], aims.target[free]
-    divided = divide(graph, np.unique(targets))
-    pairs = np.column_stack((tips, np.array([divided.node_of[t] for t in targets.tolist()], dtype=np.int64)))
+    cuts, cut_of = np.unique(aims.target[free], return_inverse=True)
+    graph, node = divide(graph, cuts)
+    pairs = np.column_stack((aims.tip[free], node[cut_of]))
     # Two dead ends may have chosen each other.
     pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-    return _join_straight(divided.graph, pairs)
+    return _join_straight(graph, pairs)
 
 
 @dataclass(frozen=True)

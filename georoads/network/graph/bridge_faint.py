@@ -68,7 +68,6 @@ class FaintSearch:
         reach_px: length of the longest gap; 0 joins none.
         road_level: round(254 p) from which a pixel is road.
         faint_level: round(254 p) that the mean along a gap must reach.
-        parallel_map: searches from the dead ends; several workers may.
     """
 
     read: ReadProbability
@@ -76,7 +75,6 @@ class FaintSearch:
     reach_px: float
     road_level: int
     faint_level: int
-    parallel_map: ParallelMap = map
 
 
 @dataclass(frozen=True)
@@ -102,10 +100,10 @@ class _Path:
 
 @dataclass(frozen=True)
 class _Ground:
-    """What can be seen from dead ends. It travels to workers, so it holds no parallel map.
+    """What can be seen from dead ends.
 
     Attributes:
-        read, shape, reach_px, road_level, faint_level: of ``FaintSearch``.
+        search: how far and how faint.
         graph: whose dead ends they are.
         edge_of: (P,) int64, the edge of each of the graph's points.
         side_of: (P,) float64, pixels from there to the side of its road.
@@ -113,11 +111,7 @@ class _Ground:
         tree: the points by their place.
     """
 
-    read: ReadProbability
-    shape: tuple[int, int]
-    reach_px: float
-    road_level: int
-    faint_level: int
+    search: FaintSearch
     graph: Graph
     edge_of: NDArray[np.int64]
     side_of: NDArray[np.float64]
@@ -125,12 +119,13 @@ class _Ground:
     tree: cKDTree
 
 
-def bridge_faint_gaps(graph: Graph, search: FaintSearch) -> Graph:
+def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap = map) -> Graph:
     """Join dead ends to what the faint road ahead of them leads to; see the module.
 
     Args:
         graph: paths of pixels.
         search: where, how far, and how faint.
+        parallel_map: looks from each dead end; several workers may.
 
     Returns:
         The graph with the paths as edges without width; their length in ``bridged_px``.
@@ -143,7 +138,7 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch) -> Graph:
             break
         ends = graph.dead_ends(graph.at_edge | ~waiting)
         dead_ends = list(zip(ends.edge.tolist(), ends.side.tolist(), strict=True))
-        paths = search.parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
+        paths = parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
         taken, left = _choose_apart([path for path in paths if path is not None])
         if not taken:
             break
@@ -155,18 +150,8 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch) -> Graph:
 
 def _survey(graph: Graph, search: FaintSearch) -> _Ground:
     edge_of = graph.edge_of_points()
-    return _Ground(
-        read=search.read,
-        shape=search.shape,
-        reach_px=search.reach_px,
-        road_level=search.road_level,
-        faint_level=search.faint_level,
-        graph=graph,
-        edge_of=edge_of,
-        side_of=np.maximum(graph.median_widths() / 2, NEAR_PX)[edge_of],
-        lead=graph.lead_points(LEAD_PX),
-        tree=cKDTree(graph.xy),
-    )
+    side_of = np.maximum(graph.median_widths() / 2, NEAR_PX)[edge_of]
+    return _Ground(search, graph, edge_of, side_of, lead=graph.lead_points(LEAD_PX), tree=cKDTree(graph.xy))
 
 
 def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
@@ -180,7 +165,7 @@ def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
 
 def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     """The way that a dead end, the edge and its side, finds; None: none that is taken for road."""
-    graph, reach_px = ground.graph, ground.reach_px
+    graph, search, reach_px = ground.graph, ground.search, ground.search.reach_px
     node = int(graph.edge_nodes[dead_end])
     tip = graph.node_xy[node]
     around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
@@ -189,8 +174,8 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     if mine.all():
         return None
     others = near[~mine]
-    box = _window(tip, reach_px, ground.shape)
-    level = ground.read(box)
+    box = _window(tip, reach_px, search.shape)
+    level = search.read(box)
     # 1. The ground ahead, without the road that ends here.
     open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
     _close_own_road(open_ground, graph.xy[near[mine]], tip, box)
@@ -198,7 +183,7 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     target = _mark_targets(graph.xy[others], ground.side_of[others], box) & open_ground
     way = _cheapest_to_target(level, open_ground, target, tip, box)
     # 3. It must show enough road, and not wander.
-    if way is None or not _shows_road(level[way[:, 0], way[:, 1]], ground.road_level, ground.faint_level):
+    if way is None or not _shows_road(level[way[:, 0], way[:, 1]], search.road_level, search.faint_level):
         return None
     xy = way[:, ::-1] + (box.col + 0.5, box.row + 0.5)
     last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
@@ -348,11 +333,12 @@ def _with_paths(graph: Graph, paths: list[_Path]) -> Graph:
     # A dead end has one edge, and the node at its other end: back there would be a loop beside the edge.
     root = np.full(graph.n_nodes, -1)
     root[graph.edge_nodes.ravel()] = graph.edge_nodes[:, ::-1].ravel()
-    divided = divide(graph, np.unique([p.target for p in paths]))
-    graph, node_of = divided.graph, divided.node_of
-    paths = [p for p in paths if node_of[p.target] not in (p.tip, root[p.tip])]
+    cuts, cut_of = np.unique([p.target for p in paths], return_inverse=True)
+    graph, node = divide(graph, cuts)
+    pairs = np.column_stack(([p.tip for p in paths], node[cut_of]))
+    new = (pairs[:, 1] != pairs[:, 0]) & (pairs[:, 1] != root[pairs[:, 0]])
+    pairs, paths = pairs[new], [p for p, is_new in zip(paths, new, strict=True) if is_new]
     if not paths:
         return graph
-    pairs = np.array([(p.tip, node_of[p.target]) for p in paths], dtype=np.int64)
-    lines = [np.vstack((p.xy[:-1], graph.node_xy[node_of[p.target]])) for p in paths]
+    lines = [np.vstack((p.xy[:-1], graph.node_xy[end])) for p, end in zip(paths, pairs[:, 1], strict=True)]
     return join_along(graph, pairs, lines, np.concatenate([p.level for p in paths]))

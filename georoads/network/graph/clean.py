@@ -26,7 +26,7 @@ from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
 from georoads.network.params import VectorizeParams
-from georoads.network.types import PixelSize
+from georoads.network.types import ParallelMap, PixelSize
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
@@ -39,7 +39,11 @@ STUB_RADII = 1.5
 
 
 def clean(
-    graph: Graph, pixel: PixelSize, params: VectorizeParams, search: FaintSearch | None = None
+    graph: Graph,
+    pixel: PixelSize,
+    params: VectorizeParams,
+    search: FaintSearch | None = None,
+    parallel_map: ParallelMap = map,
 ) -> Graph:
     """All cleaning steps; see the module.
 
@@ -48,6 +52,7 @@ def clean(
         pixel: metres of a column and a row.
         params: the lengths.
         search: how dead ends are joined over faint road; None: they are not.
+        parallel_map: looks over faint road from each dead end; several workers may.
 
     Returns:
         A graph without nodes of degree 2, but for those that carry a ring, and without lone nodes.
@@ -57,7 +62,7 @@ def clean(
     graph = merge_junctions(graph)
     graph = bridge_gaps(graph, pixel, params.bridge_m)
     graph = bridge_to_sides(graph, pixel, params.bridge_m)
-    graph = bridge_faint_gaps(graph, search) if search else graph
+    graph = bridge_faint_gaps(graph, search, parallel_map) if search else graph
     graph = prune_spurs(graph, pixel, params.spur_m)
     graph = drop_islands(graph, pixel, params.min_length_m)
     return graph.drop_lone_nodes()

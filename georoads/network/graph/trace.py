@@ -135,24 +135,6 @@ class _Image(NamedTuple):
     steps: NDArray[np.int64]
 
 
-class _Found(NamedTuple):
-    """Room for paths, and how much of it is taken.
-
-    Attributes:
-        edge_nodes: (M, 2) int64.
-        offsets: (M + 1,) int64.
-        path: (Q,) int64 places.
-        edges: paths that are complete.
-        taken: pixels that they have.
-    """
-
-    edge_nodes: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    path: Places
-    edges: int
-    taken: int
-
-
 def _walk(skeleton: Skeleton) -> _Walk:
     """All paths between nodes, and the rings."""
     links = LINKS[skeleton.codes]
@@ -162,22 +144,15 @@ def _walk(skeleton: Skeleton) -> _Walk:
     nodes = np.flatnonzero(is_node)
     image = _Image(skeleton.pixels, links, neighbour_steps(skeleton.shape[1]))
     node_of = _node_numbers(image, nodes, COUNT)
-    n_nodes = int(node_of.max(initial=-1)) + 1
     most = int(degree[nodes].sum()) + len(links) // 4 + 1  # a ring has four pixels at least
-    room = _Found(
-        np.empty((most, 2), np.int64), np.zeros(most + 1, np.int64),
-        np.empty(len(links) + 2 * most, np.int64), 0, 0,
-    )  # fmt: skip
-    # First what begins at nodes; of what is left then, all are rings.
-    paths = _walk_from_nodes(image, state, nodes, node_of, room)
-    found = _walk_rings(image, state, n_nodes, paths)
-    rings = found.path[found.offsets[paths.edges : found.edges]]
+    edge_nodes, offsets, path, rings = _walk_paths(image, state, nodes, node_of, most)
+    ring_of = int(node_of.max(initial=-1)) + 1 + np.arange(len(rings))
     return _Walk(
         nodes=np.concatenate((nodes, rings)),
-        node_of=np.concatenate((node_of, n_nodes + np.arange(len(rings)))),
-        edge_nodes=found.edge_nodes[: found.edges].copy(),
-        offsets=found.offsets[: found.edges + 1].copy(),
-        path=found.path[: found.taken].copy(),
+        node_of=np.concatenate((node_of, ring_of)),
+        edge_nodes=edge_nodes,
+        offsets=offsets,
+        path=path,
     )
 
 
@@ -218,20 +193,35 @@ def _follow(image: _Image, state: NDArray[np.uint8], path: Places, count: int) -
 
 
 @compiled
-def _walk_from_nodes(
-    image: _Image, state: NDArray[np.uint8], nodes: Places, node_of: NDArray[np.int64], room: _Found
-) -> _Found:
-    """Walk all paths that begin at nodes, into the room; their pixels become SEEN.
+def _first_neighbour(image: _Image, here: int) -> int:
+    """The place of the first pixel, clockwise from north, to which one is linked."""
+    k = 0
+    while not image.links[here] >> k & 1:
+        k += 1
+    return place_of(image.pixels, image.pixels[here] + image.steps[k], here)
+
+
+@compiled
+def _walk_paths(
+    image: _Image, state: NDArray[np.uint8], nodes: Places, node_of: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Places, Places]:
+    """Walk all paths: first those that begin at nodes; of what is left then, all are rings.
 
     Args:
         image: the skeleton.
-        state: (S,) uint8: PATH, NODE or SEEN of each pixel.
+        state: (S,) uint8: PATH, NODE or SEEN of each pixel; changed in place.
         nodes: (K,) places of the nodes' pixels, ascending.
         node_of: (K,) int64 number of each one's node.
-        room: for all paths.
+        most: paths that there are at most.
+
+    Returns:
+        (E, 2) node numbers, (E + 1,) offsets, the paths' pixels, and the first pixel of each ring. A ring's
+        first pixel is a further node.
     """
     pixels, links, steps = image
-    edge_nodes, offsets, path, edges, count = room
+    path = np.empty(len(pixels) + 2 * most, np.int64)
+    edge_nodes, offsets = np.empty((most, 2), np.int64), np.zeros(most + 1, np.int64)
+    edges, count = 0, 0
     for i in range(len(nodes)):
         start = nodes[i]
         for k in range(8):
@@ -245,33 +235,21 @@ def _walk_from_nodes(
                 second < start or node_of[np.searchsorted(nodes, second)] == node_of[i]
             ):
                 continue
-            path[count] = start
-            path[count + 1] = second
+            path[count], path[count + 1] = start, second
             count = _follow(image, state, path, count + 2)
             edge_nodes[edges, 0] = node_of[i]
             edge_nodes[edges, 1] = node_of[np.searchsorted(nodes, path[count - 1])]
             edges += 1
             offsets[edges] = count
-    return _Found(edge_nodes, offsets, path, edges, count)
-
-
-@compiled
-def _walk_rings(image: _Image, state: NDArray[np.uint8], n_nodes: int, paths: _Found) -> _Found:
-    """Walk what no path has reached, each ring from its first pixel around to it; further nodes' numbers."""
-    pixels, links, steps = image
-    edge_nodes, offsets, path, edges, count = paths
+    first_ring = edges
+    n_nodes = node_of.max() + 1 if len(node_of) else 0
     for i in range(len(pixels)):
-        if state[i] != PATH:
-            continue
-        state[i] = NODE
-        path[count] = i
-        for k in range(8):
-            if links[i] >> k & 1:
-                path[count + 1] = place_of(pixels, pixels[i] + steps[k], i)
-                break
-        count = _follow(image, state, path, count + 2)
-        edge_nodes[edges] = n_nodes
-        n_nodes += 1
-        edges += 1
-        offsets[edges] = count
-    return _Found(edge_nodes, offsets, path, edges, count)
+        if state[i] == PATH:
+            state[i] = NODE
+            path[count], path[count + 1] = i, _first_neighbour(image, i)
+            count = _follow(image, state, path, count + 2)
+            edge_nodes[edges] = n_nodes + edges - first_ring
+            edges += 1
+            offsets[edges] = count
+    rings = path[offsets[first_ring:edges]]
+    return edge_nodes[:edges].copy(), offsets[: edges + 1].copy(), path[:count].copy(), rings

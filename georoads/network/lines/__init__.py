@@ -1,5 +1,5 @@
 """Graph to road network.
 
-In: the cleaned graph. Out: a ``RoadNetwork``: lines with straightened junctions, smoothed, simplified, measured
-on the ground, numbered in reading order.
+In: the cleaned graph. Out: a ``RoadNetwork``: lines with straightened junctions, smoothed, simplified,
+measured on the ground, numbered in reading order.
 """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +13,6 @@ from georoads.network.lines.smooth import Lines, smooth_lines
 from georoads.network.params import VectorizeParams
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.ragged import owners, take
-
-
-@dataclass(frozen=True)
-class _EdgeOrder:
-    """Rows of edges in order, (E,) int64, and by row which edges are turned round, (E,) bool."""
-
-    edges: NDArray[np.int64]
-    flip: NDArray[np.bool_]
 
 
 def road_network(graph: Graph, grid: Grid, params: VectorizeParams) -> RoadNetwork:
@@ -42,10 +32,9 @@ def road_network(graph: Graph, grid: Grid, params: VectorizeParams) -> RoadNetwo
     nodes = np.lexsort((node_xy[:, 0], node_xy[:, 1]))
     rank = np.empty(len(nodes), np.int64)
     rank[nodes] = np.arange(len(nodes))
-    order = _order_edges(rank[graph.edge_nodes].reshape(-1, 2), lines)
-    edges = order.edges
-    ends = np.where(order.flip[:, None], graph.edge_nodes[:, ::-1], graph.edge_nodes)
-    points, offsets = _arrange_points(lines, order)
+    edges, flip = _order_edges(rank[graph.edge_nodes].reshape(-1, 2), lines)
+    ends = np.where(flip[:, None], graph.edge_nodes[:, ::-1], graph.edge_nodes)
+    points, offsets = _arrange_points(lines, edges, flip)
     width, spread = widths_along(graph.width, graph.offsets)
     mean, low = confidences(graph.level, graph.offsets)
     return RoadNetwork(
@@ -75,8 +64,8 @@ def _node_kinds(graph: Graph) -> NDArray[np.uint8]:
     return kinds
 
 
-def _order_edges(rank: NDArray[np.int64], lines: Lines) -> _EdgeOrder:
-    """Edges in order, and which of them are turned round.
+def _order_edges(rank: NDArray[np.int64], lines: Lines) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows of edges in order, (E,) int64; and by row which edges are turned round, (E,) bool.
 
     Lines start at the node that comes first; a loop, in the direction whose second point comes first.
     Edges with the same first node are ordered by their last node, then by their second point.
@@ -90,13 +79,15 @@ def _order_edges(rank: NDArray[np.int64], lines: Lines) -> _EdgeOrder:
     flip = np.where(rank[:, 0] == rank[:, 1], earlier, rank[:, 0] > rank[:, 1])
     follow = np.where(flip[:, None], before, second)
     nodes = np.sort(rank, axis=1)
-    return _EdgeOrder(np.lexsort((follow[:, 0], follow[:, 1], nodes[:, 1], nodes[:, 0])), flip)
+    return np.lexsort((follow[:, 0], follow[:, 1], nodes[:, 1], nodes[:, 0])), flip
 
 
-def _arrange_points(lines: Lines, order: _EdgeOrder) -> tuple[Points, NDArray[np.int64]]:
+def _arrange_points(
+    lines: Lines, edges: NDArray[np.int64], flip: NDArray[np.bool_]
+) -> tuple[Points, NDArray[np.int64]]:
     """All points in the edges' order and direction, and their offsets."""
-    rows, offsets = take(lines.offsets, order.edges)
+    rows, offsets = take(lines.offsets, edges)
     # In a line that is turned round, the k-th point from its first is the k-th from its last.
-    ends = (lines.offsets[:-1] + lines.offsets[1:] - 1)[order.edges]
-    edge = owners(offsets)
-    return lines.points[np.where(order.flip[order.edges][edge], ends[edge] - rows, rows)], offsets
+    edge = edges[owners(offsets)]
+    turned = (lines.offsets[:-1] + lines.offsets[1:] - 1)[edge] - rows
+    return lines.points[np.where(flip[edge], turned, rows)], offsets

@@ -38,15 +38,6 @@ class RowRuns(NamedTuple):
     stop: Columns
 
 
-class Box(NamedTuple):
-    """A rectangle of pixels as compiled code takes it; see ``Window``."""
-
-    row: int
-    col: int
-    height: int
-    width: int
-
-
 WORD = 8
 """Bytes that are looked at together: mostly all of them are equal."""
 
@@ -73,11 +64,11 @@ class RunMask:
 
     def paint(self, window: Window) -> NDArray[np.bool_]:
         """(height, width) bool of a window, which may reach beyond the mask: False there."""
-        return _paint(self.runs, _box(window))
+        return _paint(self.runs, window.row, window.col, window.height, window.width)
 
     def cut(self, window: Window) -> RowRuns:
         """The runs inside a window; columns are counted in the whole mask."""
-        return _cut(self.runs, _box(window))
+        return _cut(self.runs, window.row, window.col, window.height, window.width)
 
     def keep(self, which: NDArray[np.bool_]) -> RunMask:
         """The mask of those runs only where ``which``, (R,), is True."""
@@ -96,10 +87,6 @@ class RunMask:
     def pixels(self) -> Pixels:
         """Ids of the True pixels."""
         return _pixels(self.runs, self.shape[1])
-
-
-def _box(window: Window) -> Box:
-    return Box(window.row, window.col, window.height, window.width)
 
 
 class RunCollector:
@@ -218,10 +205,9 @@ def first_run(runs: RowRuns, row: int, col: int) -> int:
 
 
 @compiled
-def _paint(runs: RowRuns, box: Box) -> NDArray[np.bool_]:
-    """(height, width) bool of a box, False beyond the mask."""
+def _paint(runs: RowRuns, top: int, left: int, height: int, width: int) -> NDArray[np.bool_]:
+    """(height, width) bool of a window, False beyond the mask."""
     rows, start, stop = runs
-    top, left, height, width = box
     image = np.zeros((height, width), np.bool_)
     for row in range(max(top, 0), min(top + height, len(rows) - 1)):
         for i in range(first_run(runs, row, left), rows[row + 1]):
@@ -232,10 +218,9 @@ def _paint(runs: RowRuns, box: Box) -> NDArray[np.bool_]:
 
 
 @compiled
-def _cut(runs: RowRuns, box: Box) -> RowRuns:
-    """The runs inside a box that lies within the mask, cut at its sides."""
+def _cut(runs: RowRuns, top: int, left: int, height: int, width: int) -> RowRuns:
+    """The runs inside a window that lies within the mask, cut at its sides."""
     rows, start, stop = runs
-    top, left, height, width = box
     most = rows[top + height] - rows[top]  # the runs of these rows in full width
     cut_rows = np.zeros(height + 1, np.int64)
     cut_start, cut_stop = np.empty(most, np.int32), np.empty(most, np.int32)
