@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Window
-from georoads.network.lines.attributes import confidences, widths
+from georoads.network.graph.along import widths_along
+from georoads.network.lines.attributes import confidences
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton import thin
-from georoads.network.types import Each, NodeKind, RoadNetwork
+from georoads.network.types import NodeKind, ParallelMap, RoadNetwork
 from georoads.network.vectorize import trace_network
 from georoads.workers.threads import Threads
 
@@ -195,13 +196,14 @@ class Held:
         return self.raster[window.slices]
 
 
-@pytest.mark.parametrize("each", [Threads(3), pickled])
-def test_the_result_does_not_depend_on_who_does_the_blocks(each: Each) -> None:
+@pytest.mark.parametrize("parallel_map", [Threads(3), pickled])
+def test_the_result_does_not_depend_on_who_does_the_blocks(parallel_map: ParallelMap) -> None:
     for seed in (3, 7, 11, 12):
         raster = drawn_network(seed)
         grid = utm_grid(raster.shape)
         alone = trace_network(Held(raster), grid, VectorizeParams(), block_px=31)
-        assert same(alone, trace_network(Held(raster), grid, VectorizeParams(), block_px=31, each=each))
+        spread = trace_network(Held(raster), grid, VectorizeParams(), block_px=31, parallel_map=parallel_map)
+        assert same(alone, spread)
 
 
 @pytest.mark.parametrize("seed", [64, 72, 93])
@@ -255,7 +257,7 @@ def test_real_masks_give_clean_networks() -> None:
 
 
 def test_widths_leave_bridges_out() -> None:
-    median, spread = widths(np.array([4.0, np.nan, 6.0, 5.0, np.nan, np.nan]), np.array([0, 4, 6]))
+    median, spread = widths_along(np.array([4.0, np.nan, 6.0, 5.0, np.nan, np.nan]), np.array([0, 4, 6]))
     assert median.tolist() == [5.0, 0.0]
     assert spread.tolist() == pytest.approx([1.4826, 0.0])
 
