@@ -22,15 +22,13 @@ from georoads.network.skeleton.skeleton import read_levels
 from georoads.network.skeleton.thin import thin
 from georoads.network.types import BlockPlan, ParallelMap, PixelSize, ReadProbability, RoadNetwork
 
-BLOCK_PX = 1024
-
 
 def trace_network(
     read: ReadProbability,
     grid: Grid,
     params: VectorizeParams,
     *,
-    block_px: int = BLOCK_PX,
+    block_px: int = BlockPlan.block_px,
     parallel_map: ParallelMap = map,
 ) -> RoadNetwork:
     """Trace the roads of a probability raster.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,8 @@ def dissolve(graph: Graph) -> Graph:
     edge_nodes = np.column_stack(
         (graph.edge_nodes[edges[first], side[first]], graph.edge_nodes[edges[last], 1 - side[last]])
     )
-    return graph.with_joined_edges(edge_nodes, edges, first, points, offsets)
+    joined = graph.of_joined(edges, first)
+    return replace(graph.with_points(points, offsets), edge_nodes=edge_nodes, **joined)
 
 
 @compiled

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.graph.graph import Graph
+from georoads.network.graph.graph import Graph, Paths
 from georoads.ragged import offsets_of, rows_of
 
 
@@ -39,7 +41,9 @@ def divide(graph: Graph, cuts: NDArray[np.int64]) -> tuple[Graph, NDArray[np.int
     start, stop = start[one_edge], stop[one_edge]
     sizes = marks[stop] - marks[start] + 1
     nodes = np.column_stack((mark_nodes[start], mark_nodes[stop]))
-    pieces = graph.pieces(mark_edges[start], nodes, rows_of(marks[start], sizes), offsets_of(sizes))
+    points = graph.at_points(rows_of(marks[start], sizes))
+    pieces = Paths(edge_nodes=nodes, offsets=offsets_of(sizes), **points)
+    pieces = replace(pieces, **graph.of_pieces(mark_edges[start], pieces))
     whole = np.ones(graph.n_edges, np.bool_)
     whole[divided] = False
     radius = np.nan_to_num(graph.width[cuts[inner]]) / 2

@@ -59,8 +59,6 @@ def per_edge(
 
 def _unseen_length(_: NDArray[np.float64], pieces: Paths) -> NDArray[np.float64]:
     """(K,) float64: what was bridged of pieces are the stretches without a width."""
-    if not pieces.n_edges:
-        return np.zeros(0)
     unseen = np.add.reduceat(np.isnan(pieces.width), pieces.offsets[:-1], dtype=np.int64)
     return pieces.lengths() * (unseen / np.diff(pieces.offsets))
 
@@ -200,35 +198,10 @@ class Graph(Paths):
             keep: (E,) bool, which of the graph's own edges stay; None: all.
         """
         kept = self if keep is None else self.keep_edges(keep)
-        joined = {
-            name: np.concatenate((getattr(kept, name), getattr(added, name)))
-            for name in ("edge_nodes", *(f.name for f in self._attributes("point", "edge")))
-        }
+        names = ["edge_nodes", *(f.name for f in self._attributes("point", "edge"))]
+        joined: dict[str, Any] = {n: np.concatenate((getattr(kept, n), getattr(added, n))) for n in names}
         offsets = np.concatenate((kept.offsets, kept.offsets[-1] + added.offsets[1:]))
         return replace(kept, offsets=offsets, **joined)
-
-    def with_joined_edges(
-        self,
-        edge_nodes: NDArray[np.int64],
-        edges: NDArray[np.int64],
-        first: NDArray[np.int64],
-        points: NDArray[np.int64],
-        offsets: NDArray[np.int64],
-    ) -> Graph:
-        """The graph with chains of its edges made one edge each.
-
-        Args:
-            edge_nodes: (C, 2) int64 rows of the chains' from and to node.
-            edges: (E,) int64 rows of the edges, chain after chain.
-            first: (C,) int64, where in ``edges`` each chain begins.
-            points: (Q,) int64 rows of the points that the chains take, in their order.
-            offsets: (C + 1,) int64; chain i takes points[offsets[i]:offsets[i + 1]].
-        """
-        joined = {
-            f.name: f.metadata["join"].reduceat(getattr(self, f.name)[edges], first)
-            for f in self._attributes("edge")
-        }
-        return replace(self.with_points(points, offsets), edge_nodes=edge_nodes, **joined)
 
     def with_points(self, points: NDArray[np.int64] | NDArray[np.bool_], offsets: NDArray[np.int64]) -> Graph:
         """The graph whose paths take some of its points.
@@ -237,31 +210,31 @@ class Graph(Paths):
             points: (Q,) int64 rows of points, edge after edge, or (P,) bool.
             offsets: (E + 1,) int64; edge i takes points[offsets[i]:offsets[i + 1]].
         """
-        taken = {f.name: getattr(self, f.name)[points] for f in self._attributes("point")}
-        return replace(self, offsets=offsets, **taken)
+        return replace(self, offsets=offsets, **self.at_points(points))
 
-    def pieces(
-        self,
-        edge: NDArray[np.int64],
-        edge_nodes: NDArray[np.int64],
-        points: NDArray[np.int64],
-        offsets: NDArray[np.int64],
-    ) -> Paths:
-        """Pieces of edges as edges of their own.
+    def at_points(self, points: NDArray[np.int64] | NDArray[np.bool_]) -> dict[str, Any]:
+        """By name, the attributes of some points: rows, or (P,) bool."""
+        return {f.name: getattr(self, f.name)[points] for f in self._attributes("point")}
+
+    def of_joined(self, edges: NDArray[np.int64], first: NDArray[np.int64]) -> dict[str, Any]:
+        """By name, the attributes of chains of edges, each of which becomes one edge.
 
         Args:
-            edge: (K,) int64 rows of the edges that they are of.
-            edge_nodes: (K, 2) int64 rows of their from and to node.
-            points: (Q,) int64 rows of the points that they take, piece after piece.
-            offsets: (K + 1,) int64; piece i takes points[offsets[i]:offsets[i + 1]].
+            edges: (E,) int64 rows of the edges, chain after chain.
+            first: (C,) int64, where in ``edges`` each chain begins.
         """
-        taken = {f.name: getattr(self, f.name)[points] for f in Paths._attributes("point")}
-        pieces = Paths(edge_nodes=edge_nodes, offsets=offsets, **taken)
-        given = {
-            f.name: f.metadata["of_pieces"](getattr(self, f.name)[edge], pieces)
-            for f in Paths._attributes("edge")
-        }
-        return replace(pieces, **given)
+        of = self._attributes("edge")
+        return {f.name: f.metadata["join"].reduceat(getattr(self, f.name)[edges], first) for f in of}
+
+    def of_pieces(self, edges: NDArray[np.int64], pieces: Paths) -> dict[str, Any]:
+        """By name, the attributes of pieces of edges.
+
+        Args:
+            edges: (K,) int64 rows of the edges that they are of.
+            pieces: as edges of their own, whose attributes are not yet known.
+        """
+        of = self._attributes("edge")
+        return {f.name: f.metadata["of_pieces"](getattr(self, f.name)[edges], pieces) for f in of}
 
     def with_nodes(self, xy: Points, radius: NDArray[np.float64]) -> Graph:
         """The graph with further nodes behind its own, inside the scene and without edges.

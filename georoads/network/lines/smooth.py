@@ -196,20 +196,16 @@ def crosses_itself(line: Points) -> bool:
                 or min(line[j, 1], line[j + 1, 1]) > high
             ):
                 continue  # the boxes around them are apart
-            # Each segment's two ends lie on different sides of the other.
-            if (
-                _signed_area(line[i], line[i + 1], line[j]) * _signed_area(line[i], line[i + 1], line[j + 1])
-                <= 0
-                and _signed_area(line[j], line[j + 1], line[i])
-                * _signed_area(line[j], line[j + 1], line[i + 1])
-                <= 0
+            if _divides(line[i], line[i + 1], line[j : j + 2]) and _divides(
+                line[j], line[j + 1], line[i : i + 2]
             ):
                 return True
     return False
 
 
 @compiled
-def _signed_area(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
-    """Twice the signed area of a triangle."""
-    area: float = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return area
+def _divides(a: NDArray[np.float64], b: NDArray[np.float64], segment: Points) -> bool:
+    """Whether the line through a and b runs between the two ends of a segment, or through one of them."""
+    dx, dy, c, d = b[0] - a[0], b[1] - a[1], segment[0], segment[1]
+    area_c, area_d = dx * (c[1] - a[1]) - dy * (c[0] - a[0]), dx * (d[1] - a[1]) - dy * (d[0] - a[0])
+    return bool(area_c * area_d <= 0)

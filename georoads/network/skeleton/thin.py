@@ -49,15 +49,6 @@ HALF_STEPS = 32
 """Half-steps per round, and the pixels around a block: roads up to about this width take one round."""
 
 
-class Inner(NamedTuple):
-    """First row and row after the last, first column and column after the last, of a part of an image."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-
 class Bare(NamedTuple):
     """Pixels of a flat image that have background beside them, as only those can be marked.
 
@@ -147,11 +138,9 @@ def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> _Eroded:
     image = mask.paint(outer).view(np.uint8)
     image[[0, -1]] = image[:, [0, -1]] = 0
     bare = _find_bare(image, mask.runs, outer.row, outer.col, _places_in(outer, anchors, mask.shape[1]))
+    offsets = neighbour_steps(outer.width)
+    changed = _take_half_steps(image, bare, offsets, HALF_STEPS, ERODE_FIRST, ERODE_SECOND)
     inner = window.relative_to(outer)
-    box = Inner(inner.row, inner.row + inner.height, inner.col, inner.col + inner.width)
-    changed = _take_half_steps(
-        image, box, bare, neighbour_steps(outer.width), HALF_STEPS, ERODE_FIRST, ERODE_SECOND
-    )
     return _Eroded(_runs_left(before, image[inner.slices], window.col), changed)
 
 
@@ -195,22 +184,22 @@ def _find_bare(
 @compiled
 def _take_half_steps(
     image: NDArray[np.uint8],
-    inside: Inner,
     bare: Bare,
     offsets: NDArray[np.int64],
     count: int,
     first_rule: Table,
     second_rule: Table,
 ) -> bool:
-    """Take that many half-steps (an even number); True when the last two removed a pixel of the inner part.
+    """Take ``count`` half-steps, an even number; True when the last two removed a pixel of the inner part.
 
-    Around that part, where the image is cut off, they may remove what in the whole mask would stay.
+    Around that part, in ``count + 1`` pixels from where the image is cut off, they may remove what in the
+    whole mask would stay.
     """
-    across = image.shape[1]
+    height, across = image.shape
     flat = image.reshape(-1)
     listed, n, known = bare
     marked = np.empty(len(listed), np.int32)
-    top, bottom, left, right = inside
+    frame = count + 1
     removed, before, late = 0, 0, 0
     for half in range(count):
         before, removed = removed, 0
@@ -229,7 +218,7 @@ def _take_half_steps(
             flat[marked[i]] = 0
             if half >= count - 2:
                 row, col = marked[i] // across, marked[i] % across
-                late += top <= row < bottom and left <= col < right
+                late += frame <= row < height - frame and frame <= col < across - frame
         # Their neighbours now have background beside them.
         for i in range(removed):
             for k in range(8):
