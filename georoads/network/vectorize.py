@@ -51,13 +51,8 @@ def trace_network(
     plan = BlockPlan(block_px, parallel_map)
     shape, gsd_m = (grid.height, grid.width), grid.gsd_m
     graph = _trace_mask(_road_mask(read, grid, params, plan), read, params.rim_m / gsd_m, plan)
-    search = FaintSearch(
-        read=read,
-        shape=shape,
-        reach_px=params.reach_m / gsd_m,
-        road_level=level_of(params.threshold * params.low_share),
-        faint_level=level_of(params.faint_p),
-    )
+    road_level = level_of(params.threshold * params.low_share)
+    search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     graph = straighten_junctions(graph, shape)
     return road_network(graph, grid, params)

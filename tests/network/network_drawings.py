@@ -48,6 +48,31 @@ def bar(
     return np.asarray((along >= 0) & (along <= length) & (np.abs(across) < width / 2))
 
 
+def drawn_network(seed: int) -> NDArray[np.uint8]:
+    """Bars, rings, wide blobs, roads along likely seams, nodata and blots."""
+    random = np.random.default_rng(seed)
+    shape = (int(random.integers(60, 170)), int(random.integers(60, 170)))
+    mask = np.zeros(shape, bool)
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
+    for _ in range(int(random.integers(2, 7))):
+        a, b = random.uniform(-20, 180, (2, 2))
+        mask |= bar(shape, tuple(a), tuple(b), random.uniform(1, 14))
+    for _ in range(int(random.integers(0, 3))):
+        away = np.hypot(x - random.uniform(0, 160), y - random.uniform(0, 160))
+        mask |= np.abs(away - random.uniform(8, 50)) < random.uniform(1, 5)
+        mask |= away < random.uniform(0, 25)
+    mask[:, 60:67] |= random.random() < 0.5
+    mask[62:65] |= random.random() < 0.5
+    noise = ndimage.gaussian_filter(random.normal(size=shape), random.uniform(0.3, 3))
+    mask ^= noise > np.quantile(noise, random.uniform(0.97, 1))
+    raster = np.where(mask, random.integers(128, 255, shape), random.integers(0, 127, shape)).astype(np.uint8)
+    if random.random() < 0.6:
+        raster[x + y * random.uniform(-1, 2) < random.uniform(0, 80)] = 255
+    if random.random() < 0.3:
+        raster[30:50, 20:45] = 255
+    return raster
+
+
 def euler_number(mask: NDArray[np.bool_]) -> int:
     """8-connected components minus 4-connected holes."""
     components = ndimage.label(mask, np.ones((3, 3)))[1]
@@ -111,6 +136,5 @@ def network_of(
 ) -> RoadNetwork:
     """Vectorize a mask (bool) or a probability raster (uint8)."""
     levels = np.where(raster, 254, 0).astype(np.uint8) if raster.dtype == bool else raster.astype(np.uint8)
-    return trace_network(
-        lambda window: levels[window.slices], utm_grid(levels.shape, gsd), params, block_px=block_px
-    )
+    grid = utm_grid(levels.shape, gsd)
+    return trace_network(lambda window: levels[window.slices], grid, params, block_px=block_px)

@@ -9,7 +9,7 @@ import pytest
 from network_drawings import RAW, anchors_of, bar, drawn, graph_of, network_of, traced
 
 from georoads.network.graph.bridge import bridge_gaps
-from georoads.network.graph.clean import clean, drop_islands, merge_junctions, prune_spurs
+from georoads.network.graph.clean import drop_islands, merge_junctions, prune_spurs
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
 from georoads.network.lines.straighten import straighten_junctions
@@ -94,8 +94,8 @@ def test_a_wide_crossing_is_one_junction() -> None:
 
 def test_a_t_junction_lies_on_the_straight_road() -> None:
     mask = bar((100, 160), (5, 30.5), (155, 30.5), 11) | bar((100, 160), (80.5, 30), (80.5, 95), 11)
-    graph = straighten_junctions(clean(graph_of(mask), PIXELS, replace(RAW, spur_m=10)), mask.shape)
-    node = graph.node_xy[graph.degree() == 3]
+    network = network_of(mask, replace(RAW, spur_m=10), gsd=1.0)
+    node = network.node_xy[network.node_kind == NodeKind.JUNCTION]
     assert node.tolist() == [pytest.approx([80.5, 30.5], abs=1.0)]
 
 
@@ -104,9 +104,9 @@ def test_a_dead_end_has_no_hook() -> None:
     mask = bar((80, 160), (20.5, 40.5), (140.5, 40.5), 11)
     x, y = np.meshgrid(np.arange(160), np.arange(80))
     mask &= x + y < 170
-    graph = straighten_junctions(clean(graph_of(mask), PIXELS, replace(RAW, spur_m=10)), mask.shape)
-    assert graph.n_edges == 1
-    assert np.abs(graph.node_xy[:, 1] - 40.5).max() <= 1.0
+    network = network_of(mask, replace(RAW, spur_m=10), gsd=1.0)
+    assert network.n_edges == 1
+    assert np.abs(network.node_xy[:, 1] - 40.5).max() <= 1.0
 
 
 def inside(text: str) -> Graph:
@@ -182,9 +182,8 @@ def test_a_gap_before_the_side_of_a_road_is_closed_at_its_middle() -> None:
     junction = network.node_xy[network.node_kind == NodeKind.JUNCTION][0]
     assert np.abs(junction - [150.5, 30.5]).max() < 1.5
     side = int(np.argmax(network.bridged_m))
-    assert network.bridged_m[side] == pytest.approx(
-        0.5 * 22, abs=2.0
-    )  # from its skeleton's end to the middle
+    # From its skeleton's end to the middle.
+    assert network.bridged_m[side] == pytest.approx(0.5 * 22, abs=2.0)
     assert (np.delete(network.bridged_m, side) == 0).all()
     assert network_of(mask, VectorizeParams(bridge_m=3)).n_edges == 2
 

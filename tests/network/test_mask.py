@@ -15,19 +15,13 @@ from georoads.network.mask.road_mask import RoadMask, drop_specks, fill_holes, r
 from georoads.network.types import BlockPlan
 
 
-def roads(
-    raster: NDArray[np.uint8], threshold: float, speck_px: float, hole_px: float, low: float | None = None
-) -> NDArray[np.bool_]:
+def read(raster: NDArray[np.uint8], threshold: float, low: float, block_px: int = 1024) -> RoadMask:
+    return read_mask(lambda w: raster[w.slices], raster.shape, threshold, low, BlockPlan(block_px))
+
+
+def roads(raster: NDArray[np.uint8], threshold: float, speck_px: float, hole_px: float) -> NDArray[np.bool_]:
     """The cleaned road mask of a raster, drawn."""
-    mask = read(raster, threshold, low)
-    return painted(fill_holes(drop_specks(mask, speck_px), hole_px).road)
-
-
-def read(
-    raster: NDArray[np.uint8], threshold: float, low: float | None = None, block_px: int = 1024
-) -> RoadMask:
-    plan, least = BlockPlan(block_px), threshold if low is None else low
-    return read_mask(lambda window: raster[window.slices], raster.shape, threshold, least, plan)
+    return painted(fill_holes(drop_specks(read(raster, threshold, threshold), speck_px), hole_px).road)
 
 
 def levels(text: str) -> NDArray[np.uint8]:
@@ -112,8 +106,8 @@ def test_below_the_threshold_a_road_goes_on_where_it_has_begun(values: NDArray[n
     label, count = ndimage.label(low, np.ones((3, 3)))
     begun = np.isin(np.arange(count + 1), label[raster >= 203])
     begun[0] = False
-    assert np.array_equal(roads(raster, 0.8, 0, 0, low=0.5), begun[label])
-    assert np.array_equal(roads(raster, 0.5, 0, 0, low=0.5), low)
+    assert np.array_equal(painted(read(raster, 0.8, 0.5).road), begun[label])
+    assert np.array_equal(painted(read(raster, 0.5, 0.5).road), low)
 
 
 @settings(max_examples=60, deadline=None)

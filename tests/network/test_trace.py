@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from georoads.network.graph.graph import Graph
 from georoads.network.graph.trace import measure_widths, trace
-from georoads.network.mask.measure import chords, distances, radii
+from georoads.network.mask.measure import chords, distances
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import RowRuns, RunMask
 from georoads.network.skeleton.thin import thin
@@ -146,14 +146,6 @@ def test_paths_are_connected_end_at_nodes_and_cover_the_skeleton(mask: NDArray[n
     assert 0 <= loops <= count - euler_number(skeleton)
 
 
-def test_radii_equal_a_distance_transform() -> None:
-    mask = bar((60, 60), (5, 8), (50, 44), 14) | bar((60, 60), (40, 5), (20, 55), 9)
-    pixels = np.flatnonzero(mask)
-    padded = np.pad(mask, 1, constant_values=True)
-    expected = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].ravel()[pixels]
-    assert radii(run_mask(mask), pixels) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("width", [1, 4, 7, 8, 15])
 def test_width_of_an_upright_bar_is_exact(width: int) -> None:
     mask = np.zeros((40, 80), bool)
@@ -185,7 +177,7 @@ def test_widths_do_not_depend_on_the_block_size(block_px: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(1, 9))
 def test_distances_equal_a_distance_transform(mask: NDArray[np.bool_], limit: int) -> None:
-    away = distances(run_mask(mask), np.arange(mask.size), limit)
+    away = distances(run_mask(mask).runs, mask.shape, np.arange(mask.size), limit)
     expected = ndimage.distance_transform_edt(~mask).ravel() if mask.any() else np.full(mask.size, np.inf)
     assert away == pytest.approx(np.minimum(expected, limit))
 

@@ -183,13 +183,10 @@ def join_along(
         level: (P,) uint8, round(254 p) at the points of all lines.
     """
     if lines:
+        xy, offsets = np.concatenate(lines), offsets_of([len(line) for line in lines])
         lengths = np.array([np.hypot(*np.diff(line, axis=0).T).sum() for line in lines])
-        offsets = offsets_of([len(line) for line in lines])
-        graph = graph.with_edges(
-            Paths(
-                edge_nodes=pairs, offsets=offsets, xy=np.concatenate(lines), level=level, bridged_px=lengths
-            )
-        )
+        added = Paths(edge_nodes=pairs, offsets=offsets, xy=xy, level=level, bridged_px=lengths)
+        graph = graph.with_edges(added)
     return dissolve(graph)
 
 

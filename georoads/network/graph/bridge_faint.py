@@ -119,7 +119,7 @@ class _Ground:
     tree: cKDTree
 
 
-def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap = map) -> Graph:
+def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap) -> Graph:
     """Join dead ends to what the faint road ahead of them leads to; see the module.
 
     Args:

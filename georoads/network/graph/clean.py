@@ -42,8 +42,8 @@ def clean(
     graph: Graph,
     pixel: PixelSize,
     params: VectorizeParams,
-    search: FaintSearch | None = None,
-    parallel_map: ParallelMap = map,
+    search: FaintSearch,
+    parallel_map: ParallelMap,
 ) -> Graph:
     """All cleaning steps; see the module.
 
@@ -51,7 +51,7 @@ def clean(
         graph: as traced.
         pixel: metres of a column and a row.
         params: the lengths.
-        search: how dead ends are joined over faint road; None: they are not.
+        search: how dead ends are joined over faint road.
         parallel_map: looks over faint road from each dead end; several workers may.
 
     Returns:
@@ -62,7 +62,7 @@ def clean(
     graph = merge_junctions(graph)
     graph = bridge_gaps(graph, pixel, params.bridge_m)
     graph = bridge_to_sides(graph, pixel, params.bridge_m)
-    graph = bridge_faint_gaps(graph, search, parallel_map) if search else graph
+    graph = bridge_faint_gaps(graph, search, parallel_map)
     graph = prune_spurs(graph, pixel, params.spur_m)
     graph = drop_islands(graph, pixel, params.min_length_m)
     return graph.drop_lone_nodes()

@@ -37,7 +37,7 @@ def drop_along_nodata(graph: Graph, nodata: RunMask, margin_px: float) -> Graph:
     # Nobody needs to know how far nodata is where it is farther than any road's side.
     half = np.nan_to_num(graph.width) / 2
     limit = int(np.ceil(min(float(half.max()), MAX_WIDTH_PX / 2) + margin_px)) + 1
-    away = distances(nodata, rows * width + cols, limit)
+    away = distances(nodata.runs, nodata.shape, rows * width + cols, limit)
     beside = (away <= half + margin_px) & (away < limit)
     share = np.add.reduceat(beside, graph.offsets[:-1]) / np.diff(graph.offsets)
     return graph.keep_edges(share < ALONG).drop_lone_nodes()

@@ -24,7 +24,7 @@ from georoads.grid import Points
 from georoads.network.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.anchors import near_edge
-from georoads.network.mask.measure import chords, radii
+from georoads.network.mask.measure import MAX_RADIUS_PX, chords, distances
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import Pixels, RunMask
 from georoads.network.skeleton.neighbours import BLOCK, COUNT, LINKS, Table, neighbour_steps
@@ -62,8 +62,9 @@ def trace(skeleton: Skeleton, mask: RoadMask, levels: NDArray[np.uint8], anchors
     node_xy = _centres(nodes, width)
     node_xy = np.column_stack([np.bincount(walk.node_of, node_xy[:, k]) / counts for k in (0, 1)])
     # Of the node's pixels the one farthest from the background gives its radius.
+    away = distances(mask.road.complement().runs, skeleton.shape, nodes, MAX_RADIUS_PX)
     node_radius = np.zeros(n_nodes)
-    np.maximum.at(node_radius, walk.node_of, radii(mask.road, nodes))
+    np.maximum.at(node_radius, walk.node_of, away)
     anchored, at_edge = np.zeros((2, n_nodes), np.bool_)
     anchored[walk.node_of[np.isin(nodes, anchors)]] = True
     at_edge[walk.node_of[near_edge(nodes, skeleton.shape, mask.nodata.runs)]] = True
@@ -147,13 +148,8 @@ def _walk(skeleton: Skeleton) -> _Walk:
     most = int(degree[nodes].sum()) + len(links) // 4 + 1  # a ring has four pixels at least
     edge_nodes, offsets, path, rings = _walk_paths(image, state, nodes, node_of, most)
     ring_of = int(node_of.max(initial=-1)) + 1 + np.arange(len(rings))
-    return _Walk(
-        nodes=np.concatenate((nodes, rings)),
-        node_of=np.concatenate((node_of, ring_of)),
-        edge_nodes=edge_nodes,
-        offsets=offsets,
-        path=path,
-    )
+    nodes, node_of = np.concatenate((nodes, rings)), np.concatenate((node_of, ring_of))
+    return _Walk(nodes, node_of, edge_nodes, offsets, path)
 
 
 @compiled

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points, Window
 from georoads.network.compiled import compiled
-from georoads.network.mask.runs import Pixels, RowRuns, RunMask, by_block, first_run
+from georoads.network.mask.runs import RowRuns, RunMask, by_block, first_run
 
 MAX_RADIUS_PX = 100
 """Roads are not wider than twice this; in larger areas the search stops there."""
@@ -21,42 +21,24 @@ TANGENT_POINTS = 4
 CHORD_STEP_PX = 0.125
 
 
-def radii(mask: RunMask, pixels: Pixels, limit: int = MAX_RADIUS_PX) -> NDArray[np.float64]:
-    """Euclidean distance, in pixels, from pixels of a mask to the centre of the nearest one outside it.
+@compiled
+def distances(
+    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
+) -> NDArray[np.float64]:
+    """Euclidean distance from pixels to the nearest one of a mask, between centres.
 
-    Equals a distance transform at these pixels, without one for the whole raster. What lies outside the
-    raster is unknown and not outside the mask.
-
-    Args:
-        mask: the road mask.
-        pixels: (K,) int64 ids (row * W + col) of its pixels, in any order.
-        limit: pixels at which the search stops.
-
-    Returns:
-        (K,) float64, at most ``limit``.
-    """
-    return distances(mask.complement(), pixels, limit)
-
-
-def distances(mask: RunMask, pixels: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
-    """Distance from pixels, which need not be the mask's, to the nearest one of a mask, between centres.
+    Equals a distance transform at these pixels, without one for the whole raster. Of every row that can
+    still hold a nearer pixel, the runs on both sides of the column are asked.
 
     Args:
-        mask: what is looked for.
+        runs: of the mask.
+        shape: (height, width) of the mask; what lies outside is not part of it.
         pixels: (K,) int64 ids (row * W + col), in any order.
         limit: pixels at which the search stops.
 
     Returns:
         (K,) float64 pixels, at most ``limit``.
     """
-    return _distances(mask.runs, mask.shape, pixels, limit)
-
-
-@compiled
-def _distances(
-    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
-) -> NDArray[np.float64]:
-    """Of every row that can still hold a nearer pixel, the runs on both sides of the column are asked."""
     height, width = shape
     rows, start, stop = runs
     found = np.empty(len(pixels))
