@@ -7,25 +7,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.grid import Grid, Window
-from georoads.network.graph.graph import Graph
-from georoads.network.graph.trace import measure_widths, trace
-from georoads.network.mask.anchors import edge_anchors
-from georoads.network.mask.road_mask import RoadMask
-from georoads.network.mask.runs import Pixels, RunCollector, RunMask, runs_of
+from georoads.grid import Grid
 from georoads.network.params import VectorizeParams
-from georoads.network.skeleton.skeleton import Skeleton
-from georoads.network.skeleton.thin import thin
-from georoads.network.types import BlockPlan, RoadNetwork
+from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
 
 RAW = VectorizeParams(
     speck_m2=0, hole_m2=0, spur_m=0, bridge_m=0, reach_m=0, simplify_m=0, smooth_m=0, rim_m=0, min_length_m=0
 )
 """No cleaning that depends on a length."""
-
-
-NO_PIXELS: Pixels = np.zeros(0, np.int64)
 
 
 def drawn(picture: str) -> NDArray[np.bool_]:
@@ -78,52 +68,6 @@ def euler_number(mask: NDArray[np.bool_]) -> int:
     components = ndimage.label(mask, np.ones((3, 3)))[1]
     holes = ndimage.label(~np.pad(mask, 1))[1] - 1
     return int(components - holes)
-
-
-def run_mask(mask: NDArray[np.bool_]) -> RunMask:
-    """A drawing as runs."""
-    collector = RunCollector((mask.shape[0], mask.shape[1]))
-    collector.add(Window(0, 0, *mask.shape), runs_of(mask, 0))
-    return collector.mask()
-
-
-def painted(mask: RunMask) -> NDArray[np.bool_]:
-    return mask.paint(Window(0, 0, *mask.shape))
-
-
-def road_mask(road: NDArray[np.bool_], nodata: NDArray[np.bool_] | None = None) -> RoadMask:
-    return RoadMask(run_mask(road), run_mask(np.zeros_like(road) if nodata is None else nodata))
-
-
-def anchors_of(mask: NDArray[np.bool_], nodata: NDArray[np.bool_] | None = None) -> Pixels:
-    return edge_anchors(road_mask(mask, nodata))
-
-
-def thinned(mask: NDArray[np.bool_], anchors: Pixels = NO_PIXELS, block_px: int = 1024) -> NDArray[np.bool_]:
-    """The skeleton of a drawing, drawn."""
-    skeleton = np.zeros(mask.shape, bool)
-    skeleton.flat[thin(run_mask(mask), anchors, BlockPlan(block_px)).pixels] = True
-    return skeleton
-
-
-def traced(
-    skeleton: NDArray[np.bool_],
-    levels: NDArray[np.uint8] | None = None,
-    mask: NDArray[np.bool_] | None = None,
-    anchors: Pixels = NO_PIXELS,
-) -> Graph:
-    """The graph of a drawn skeleton. Without levels p is 1; without a mask the skeleton is all road."""
-    raster = np.full(skeleton.shape, 254, np.uint8) if levels is None else levels
-    thin_mask = Skeleton.of(run_mask(skeleton))
-    road = road_mask(skeleton if mask is None else mask, raster == 255)
-    return trace(thin_mask, road, raster.flat[thin_mask.pixels], anchors)
-
-
-def graph_of(mask: NDArray[np.bool_], *, anchored: bool = False) -> Graph:
-    """The graph of a drawn mask, with widths."""
-    anchors = anchors_of(mask) if anchored else NO_PIXELS
-    graph = traced(thinned(mask, anchors), mask=mask, anchors=anchors)
-    return measure_widths(graph, run_mask(mask), 1024)
 
 
 def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:

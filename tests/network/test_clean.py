@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from network_drawings import RAW, anchors_of, bar, drawn, graph_of, network_of, traced
+from network_drawings import RAW, bar, drawn, network_of
+from network_steps import anchors_of, graph_of, lines_of, traced
 
 from georoads.network.graph.bridge import bridge_gaps
 from georoads.network.graph.clean import drop_islands, merge_junctions, prune_spurs
@@ -17,11 +18,6 @@ from georoads.network.params import VectorizeParams
 from georoads.network.types import PIXELS, NodeKind, PixelSize
 
 Ends = tuple[tuple[float, float], tuple[float, float]]
-
-
-def lines_of(text: str) -> Graph:
-    """Roads of one pixel."""
-    return traced(drawn(text))
 
 
 COMB = """

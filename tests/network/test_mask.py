@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import drawn, painted, picture
+from network_drawings import drawn, picture
+from network_steps import painted
 from numpy.typing import NDArray
 from scipy import ndimage
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import drawn, painted, run_mask
+from network_drawings import drawn
+from network_steps import painted, run_mask
 from numpy.typing import NDArray
 
 from georoads.grid import Window

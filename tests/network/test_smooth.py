@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_drawings import bar, graph_of
+from network_drawings import bar
+from network_steps import graph_of
 from numpy.typing import NDArray
 
 from georoads.network.lines.smooth import crosses_itself, simplify, smooth, smooth_lines

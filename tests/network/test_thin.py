@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import (
-    NO_PIXELS,
-    anchors_of,
-    bar,
-    drawn,
-    drawn_network,
-    euler_number,
-    painted,
-    picture,
-    run_mask,
-    thinned,
-)
+from network_drawings import bar, drawn, drawn_network, euler_number, picture
+from network_steps import NO_PIXELS, anchors_of, painted, run_mask, thinned
 from numpy.typing import NDArray
 from scipy import ndimage
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import NO_PIXELS, bar, drawn, euler_number, graph_of, run_mask, thinned, traced
+from network_drawings import bar, euler_number
+from network_steps import NO_PIXELS, graph_of, lines_of, run_mask, thinned, traced
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -20,10 +21,6 @@ from georoads.network.skeleton.thin import thin
 from georoads.network.types import BlockPlan
 
 ROOT2 = float(np.sqrt(2))
-
-
-def lines_of(text: str) -> Graph:
-    return traced(drawn(text))
 
 
 def check(graph: Graph, nodes: list[tuple[float, float]], edges: list[tuple[int, int, float]]) -> None:
