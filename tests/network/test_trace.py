@@ -127,7 +127,7 @@ def test_paths_are_connected_end_at_nodes_and_cover_the_skeleton(mask: NDArray[n
     graph = traced(skeleton)
     seen = np.zeros(mask.shape, bool)
     for edge in range(graph.n_edges):
-        line = graph.line(edge)
+        line = graph.xy[graph.offsets[edge] : graph.offsets[edge + 1]]
         assert (line[0] == graph.node_xy[graph.edge_nodes[edge, 0]]).all()
         assert (line[-1] == graph.node_xy[graph.edge_nodes[edge, 1]]).all()
         inner = np.floor(line[1:-1]).astype(int)

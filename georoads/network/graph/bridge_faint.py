@@ -149,6 +149,7 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelM
 
 
 def _survey(graph: Graph, search: FaintSearch) -> _Ground:
+    """What is looked up again from each dead end."""
     edge_of = graph.edge_of_points()
     side_of = np.maximum(graph.median_widths() / 2, NEAR_PX)[edge_of]
     return _Ground(search, graph, edge_of, side_of, lead=graph.lead_points(LEAD_PX), tree=cKDTree(graph.xy))
@@ -164,7 +165,12 @@ def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
 
 
 def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
-    """The way that a dead end, the edge and its side, finds; None: none that is taken for road."""
+    """The way that is found from a dead end; None: none that is taken for road.
+
+    Args:
+        ground: what can be seen.
+        dead_end: its place in the graph's (E, 2) arrays: the edge, and which of its ends.
+    """
     graph, search, reach_px = ground.graph, ground.search, ground.search.reach_px
     node = int(graph.edge_nodes[dead_end])
     tip = graph.node_xy[node]
@@ -236,8 +242,8 @@ def _mark_ahead(
 def _close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
     """Take the tip's own line out of the ground that may be walked, but for the tip."""
     rows, cols = _pixels(points, box)
-    # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
     here = int(tip[1]) - box.row, int(tip[0]) - box.col
+    # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
     for row in (-1, 0, 1):
         for col in (-1, 0, 1):
             r, c = rows + row, cols + col

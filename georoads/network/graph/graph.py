@@ -106,10 +106,6 @@ class Paths:
         """(E,) bool: edges that begin and end at one node."""
         return np.asarray(self.edge_nodes[:, 0] == self.edge_nodes[:, 1])
 
-    def line(self, edge: int) -> Points:
-        """(K, 2) points of one edge."""
-        return self.xy[self.offsets[edge] : self.offsets[edge + 1]]
-
     def edge_of_points(self) -> NDArray[np.int64]:
         """(P,) int64: the edge that each point is on."""
         return owners(self.offsets)
