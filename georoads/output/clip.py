@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import shapely
@@ -136,8 +135,6 @@ def _network_of(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
     points = np.concatenate([part.points for part in parts]) if parts else np.empty((0, 2))
     whole = np.array([part.keeps_from and part.keeps_to for part in parts], dtype=bool)
     lengths = np.where(whole, network.length_m[edges], geodesic_lengths_m(network.grid, points, offsets))
-    attributes: dict[str, Any] = {name: values[edges] for name, values in network.attributes().items()}
-    attributes |= {"length_m": lengths, "bridged_m": _shared(network, edges, lengths)}
     return dataclasses.replace(
         network,
         node_id=np.arange(1, len(used) + 1, dtype=np.int64),
@@ -146,7 +143,12 @@ def _network_of(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
         edge_nodes=new_id[ends],
         offsets=offsets,
         points=points,
-        **attributes,
+        length_m=lengths,
+        width_m=network.width_m[edges],
+        width_std_m=network.width_std_m[edges],
+        confidence=network.confidence[edges],
+        confidence_p05=network.confidence_p05[edges],
+        bridged_m=_shared(network, edges, lengths),
     )
 
 

@@ -95,6 +95,7 @@ class _Path:
 
     @property
     def length(self) -> float:
+        """Pixels."""
         return float(np.hypot(*np.diff(self.xy, axis=0).T).sum())
 
 

@@ -138,7 +138,13 @@ def _contract(graph: Graph, edges: NDArray[np.int64], keep: NDArray[np.bool_]) -
 
 
 def drop_islands(graph: Graph, pixel: PixelSize, min_length_m: float) -> Graph:
-    """Drop connected networks whose edges together are shorter than ``min_length_m``."""
+    """Drop connected networks that are short in total.
+
+    Args:
+        graph: any graph.
+        pixel: metres of a column and a row.
+        min_length_m: a network stays whose edges together are at least this long.
+    """
     if not graph.n_edges:
         return graph
     # A network is a connected component of the nodes.

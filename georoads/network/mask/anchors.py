@@ -86,7 +86,16 @@ def _cluster_numbers(pixels: Pixels, width: int) -> NDArray[np.int64]:
 
 @compiled
 def near_edge(pixels: Pixels, shape: tuple[int, int], nodata: RowRuns) -> NDArray[np.bool_]:
-    """(K,) bool: pixels within EDGE_PX of the raster's edge or of nodata, along rows and columns."""
+    """Which pixels lie within EDGE_PX of the raster's edge or of nodata, along rows and columns.
+
+    Args:
+        pixels: (K,) int64 ids (row * W + col).
+        shape: (height, width) of the raster.
+        nodata: where nothing was seen.
+
+    Returns:
+        (K,) bool.
+    """
     height, width = shape
     rows, start, _ = nodata
     near = np.zeros(len(pixels), np.bool_)

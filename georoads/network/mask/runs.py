@@ -190,7 +190,12 @@ def _scan_words(flags: NDArray[np.uint8], words: NDArray[np.uint64]) -> RowRuns:
 
 @compiled
 def first_run(runs: RowRuns, row: int, col: int) -> int:
-    """The first run of the row that ends beyond ``col``; rows[row + 1] where none does."""
+    """The first run of a row that ends beyond a column; rows[row + 1] where none does.
+
+    Args:
+        runs: of a mask.
+        row, col: where to look; the column may lie outside.
+    """
     rows, _, stop = runs
     # Bisection: runs before ``low`` end at or before the column, runs from ``high`` on end beyond it.
     low: int = rows[row]

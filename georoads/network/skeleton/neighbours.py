@@ -27,7 +27,13 @@ def neighbour_steps(width: int) -> NDArray[np.int64]:
 
 @compiled
 def code_at(image: NDArray[np.uint8], pixel: int, width: int) -> int:
-    """The neighbour code of a pixel in a flat image of zeros and ones."""
+    """The neighbour code of a pixel.
+
+    Args:
+        image: (H * W,) uint8 of zeros and ones, with a margin of background.
+        pixel: its place in the flat image, not in the margin.
+        width: W.
+    """
     # Unsigned places need no test for those that count from the end.
     above = np.uintp(pixel - width - 1)
     beside = np.uintp(pixel - 1)

@@ -75,6 +75,7 @@ def read_levels(read: ReadProbability, skeleton: Skeleton, plan: BlockPlan) -> N
 
 
 def _levels_at(read: ReadProbability, places: _Places) -> NDArray[np.uint8]:
+    """(K,) uint8: the raster at some places of a window, which is read as a whole."""
     return read(places.window)[places.rows, places.cols]
 
 
@@ -105,9 +106,12 @@ def _neighbour_codes(pixels: Pixels, width: int) -> Table:
 
 @compiled
 def place_of(pixels: Pixels, pixel: int, near: int) -> int:
-    """The place of a pixel that is among ``pixels``; ``near`` is the place of a neighbour of it.
+    """The place of a pixel in a list, searched from a neighbour: its own row and the next lie close by.
 
-    The search gallops away from there: pixels of the same row or the next lie close by.
+    Args:
+        pixels: (S,) int64 ids, ascending.
+        pixel: one of them.
+        near: the place of a neighbour of it.
     """
     # Gallop: double the step until the pixel lies between low and high.
     low = high = near
