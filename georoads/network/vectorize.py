@@ -50,7 +50,9 @@ def trace_network(
     """
     plan = BlockPlan(block_px, parallel_map)
     shape, gsd_m = (grid.height, grid.width), grid.gsd_m
+    # Mask and skeleton are held no longer than until they are traced.
     graph = _trace_mask(_road_mask(read, grid, params, plan), read, params.rim_m / gsd_m, plan)
+    # Gaps over faint road need the raster again, in windows around dead ends.
     road_level = level_of(params.threshold * params.low_share)
     search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
