@@ -207,7 +207,7 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
                 spent[0] += time.monotonic() - started
                 yield answer
 
-        done = walk.vectorize(raster, output, params, options, each=each)
+        done = walk.vectorize(raster, output, params, options, parallel_map=each)
     return done.seconds["vectorize"], done.length_km, blocks_s[0] / done.seconds["vectorize"]
 
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from georoads.grid import Grid, Window
 from georoads.memory import peak_rss_mb
 from georoads.network.mask.anchors import edge_anchors
-from georoads.network.mask.road_mask import read_runs, without_holes, without_specks
+from georoads.network.mask.road_mask import drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
-from georoads.network.skeleton.thin import skeleton_of
+from georoads.network.skeleton.thin import thin
+from georoads.network.types import BlockPlan
 from georoads.network.vectorize import trace_network
 
 SPACING, WIDTH = 820.0, 11.0
@@ -94,10 +95,11 @@ def memory(side: int = 32_768) -> None:
 
 def skeleton_pixels(side: int) -> tuple[int, float]:
     """Pixels of the skeleton, and the share of road."""
-    road, nodata = read_runs(draw, (side, side), 1024, 0.5)
-    road = without_holes(without_specks(road, 240), nodata, 240)
-    skeleton = skeleton_of(road, edge_anchors(road, nodata), 1024)
-    return len(skeleton.pixels), float(road.sizes().sum()) / side**2
+    plan = BlockPlan()
+    mask = read_mask(draw, (side, side), 0.5, 0.5, plan)
+    mask = fill_holes(drop_specks(mask, 240), 240)
+    skeleton = thin(mask.road, edge_anchors(mask), plan)
+    return len(skeleton.pixels), float(mask.road.sizes().sum()) / side**2
 
 
 def best_of(function: Callable[[], object], times: int = 3) -> float:

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from georoads.grid import Window
 from georoads.inference.select import PredictParams
 from georoads.model.checkpoint import find_checkpoint
-from georoads.network.mask.road_mask import road_mask
+from georoads.network.mask.road_mask import drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.thin import thin
+from georoads.network.types import BlockPlan
 from georoads.scene.scene import SceneParams
 from georoads.walk import predict, vectorize
 
@@ -79,15 +81,22 @@ def main() -> None:
     draw_lines(axes, roads, transform, 1100 / 2048 * 0.72)
     fig.savefig(IMAGES / "roads.jpg", pil_kwargs={"quality": 82})
 
-    mask = road_mask(levels, params.threshold, 240, 240)
+    plan = BlockPlan()
+    mask = read_mask(
+        lambda window: levels[window.slices], levels.shape, params.threshold, params.threshold, plan
+    )
+    road = fill_holes(drop_specks(mask, 240), 240).road
+    skeleton = thin(road, np.zeros(0, np.int64), plan)
+    line = np.divmod(skeleton.pixels, levels.shape[1])
+    shown = road.paint(Window(0, 0, *levels.shape)).astype(int)
+    shown[line] = 2
     height, width = CROP[0].stop - CROP[0].start, CROP[1].stop - CROP[1].start
     fig, panels = figure(2, 2, int(height * 0.62), int(width * 0.62))
     for axes in panels:
         axes.imshow(picture)
     panels[1].imshow(np.where(levels == 255, 0, levels), cmap="magma", vmin=0, vmax=254)
-    skeleton = thin(mask)
-    panels[2].imshow(np.where(skeleton, 2, mask.astype(int)), cmap="gray")
-    panels[2].scatter(*np.nonzero(skeleton)[::-1], s=1.2, c="#e0301e")
+    panels[2].imshow(shown, cmap="gray")
+    panels[2].scatter(*line[::-1], s=1.2, c="#e0301e")
     draw_lines(panels[3], roads, transform, 0.62 * 0.72)
     points = np.column_stack([nodes.geometry.x, nodes.geometry.y])
     back = ~transform

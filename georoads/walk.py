@@ -28,7 +28,7 @@ from georoads.levels import FULL
 from georoads.memory import peak_rss_mb
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
-from georoads.network.types import Each
+from georoads.network.types import ParallelMap
 from georoads.network.vectorize import trace_network
 from georoads.output.address import Database, Output, work_place
 from georoads.output.area import Area
@@ -247,12 +247,12 @@ def vectorize(
     params: VectorizeParams,
     options: WriteOptions | None = None,
     *,
-    each: Each | None = None,
+    parallel_map: ParallelMap | None = None,
 ) -> Walk:
     """Road layer of a mask or probability raster.
 
     Args:
-        each: does what can be done block by block; None: the threads of this process.
+        parallel_map: does what can be done block by block; None: the threads of this process.
 
     Raises:
         GeoroadsError: when raster, area or output are not usable; nothing is written then.
@@ -264,7 +264,7 @@ def vectorize(
         if options.area is not None:
             options.area.on(raster.grid)  # refuses what misses the raster, before the work
         _check_crs(output, options, raster.grid.crs)
-        network = trace_network(raster.read, raster.grid, params, each=each or Threads())
+        network = trace_network(raster.read, raster.grid, params, parallel_map=parallel_map or Threads())
         messages = raster.messages
     network = write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
@@ -312,7 +312,7 @@ def extract(
             Thread(target=_load_what_follows, daemon=True).start()
             times = _predict(ready, checkpoint, (raster, work), watch)
             predicted = time.monotonic()
-            lines = vectorize(raster, output, params[1], options, each=ready.predictor.each)
+            lines = vectorize(raster, output, params[1], options, parallel_map=ready.predictor.parallel_map)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())

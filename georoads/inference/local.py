@@ -12,7 +12,7 @@ from typing import Protocol
 from georoads.inference.batches import Answer, Job, Read, Reader, Run, masked_levels, read_batches
 from georoads.inference.handoff import Belt
 from georoads.inference.runtime import Runtime, RuntimeKind, kind_of
-from georoads.network.types import Each
+from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import open_reader
 from georoads.workers.threads import Threads
 
@@ -24,7 +24,7 @@ class Predictor(Protocol):
         kind: of the runtime.
         workers: networks that are at work at the same time.
         ahead: batches that may wait to be written.
-        each: does other work where this predictor works, once there are no runs left.
+        parallel_map: does other work where this predictor works, once there are no runs left.
         read_s, network_s: seconds of reading and in the network so far, of all workers together.
         messages: what the summary must say.
     """
@@ -34,7 +34,7 @@ class Predictor(Protocol):
     read_s: float
     network_s: float
 
-    each: Each
+    parallel_map: ParallelMap
 
     @property
     def workers(self) -> int: ...
@@ -62,7 +62,7 @@ class LocalPredictor:
         self._reader = reader
         self.kind = kind_of(runtime)
         self.ahead = prefetch
-        self.each: Each = Threads()
+        self.parallel_map: ParallelMap = Threads()
         self.read_s = self.network_s = 0.0
 
     def answers(self, job: Job, runs: Iterable[Run]) -> Generator[Answer]:

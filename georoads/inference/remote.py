@@ -23,7 +23,7 @@ from georoads.inference.runtime import RuntimeKind
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tile_store import Batch
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, shipped_models
-from georoads.network.types import Each
+from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import AnyScene, Mosaic, open_reader
 from georoads.scene.scene import Scene
 from georoads.workers.engine import Crew, Desk, Engine
@@ -132,7 +132,7 @@ class SpreadPredictor:
     def __init__(self, crew: Crew[Run, Predicted]) -> None:
         self._crew = crew
         self.kind = cast(RuntimeKind, crew.kind)
-        self.each: Each = CrewEach(crew)
+        self.parallel_map: ParallelMap = CrewEach(crew)
         self.read_s = self.network_s = 0.0
 
     @property

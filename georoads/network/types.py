@@ -1,9 +1,10 @@
-"""What the network room hands on: a road network as plain arrays."""
+"""What the network room takes (how a raster is read, in blocks, by whom) and hands on: a road network."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
@@ -16,14 +17,56 @@ ReadProbability = Callable[[Window], NDArray[np.uint8]]
 """Reads (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata."""
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Each(Protocol):
-    """As ``map`` does: the answers in the order of the items. Who asks several workers keeps the order, and
-    may pickle the work."""
+class ParallelMap(Protocol):
+    """Applies a function to items as ``map`` does: the results in the order of the items.
 
-    def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterable[Answer]: ...
+    One that asks several workers keeps that order, and may pickle the function and the items.
+    """
+
+    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """How a raster is walked through. No result depends on it.
+
+    Attributes:
+        block_px: side of the square blocks.
+        parallel_map: applies what is done to each block; several workers may.
+    """
+
+    block_px: int = 1024
+    parallel_map: ParallelMap = map
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """Metres on the ground of one column and one row."""
+
+    col_m: float = 1.0
+    row_m: float = 1.0
+
+    @property
+    def gsd_m(self) -> float:
+        """The geometric mean of both."""
+        return math.sqrt(self.col_m * self.row_m)
+
+    @property
+    def area_m2(self) -> float:
+        """Square metres of a pixel."""
+        return self.col_m * self.row_m
+
+    @property
+    def xy(self) -> Points:
+        """(2,) float64: what turns pixel coordinates into metres."""
+        return np.array([self.col_m, self.row_m])
+
+
+PIXELS = PixelSize()
+"""Lengths in pixels instead of metres."""
 
 
 class NodeKind(IntEnum):
@@ -38,6 +81,10 @@ class NodeKind(IntEnum):
     def label(self) -> str:
         """The text written to the road layer."""
         return self.name.lower()
+
+
+PER_EDGE = {"per": "edge"}
+"""Marks what is said of each edge: a field of ``RoadNetwork`` with (E,) values."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +115,12 @@ class RoadNetwork:
     edge_nodes: NDArray[np.int64]
     offsets: NDArray[np.int64]
     points: Points
-    length_m: NDArray[np.float64]
-    width_m: NDArray[np.float64]
-    width_std_m: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    confidence_p05: NDArray[np.float64]
-    bridged_m: NDArray[np.float64]
+    length_m: NDArray[np.float64] = field(metadata=PER_EDGE)
+    width_m: NDArray[np.float64] = field(metadata=PER_EDGE)
+    width_std_m: NDArray[np.float64] = field(metadata=PER_EDGE)
+    confidence: NDArray[np.float64] = field(metadata=PER_EDGE)
+    confidence_p05: NDArray[np.float64] = field(metadata=PER_EDGE)
+    bridged_m: NDArray[np.float64] = field(metadata=PER_EDGE)
 
     def __post_init__(self) -> None:
         nodes, edges = len(self.node_id), len(self.edge_nodes)
@@ -81,9 +128,13 @@ class RoadNetwork:
             raise ValueError("node arrays differ in length")
         if self.offsets.shape != (edges + 1,) or int(self.offsets[-1]) != len(self.points):
             raise ValueError("offsets do not fit edges and points")
-        for name in ("length_m", "width_m", "width_std_m", "confidence", "confidence_p05", "bridged_m"):
-            if getattr(self, name).shape != (edges,):
+        for name, values in self.attributes().items():
+            if values.shape != (edges,):
                 raise ValueError(f"{name} does not have one value per edge")
+
+    def attributes(self) -> dict[str, NDArray[np.float64]]:
+        """All that is said of each edge, by name: (E,) float64 each. A new attribute is a field above."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata == PER_EDGE}
 
     @property
     def n_edges(self) -> int:

@@ -10,7 +10,12 @@ from georoads.network.compiled import compiled
 
 @compiled
 def join(parent: NDArray[np.int64], a: int, b: int) -> None:
-    """Put rows a and b into one cluster; its root is its smallest row. ``parent`` is changed in place."""
+    """Put two rows into one cluster, whose root is its smallest row.
+
+    Args:
+        parent: (K,) int64, a row of the same cluster for each row; changed in place.
+        a, b: the rows.
+    """
     while parent[a] != a:
         parent[a] = parent[parent[a]]
         a = parent[a]

@@ -42,9 +42,11 @@ def crew() -> Iterator[InProcessCrew[Any, Any]]:
         yield opened
 
 
-def trace(path: Path, each: Any) -> list[bytes]:
+def trace(path: Path, parallel_map: Any) -> list[bytes]:
     with ProbabilityRaster(path) as opened:
-        network = trace_network(opened.read, opened.grid, VectorizeParams(), block_px=BLOCK, each=each)
+        network = trace_network(
+            opened.read, opened.grid, VectorizeParams(), block_px=BLOCK, parallel_map=parallel_map
+        )
     assert network.n_edges > 4
     return [network.node_xy.tobytes(), network.points.tobytes(), network.confidence.tobytes()]
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Grid
-from georoads.network.mask.anchors import edge_anchors
-from georoads.network.mask.runs import Pixels, RunMask
 from georoads.network.params import VectorizeParams
 from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
@@ -40,17 +38,36 @@ def bar(
     return np.asarray((along >= 0) & (along <= length) & (np.abs(across) < width / 2))
 
 
+def drawn_network(seed: int) -> NDArray[np.uint8]:
+    """Bars, rings, wide blobs, roads along likely seams, nodata and blots."""
+    random = np.random.default_rng(seed)
+    shape = (int(random.integers(60, 170)), int(random.integers(60, 170)))
+    mask = np.zeros(shape, bool)
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
+    for _ in range(int(random.integers(2, 7))):
+        a, b = random.uniform(-20, 180, (2, 2))
+        mask |= bar(shape, tuple(a), tuple(b), random.uniform(1, 14))
+    for _ in range(int(random.integers(0, 3))):
+        away = np.hypot(x - random.uniform(0, 160), y - random.uniform(0, 160))
+        mask |= np.abs(away - random.uniform(8, 50)) < random.uniform(1, 5)
+        mask |= away < random.uniform(0, 25)
+    mask[:, 60:67] |= random.random() < 0.5
+    mask[62:65] |= random.random() < 0.5
+    noise = ndimage.gaussian_filter(random.normal(size=shape), random.uniform(0.3, 3))
+    mask ^= noise > np.quantile(noise, random.uniform(0.97, 1))
+    raster = np.where(mask, random.integers(128, 255, shape), random.integers(0, 127, shape)).astype(np.uint8)
+    if random.random() < 0.6:
+        raster[x + y * random.uniform(-1, 2) < random.uniform(0, 80)] = 255
+    if random.random() < 0.3:
+        raster[30:50, 20:45] = 255
+    return raster
+
+
 def euler_number(mask: NDArray[np.bool_]) -> int:
     """8-connected components minus 4-connected holes."""
     components = ndimage.label(mask, np.ones((3, 3)))[1]
     holes = ndimage.label(~np.pad(mask, 1))[1] - 1
     return int(components - holes)
-
-
-def anchors_of(mask: NDArray[np.bool_], nodata: NDArray[np.bool_] | None = None) -> Pixels:
-    """``edge_anchors`` of masks that are held whole."""
-    unseen = np.zeros(mask.shape, bool) if nodata is None else nodata
-    return edge_anchors(RunMask.of(mask), RunMask.of(unseen))
 
 
 def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:
@@ -63,6 +80,5 @@ def network_of(
 ) -> RoadNetwork:
     """Vectorize a mask (bool) or a probability raster (uint8)."""
     levels = np.where(raster, 254, 0).astype(np.uint8) if raster.dtype == bool else raster.astype(np.uint8)
-    return trace_network(
-        lambda window: levels[window.slices], utm_grid(levels.shape, gsd), params, block_px=block_px
-    )
+    grid = utm_grid(levels.shape, gsd)
+    return trace_network(lambda window: levels[window.slices], grid, params, block_px=block_px)

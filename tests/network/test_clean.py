@@ -6,23 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from network_drawings import RAW, anchors_of, bar, drawn, network_of
+from network_drawings import RAW, bar, drawn, network_of
+from network_steps import anchors_of, graph_of, lines_of, traced
 
 from georoads.network.graph.bridge import bridge_gaps
-from georoads.network.graph.clean import clean, drop_islands, merge_junctions, prune_spurs
-from georoads.network.graph.graph import Graph, dissolve, drop_lone_nodes, keep_edges
-from georoads.network.graph.trace import trace
-from georoads.network.lines.straighten import settle
+from georoads.network.graph.clean import drop_islands, merge_junctions, prune_spurs
+from georoads.network.graph.dissolve import dissolve
+from georoads.network.graph.graph import Graph
+from georoads.network.lines.straighten import straighten_junctions
 from georoads.network.params import VectorizeParams
-from georoads.network.skeleton.thin import thin
-from georoads.network.types import NodeKind
+from georoads.network.types import PIXELS, NodeKind, PixelSize
 
-ONE_METRE = (1.0, 1.0)
 Ends = tuple[tuple[float, float], tuple[float, float]]
-
-
-def traced(text: str) -> Graph:
-    return trace(drawn(text), drawn(text))
 
 
 COMB = """
@@ -38,20 +33,20 @@ COMB = """
 
 
 def test_spurs_shorter_than_the_limit_go_and_the_road_becomes_one_edge() -> None:
-    graph = drop_lone_nodes(prune_spurs(traced(COMB), ONE_METRE, 10))
+    graph = prune_spurs(lines_of(COMB), PIXELS, 10).drop_lone_nodes()
     assert graph.n_edges == 1
     assert graph.node_xy.tolist() == [[0.5, 5.5], [23.5, 5.5]]
     assert graph.lengths().tolist() == [23.0]
 
 
 def test_longer_dead_ends_stay() -> None:
-    graph = drop_lone_nodes(prune_spurs(traced(COMB), ONE_METRE, 3.5))
+    graph = prune_spurs(lines_of(COMB), PIXELS, 3.5).drop_lone_nodes()
     assert graph.n_edges == 3
     assert graph.degree().tolist().count(3) == 1
 
 
 def test_of_a_fork_the_longer_branch_stays() -> None:
-    graph = traced(
+    graph = lines_of(
         """
         .................#...
         ................#....
@@ -60,26 +55,24 @@ def test_of_a_fork_the_longer_branch_stays() -> None:
         .....................
         """
     )
-    graph = drop_lone_nodes(prune_spurs(graph, ONE_METRE, 5))
+    graph = prune_spurs(graph, PIXELS, 5).drop_lone_nodes()
     assert graph.n_edges == 1
     assert sorted(graph.node_xy.tolist()) == [[0.5, 2.5], [17.5, 0.5]]
 
 
 def test_a_short_road_to_the_scenes_edge_is_no_spur() -> None:
     mask = bar((60, 80), (2, 8.5), (78, 8.5), 5) | bar((60, 80), (40.5, -5), (40.5, 9), 3)
-    anchors = anchors_of(mask)
-    graph = trace(thin(mask, anchors), mask, anchors=anchors)
-    graph = drop_lone_nodes(prune_spurs(dissolve(graph), ONE_METRE, 20))
+    graph = graph_of(mask, anchored=True)
+    graph = prune_spurs(dissolve(graph), PIXELS, 20).drop_lone_nodes()
     assert graph.anchored.sum() == 1
     assert graph.degree().tolist().count(3) == 1
 
 
 def test_a_road_along_the_scenes_edge_gets_no_stub() -> None:
     mask = bar((60, 80), (8, 4), (72, 4), 8)
-    anchors = anchors_of(mask)
-    assert len(anchors) == 1
-    graph = trace(thin(mask, anchors), mask, anchors=anchors)
-    graph = drop_lone_nodes(prune_spurs(dissolve(graph), ONE_METRE, 5))
+    assert len(anchors_of(mask)) == 1
+    graph = graph_of(mask, anchored=True)
+    graph = prune_spurs(dissolve(graph), PIXELS, 5).drop_lone_nodes()
     assert graph.n_edges == 1
     assert not graph.anchored.any()
 
@@ -87,18 +80,18 @@ def test_a_road_along_the_scenes_edge_gets_no_stub() -> None:
 def test_a_wide_crossing_is_one_junction() -> None:
     shape = (120, 120)
     mask = bar(shape, (0, 60), (120, 60), 13) | bar(shape, (30, 0), (90, 120), 13)
-    graph = dissolve(trace(thin(mask), mask))
-    graph = prune_spurs(graph, ONE_METRE, 10)
-    merged = drop_lone_nodes(merge_junctions(graph))
+    graph = dissolve(graph_of(mask))
+    graph = prune_spurs(graph, PIXELS, 10)
+    merged = merge_junctions(graph).drop_lone_nodes()
     assert sorted(merged.degree().tolist()) == [1, 1, 1, 1, 4]
-    centre = settle(merged, shape).node_xy[merged.degree() == 4][0]
+    centre = straighten_junctions(merged, shape).node_xy[merged.degree() == 4][0]
     assert centre.tolist() == pytest.approx([60, 60], abs=1.0)
 
 
 def test_a_t_junction_lies_on_the_straight_road() -> None:
     mask = bar((100, 160), (5, 30.5), (155, 30.5), 11) | bar((100, 160), (80.5, 30), (80.5, 95), 11)
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)), mask.shape)
-    node = graph.node_xy[graph.degree() == 3]
+    network = network_of(mask, replace(RAW, spur_m=10), gsd=1.0)
+    node = network.node_xy[network.node_kind == NodeKind.JUNCTION]
     assert node.tolist() == [pytest.approx([80.5, 30.5], abs=1.0)]
 
 
@@ -107,53 +100,52 @@ def test_a_dead_end_has_no_hook() -> None:
     mask = bar((80, 160), (20.5, 40.5), (140.5, 40.5), 11)
     x, y = np.meshgrid(np.arange(160), np.arange(80))
     mask &= x + y < 170
-    graph = settle(clean(trace(thin(mask), mask), ONE_METRE, replace(RAW, spur_m=10)), mask.shape)
-    assert graph.n_edges == 1
-    assert np.abs(graph.node_xy[:, 1] - 40.5).max() <= 1.0
+    network = network_of(mask, replace(RAW, spur_m=10), gsd=1.0)
+    assert network.n_edges == 1
+    assert np.abs(network.node_xy[:, 1] - 40.5).max() <= 1.0
 
 
 def inside(text: str) -> Graph:
     """The drawing, far from the raster's edge."""
-    mask = np.pad(drawn(text), 5)
-    return trace(mask, mask)
+    return traced(np.pad(drawn(text), 5))
 
 
 def test_a_gap_between_facing_ends_is_bridged_once() -> None:
     graph = inside("##########....########## ........................ #######.................")
-    joined = drop_lone_nodes(bridge_gaps(graph, ONE_METRE, 10))
+    joined = bridge_gaps(graph, PIXELS, 10).drop_lone_nodes()
     assert sorted(joined.bridged_px.tolist()) == [0.0, 5.0]
     assert sorted(joined.lengths().tolist()) == [6.0, 23.0]
-    assert bridge_gaps(graph, ONE_METRE, 4).n_edges == 3
+    assert bridge_gaps(graph, PIXELS, 4).n_edges == 3
 
 
 def test_a_gap_shorter_than_the_road_is_wide_needs_no_direction() -> None:
     mask = bar((60, 120), (10, 30.5), (60, 30.5), 7)
     mask |= bar((60, 120), (62, 34.5), (110, 34.5), 7)
     mask[:, 59:62] = False
-    graph = dissolve(trace(thin(mask), mask))
-    assert bridge_gaps(graph, ONE_METRE, 15).n_edges == 1
+    graph = dissolve(graph_of(mask))
+    assert bridge_gaps(graph, PIXELS, 15).n_edges == 1
 
 
 def test_no_gap_is_bridged_at_the_scenes_edge() -> None:
-    graph = traced("##########....##########")
-    assert bridge_gaps(graph, ONE_METRE, 10).n_edges == 2
+    graph = lines_of("##########....##########")
+    assert bridge_gaps(graph, PIXELS, 10).n_edges == 2
 
 
 def test_ends_that_do_not_face_each_other_are_left() -> None:
     graph = inside("#########.......... ................... ................... ..........#########")
-    assert bridge_gaps(graph, ONE_METRE, 10).n_edges == 2
+    assert bridge_gaps(graph, PIXELS, 10).n_edges == 2
 
 
 def test_islands_are_judged_by_their_total_length() -> None:
-    graph = traced("#####....### ..#......... ..#.........")
-    kept = drop_lone_nodes(drop_islands(graph, ONE_METRE, 5))
+    graph = lines_of("#####....### ..#......... ..#.........")
+    kept = drop_islands(graph, PIXELS, 5).drop_lone_nodes()
     assert kept.n_edges == 3
-    assert drop_islands(graph, ONE_METRE, 7).n_edges == 0
-    assert drop_islands(graph, (3.0, 3.0), 6).n_edges == 4
+    assert drop_islands(graph, PIXELS, 7).n_edges == 0
+    assert drop_islands(graph, PixelSize(3.0, 3.0), 6).n_edges == 4
 
 
 def test_a_ring_survives_when_its_stem_is_pruned() -> None:
-    graph = traced(
+    graph = lines_of(
         """
         ..####..
         .#....#.
@@ -164,15 +156,15 @@ def test_a_ring_survives_when_its_stem_is_pruned() -> None:
         ....#...
         """
     )
-    pruned = drop_lone_nodes(prune_spurs(graph, ONE_METRE, 5))
+    pruned = prune_spurs(graph, PIXELS, 5).drop_lone_nodes()
     assert pruned.is_loop.tolist() == [True]
     assert pruned.degree().tolist() == [2]
 
 
 def test_dissolving_joins_lengths_and_bridges() -> None:
-    graph = traced("##### ..#.. ..#..")
-    graph = Graph(**{**vars(graph), "bridged_px": np.array([1.0, 2.0, 4.0])})
-    joined = dissolve(keep_edges(graph, np.array([True, False, True])))
+    graph = lines_of("##### ..#.. ..#..")
+    graph = replace(graph, bridged_px=np.array([1.0, 2.0, 4.0]))
+    joined = dissolve(graph.keep_edges(np.array([True, False, True])))
     assert joined.bridged_px.tolist() == [5.0]
     assert joined.lengths().tolist() == [4.0]
     assert joined.edge_nodes.tolist() == [[0, 3]]
@@ -186,9 +178,8 @@ def test_a_gap_before_the_side_of_a_road_is_closed_at_its_middle() -> None:
     junction = network.node_xy[network.node_kind == NodeKind.JUNCTION][0]
     assert np.abs(junction - [150.5, 30.5]).max() < 1.5
     side = int(np.argmax(network.bridged_m))
-    assert network.bridged_m[side] == pytest.approx(
-        0.5 * 22, abs=2.0
-    )  # from its skeleton's end to the middle
+    # From its skeleton's end to the middle.
+    assert network.bridged_m[side] == pytest.approx(0.5 * 22, abs=2.0)
     assert (np.delete(network.bridged_m, side) == 0).all()
     assert network_of(mask, VectorizeParams(bridge_m=3)).n_edges == 2
 

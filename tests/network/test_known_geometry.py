@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import shapely
-from network_drawings import utm_grid
+from network_drawings import network_of
 from numpy.typing import NDArray
 
 from georoads.network.params import VectorizeParams
 from georoads.network.types import NodeKind, RoadNetwork
-from georoads.network.vectorize import trace_network
 
 SIZE = 600
 FAR = 900.0
@@ -121,10 +120,7 @@ def test_lines_widths_nodes_and_edges_are_those_drawn(name: str, width: int, deg
     drawn = NETWORKS[name]
     lines = placed(drawn.lines, degrees)
     gsd = 0.5
-    levels = np.where(painted(lines, width), 254, 0).astype(np.uint8)
-    network = trace_network(
-        lambda window: levels[window.slices], utm_grid(levels.shape, gsd), VectorizeParams()
-    )
+    network = network_of(painted(lines, width), VectorizeParams(), gsd)
     check_counts(network, drawn)
     assert np.sqrt(np.mean(errors_px(network, lines) ** 2)) <= LOOSE_PX.get((name, width), 0.5)
     long = network.length_m > 4 * width * gsd
@@ -138,10 +134,7 @@ def test_other_pixel_sizes(name: str, gsd: float) -> None:
     drawn = NETWORKS[name]
     width = {0.25: 18, 1.0: 7}[gsd]
     lines = placed(drawn.lines, 20)
-    levels = np.where(painted(lines, width), 254, 0).astype(np.uint8)
-    network = trace_network(
-        lambda window: levels[window.slices], utm_grid(levels.shape, gsd), VectorizeParams()
-    )
+    network = network_of(painted(lines, width), VectorizeParams(), gsd)
     check_counts(network, drawn)
     # simplify_m is 0.25 m whatever a pixel is.
     assert np.sqrt(np.mean(errors_px(network, lines) ** 2)) <= max(0.5, 0.25 / gsd)
@@ -156,6 +149,6 @@ def test_counts_hold_under_noise(name: str, seed: int) -> None:
     p = np.where(painted(lines, 14), 0.85, 0.15)
     p += np.random.default_rng(seed).normal(0, 0.15, p.shape)
     levels = np.rint(254 * p.clip(0, 1)).astype(np.uint8)
-    network = trace_network(lambda window: levels[window.slices], utm_grid(levels.shape), VectorizeParams())
+    network = network_of(levels, VectorizeParams())
     check_counts(network, drawn)
     assert np.sqrt(np.mean(errors_px(network, lines) ** 2)) <= 1.0

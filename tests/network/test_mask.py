@@ -8,10 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from network_drawings import drawn, picture
+from network_steps import painted
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from georoads.network.mask.road_mask import read_runs, road_mask
+from georoads.network.mask.road_mask import RoadMask, drop_specks, fill_holes, read_mask
+from georoads.network.types import BlockPlan
+
+
+def read(raster: NDArray[np.uint8], threshold: float, low: float, block_px: int = 1024) -> RoadMask:
+    return read_mask(lambda w: raster[w.slices], raster.shape, threshold, low, BlockPlan(block_px))
+
+
+def roads(raster: NDArray[np.uint8], threshold: float, speck_px: float, hole_px: float) -> NDArray[np.bool_]:
+    """The cleaned road mask of a raster, drawn."""
+    return painted(fill_holes(drop_specks(read(raster, threshold, threshold), speck_px), hole_px).road)
 
 
 def levels(text: str) -> NDArray[np.uint8]:
@@ -22,9 +33,9 @@ def levels(text: str) -> NDArray[np.uint8]:
 
 def test_threshold_is_rounded_to_a_level_and_nodata_is_no_road() -> None:
     raster = np.array([[0, 126, 127, 128, 254, 255]], dtype=np.uint8)
-    assert road_mask(raster, 0.5, 0, 0).tolist() == [[False, False, True, True, True, False]]
-    assert road_mask(raster, 1.0, 0, 0).tolist() == [[False, False, False, False, True, False]]
-    assert road_mask(raster, 0.001, 0, 0).tolist() == [[False, True, True, True, True, False]]
+    assert roads(raster, 0.5, 0, 0).tolist() == [[False, False, True, True, True, False]]
+    assert roads(raster, 1.0, 0, 0).tolist() == [[False, False, False, False, True, False]]
+    assert roads(raster, 0.001, 0, 0).tolist() == [[False, True, True, True, True, False]]
 
 
 def test_specks_are_counted_over_corners() -> None:
@@ -36,7 +47,7 @@ def test_specks_are_counted_over_corners() -> None:
         ......#
         """
     )
-    assert picture(road_mask(raster, 0.5, 3, 0)) == "#......\n.#.....\n..#....\n......."
+    assert picture(roads(raster, 0.5, 3, 0)) == "#......\n.#.....\n..#....\n......."
 
 
 def test_holes_are_counted_over_sides_and_open_ones_stay() -> None:
@@ -57,16 +68,16 @@ def test_holes_are_counted_over_sides_and_open_ones_stay() -> None:
         ######.####
         """
     # Both small holes are filled, the large one is not; one touches the edge, one is nodata.
-    assert picture(road_mask(raster, 0.5, 0, 4)) == "\n".join(expected.split())
+    assert picture(roads(raster, 0.5, 0, 4)) == "\n".join(expected.split())
 
 
 def test_a_hole_that_holds_nodata_stays() -> None:
-    assert picture(road_mask(levels("##### #.x.# #####"), 0.5, 0, 100)) == "#####\n#...#\n#####"
+    assert picture(roads(levels("##### #.x.# #####"), 0.5, 0, 100)) == "#####\n#...#\n#####"
 
 
 @pytest.mark.parametrize("raster", ["....", "####"])
 def test_empty_and_full_masks(raster: str) -> None:
-    assert picture(road_mask(levels(raster), 0.5, 2, 2)) == raster
+    assert picture(roads(levels(raster), 0.5, 2, 2)) == raster
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +86,7 @@ def test_specks_equal_those_of_scipy(mask: NDArray[np.bool_], speck: int) -> Non
     label, _ = ndimage.label(mask, np.ones((3, 3)))
     large = np.bincount(label.ravel()) >= speck
     large[0] = False
-    assert np.array_equal(road_mask(np.where(mask, 254, 0).astype(np.uint8), 0.5, speck, 0), large[label])
+    assert np.array_equal(roads(np.where(mask, 254, 0).astype(np.uint8), 0.5, speck, 0), large[label])
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,7 +96,7 @@ def test_holes_equal_those_of_scipy(mask: NDArray[np.bool_], size: int) -> None:
     small = np.bincount(label.ravel()) < size
     small[[0, label[0, 0]]] = False
     expected = mask | small[label][1:-1, 1:-1]
-    assert np.array_equal(road_mask(np.where(mask, 254, 0).astype(np.uint8), 0.5, 0, size), expected)
+    assert np.array_equal(roads(np.where(mask, 254, 0).astype(np.uint8), 0.5, 0, size), expected)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,8 +107,8 @@ def test_below_the_threshold_a_road_goes_on_where_it_has_begun(values: NDArray[n
     label, count = ndimage.label(low, np.ones((3, 3)))
     begun = np.isin(np.arange(count + 1), label[raster >= 203])
     begun[0] = False
-    assert np.array_equal(road_mask(raster, 0.8, 0, 0, low=0.5), begun[label])
-    assert np.array_equal(road_mask(raster, 0.5, 0, 0, low=0.5), low)
+    assert np.array_equal(painted(read(raster, 0.8, 0.5).road), begun[label])
+    assert np.array_equal(painted(read(raster, 0.5, 0.5).road), low)
 
 
 @settings(max_examples=60, deadline=None)
@@ -107,10 +118,9 @@ def test_below_the_threshold_a_road_goes_on_where_it_has_begun(values: NDArray[n
 )
 def test_blocks_give_the_same_runs(values: NDArray[np.uint8], block_px: int) -> None:
     raster = (values * 51).astype(np.uint8)
-    whole = read_runs(lambda window: raster[window.slices], values.shape, 50, 0.8, low=0.5)
-    parts = read_runs(lambda window: raster[window.slices], values.shape, block_px, 0.8, low=0.5)
-    assert np.array_equal(whole[1].dense(), raster == 255)
-    for a, b in zip(whole, parts, strict=True):
+    whole, parts = read(raster, 0.8, 0.5), read(raster, 0.8, 0.5, block_px)
+    assert np.array_equal(painted(whole.nodata), raster == 255)
+    for a, b in ((whole.road, parts.road), (whole.nodata, parts.nodata)):
         assert all(np.array_equal(x, y) for x, y in zip(a.runs, b.runs, strict=True))
 
 

@@ -7,19 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from network_drawings import drawn
+from network_steps import painted, run_mask
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.network.mask.runs import RunCollector, RunMask, blocks, shifted
+from georoads.network.mask.runs import RunCollector, blocks, runs_of
 
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 40)))
 
 
 def test_runs_of_a_drawing() -> None:
-    mask = RunMask.of(drawn("##.# .... .###"))
-    assert mask.rows.tolist() == [0, 2, 2, 3]
-    assert mask.start.tolist() == [0, 3, 1]
-    assert mask.stop.tolist() == [2, 4, 4]
+    mask = run_mask(drawn("##.# .... .###"))
+    assert mask.runs.rows.tolist() == [0, 2, 2, 3]
+    assert mask.runs.start.tolist() == [0, 3, 1]
+    assert mask.runs.stop.tolist() == [2, 4, 4]
     assert mask.sizes().tolist() == [2, 1, 3]
     assert mask.pixels().tolist() == [0, 1, 3, 9, 10, 11]
 
@@ -27,11 +28,11 @@ def test_runs_of_a_drawing() -> None:
 @settings(max_examples=60, deadline=None)
 @given(masks, st.integers(1, 15))
 def test_a_mask_is_the_same_from_blocks_of_any_size(mask: NDArray[np.bool_], size: int) -> None:
-    whole = RunMask.of(mask)
-    assert np.array_equal(whole.dense(), mask)
+    whole = run_mask(mask)
+    assert np.array_equal(painted(whole), mask)
     scanned, cut = RunCollector(whole.shape), RunCollector(whole.shape)
     for window in blocks(whole.shape, size):
-        scanned.add(window, shifted(mask[window.slices], window.col))
+        scanned.add(window, runs_of(mask[window.slices], window.col))
         cut.add(window, whole.cut(window))
     for other in (scanned.mask(), cut.mask()):
         assert all(np.array_equal(a, b) for a, b in zip(whole.runs, other.runs, strict=True))
@@ -45,14 +46,14 @@ def test_a_window_is_painted_as_it_is_and_empty_outside(
     framed = np.pad(mask, ((5, 40), (5, 70)))
     window = Window(row, col, height, width)
     expected = framed[row + 5 :, col + 5 :][:height, :width]
-    assert np.array_equal(RunMask.of(mask).paint(window), expected)
+    assert np.array_equal(run_mask(mask).paint(window), expected)
 
 
 @settings(max_examples=60, deadline=None)
 @given(masks)
 def test_complement_union_and_choice(mask: NDArray[np.bool_]) -> None:
-    runs = RunMask.of(mask)
-    assert np.array_equal(runs.complement().dense(), ~mask)
+    runs = run_mask(mask)
+    assert np.array_equal(painted(runs.complement()), ~mask)
     assert runs.sizes().sum() == mask.sum()
     half = np.arange(len(runs)) % 2 == 0
     a, b = runs.keep(half), runs.keep(~half)
@@ -60,5 +61,5 @@ def test_complement_union_and_choice(mask: NDArray[np.bool_]) -> None:
     joined = a.union(b)
     assert all(np.array_equal(x, y) for x, y in zip(joined.runs, runs.runs, strict=True))
     full = runs.union(runs.complement())
-    assert full.start.tolist() == [0] * mask.shape[0]
-    assert full.stop.tolist() == [mask.shape[1]] * mask.shape[0]
+    assert full.runs.start.tolist() == [0] * mask.shape[0]
+    assert full.runs.stop.tolist() == [mask.shape[1]] * mask.shape[0]

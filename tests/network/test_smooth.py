@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_drawings import bar
+from network_steps import graph_of
 from numpy.typing import NDArray
 
-from georoads.network.graph.trace import trace
 from georoads.network.lines.smooth import crosses_itself, simplify, smooth, smooth_lines
-from georoads.network.skeleton.thin import thin
 
 
 def circle(radius: float, points: int) -> NDArray[np.float64]:
@@ -46,11 +45,11 @@ def test_a_straight_road_has_about_two_vertices(degrees: float) -> None:
     angle = np.radians(degrees)
     half = 100 * np.array([np.cos(angle), np.sin(angle)])
     mask = bar((240, 240), tuple(120.3 - half), tuple(120.3 + half), 9)
-    graph = trace(thin(mask), mask)
-    _, points, offsets = smooth_lines(graph, 10.0, 1.2)
+    graph = graph_of(mask)
+    lines = smooth_lines(graph, 10.0, 1.2)
     longest = int(np.argmax(graph.lengths()))
-    assert offsets[longest + 1] - offsets[longest] <= 4
-    assert len(points) == offsets[-1]
+    assert lines.offsets[longest + 1] - lines.offsets[longest] <= 4
+    assert len(lines.points) == lines.offsets[-1]
 
 
 def test_simplify_keeps_what_is_farther_than_the_tolerance() -> None:
@@ -75,8 +74,8 @@ def test_crossing() -> None:
 def test_a_loop_that_simplification_would_flatten_is_left_as_traced() -> None:
     mask = np.pad(np.ones((7, 7), bool), 3)
     mask[6, 6] = False
-    graph = trace(thin(mask), mask)
-    _, points, _ = smooth_lines(graph, 0.0, 50.0)
+    graph = graph_of(mask)
+    points = smooth_lines(graph, 0.0, 50.0).points
     assert not crosses_itself(points)
     assert len(points) == len(graph.xy)
 
@@ -89,10 +88,10 @@ def test_no_line_crosses_itself(moves: list[tuple[int, int]]) -> None:
     for down, right in moves:
         row, col = min(max(row + down, 1), 38), min(max(col + right, 1), 38)
         path[row, col] = True
-    graph = trace(thin(path), path)
-    _, points, offsets = smooth_lines(graph, 8.0, 1.0)
+    graph = graph_of(path)
+    lines = smooth_lines(graph, 8.0, 1.0)
     for edge in range(graph.n_edges):
-        line = points[offsets[edge] : offsets[edge + 1]]
+        line = lines.points[lines.offsets[edge] : lines.offsets[edge + 1]]
         if len(line) < 4 and graph.is_loop[edge]:
             continue
-        assert not crosses_itself(line) or len(line) == len(graph.line(edge))
+        assert not crosses_itself(line) or len(line) == np.diff(graph.offsets)[edge]

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import anchors_of, bar, drawn, euler_number, picture
+from network_drawings import bar, drawn, drawn_network, euler_number, picture
+from network_steps import NO_PIXELS, anchors_of, painted, run_mask, thinned
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.network.mask.anchors import EDGE_PX, near_edge
-from georoads.network.mask.runs import RunMask
 from georoads.network.skeleton import thin as thinning
 from georoads.network.skeleton.neighbours import ERODE_FIRST, ERODE_SECOND, SIMPLE
 from georoads.network.skeleton.skeleton import Skeleton
-from georoads.network.skeleton.thin import skeleton_of, thin
+from georoads.network.types import BlockPlan
 
 DRAWN = [
     ("point", "... .#. ...", "... .#. ..."),
@@ -50,7 +50,7 @@ def removable(skeleton: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize(("mask", "expected"), [case[1:] for case in DRAWN], ids=[case[0] for case in DRAWN])
 def test_drawn_masks(mask: str, expected: str | None) -> None:
-    skeleton = thin(drawn(mask))
+    skeleton = thinned(drawn(mask))
     if expected is not None:
         assert picture(skeleton) == "\n".join(expected.split())
     assert removable(skeleton) == []
@@ -60,13 +60,13 @@ def test_drawn_masks(mask: str, expected: str | None) -> None:
 @pytest.mark.parametrize("side", range(1, 9))
 def test_squares_leave_no_block(side: int) -> None:
     """A 5 x 5 square is what other thinnings leave whole (scikit-image#8180)."""
-    skeleton = thin(np.pad(np.ones((side, side), bool), 2))
+    skeleton = thinned(np.pad(np.ones((side, side), bool), 2))
     assert 1 <= skeleton.sum() <= 2
     assert euler_number(skeleton) == 1
 
 
 def test_a_bar_ends_half_its_width_before_its_end() -> None:
-    skeleton = thin(bar((21, 60), (10, 10.5), (50, 10.5), 7))
+    skeleton = thinned(bar((21, 60), (10, 10.5), (50, 10.5), 7))
     rows, cols = np.nonzero(skeleton)
     assert set(rows.tolist()) <= {9, 10, 11}
     assert 10 <= cols.min() <= 14
@@ -81,21 +81,21 @@ masks = hnp.arrays(bool, st.tuples(st.integers(1, 16), st.integers(1, 16)))
 def test_topology_is_kept_and_nothing_more_can_go(mask: NDArray[np.bool_], thick: bool) -> None:
     if thick:
         mask = np.asarray(ndimage.binary_closing(mask, np.ones((3, 3))) | mask)
-    skeleton = thin(mask)
+    skeleton = thinned(mask)
     assert not (skeleton & ~mask).any()
     assert ndimage.label(skeleton, np.ones((3, 3)))[1] == ndimage.label(mask, np.ones((3, 3)))[1]
     assert euler_number(skeleton) == euler_number(mask)
     assert removable(skeleton) == []
-    assert np.array_equal(thin(skeleton), skeleton)
+    assert np.array_equal(thinned(skeleton), skeleton)
 
 
 def test_anchors_hold_the_line_at_the_scenes_edge() -> None:
     mask = bar((40, 60), (-9, 20.5), (40, 20.5), 9)
     anchors = anchors_of(mask)
     assert anchors.tolist() == [20 * 60]
-    skeleton = thin(mask, anchors)
+    skeleton = thinned(mask, anchors)
     assert skeleton[20, :30].all()
-    assert not thin(mask)[20, 0]
+    assert not thinned(mask)[20, 0]
 
 
 def test_one_anchor_per_contact_corners_and_nodata_included() -> None:
@@ -123,13 +123,13 @@ def test_topology_on_random_blobs(seed: int) -> None:
     noise = ndimage.gaussian_filter(random.normal(size=(60, 70)), 0.3 + seed / 20)
     mask = np.asarray(noise > np.quantile(noise, random.uniform(0.2, 0.9)))
     anchors = anchors_of(mask)
-    skeleton = thin(mask, anchors)
+    skeleton = thinned(mask, anchors)
     assert skeleton.ravel()[anchors].all()
-    for result in (skeleton, thin(mask)):
+    for result in (skeleton, thinned(mask)):
         assert ndimage.label(result, np.ones((3, 3)))[1] == ndimage.label(mask, np.ones((3, 3)))[1]
         assert euler_number(result) == euler_number(mask)
     if seed < 8:
-        assert removable(thin(mask)) == []
+        assert removable(thinned(mask)) == []
 
 
 AROUND = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]
@@ -156,18 +156,10 @@ def eroded(mask: NDArray[np.bool_], anchors: NDArray[np.int64]) -> NDArray[np.bo
     return mask
 
 
-def blobs(seed: int, shape: tuple[int, int] = (90, 110)) -> NDArray[np.bool_]:
-    """Roads, a ring, a wide area and blots, of which many lie on any seam."""
-    random = np.random.default_rng(seed)
-    mask = np.zeros(shape, bool)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    for _ in range(4):
-        a, b = random.uniform(-20, 120, (2, 2))
-        mask |= bar(shape, tuple(a), tuple(b), random.uniform(2, 14))
-    mask |= np.abs(np.hypot(x - random.uniform(20, 90), y - random.uniform(20, 70)) - 22) < 4
-    mask |= np.hypot(x - random.uniform(0, 110), y - random.uniform(0, 90)) < random.uniform(5, 30)
-    noise = ndimage.gaussian_filter(random.normal(size=shape), 1.5)
-    return np.asarray((mask & (noise < 0.25)) | (noise > 0.3))
+def blobs(seed: int) -> NDArray[np.bool_]:
+    """Roads, rings, wide areas and blots, of which many lie on any seam."""
+    raster = drawn_network(seed)
+    return np.asarray((raster > 127) & (raster < 255))
 
 
 @pytest.mark.parametrize("half_steps", [2, 4, 32])
@@ -178,11 +170,12 @@ def test_blocks_thin_as_the_whole_does(
     """Fewer half-steps per round mean a narrower margin and more rounds: both must be exact."""
     for seed in range(3):
         mask = blobs(seed)
-        runs, anchors = RunMask.of(mask), anchors_of(mask)
-        whole = skeleton_of(runs, anchors, 1000)
+        anchors = anchors_of(mask)
+        whole = thinned(mask, anchors)
         monkeypatch.setattr(thinning, "HALF_STEPS", half_steps)
-        assert np.array_equal(thinning._eroded(runs, anchors, block_px).dense(), eroded(mask, anchors))
-        assert np.array_equal(skeleton_of(runs, anchors, block_px).pixels, whole.pixels)
+        in_blocks = thinning._erode(run_mask(mask), anchors, BlockPlan(block_px))
+        assert np.array_equal(painted(in_blocks), eroded(mask, anchors))
+        assert np.array_equal(thinned(mask, anchors, block_px), whole)
         monkeypatch.undo()
 
 
@@ -190,11 +183,11 @@ def test_an_area_far_wider_than_a_blocks_margin_is_thinned_in_rounds() -> None:
     mask = np.zeros((260, 330), bool)
     mask[20:240, 20:310] = True
     mask[100:140, 120:180] = False
-    whole = thin(mask)
+    whole = thinned(mask)
     assert euler_number(whole) == 0
     assert whole.sum() > 300
     for block_px in (23, 64, 200):
-        assert np.array_equal(skeleton_of(RunMask.of(mask), None, block_px).dense(), whole)
+        assert np.array_equal(thinned(mask, block_px=block_px), whole)
 
 
 def test_marked_pixels_may_go_at_once() -> None:
@@ -220,17 +213,19 @@ def test_marked_pixels_may_go_at_once() -> None:
 @settings(max_examples=60, deadline=None)
 @given(masks)
 def test_a_skeletons_codes_are_those_of_its_pixels(mask: NDArray[np.bool_]) -> None:
-    skeleton = Skeleton.of(RunMask.of(mask))
+    skeleton = Skeleton.of(run_mask(mask))
     assert np.array_equal(skeleton.pixels, np.flatnonzero(mask))
     assert np.array_equal(skeleton.codes, codes(mask)[mask])
-    thinned = skeleton_of(RunMask.of(mask), None, 7)
-    assert np.array_equal(thinned.codes, codes(thinned.dense())[thinned.dense()])
+    thin = thinning.thin(run_mask(mask), NO_PIXELS, BlockPlan(7))
+    drawing = thinned(mask)
+    assert np.array_equal(thin.codes, codes(drawing)[drawing])
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_anchors_and_nearness_equal_those_of_arrays(seed: int) -> None:
     random = np.random.default_rng(seed)
-    mask, nodata = blobs(seed), np.zeros((90, 110), bool)
+    mask = blobs(seed)
+    nodata, width = np.zeros_like(mask), mask.shape[1]
     if seed:
         nodata = ndimage.gaussian_filter(random.normal(size=mask.shape), 4) > 0.08
         mask &= ~nodata
@@ -242,7 +237,7 @@ def test_anchors_and_nearness_equal_those_of_arrays(seed: int) -> None:
         rows, cols = np.nonzero(parts == part)
         away = (rows - rows.mean()) ** 2 + (cols - cols.mean()) ** 2
         near = np.flatnonzero(np.abs(away - away.min()) < 1e-9)
-        expected.append({int(r) * 110 + int(c) for r, c in zip(rows[near], cols[near], strict=True)})
+        expected.append({int(r) * width + int(c) for r, c in zip(rows[near], cols[near], strict=True)})
     found = anchors_of(mask, nodata).tolist()
     assert len(found) == count
     assert all(any(pixel in choice for choice in expected) for pixel in found)
@@ -250,4 +245,4 @@ def test_anchors_and_nearness_equal_those_of_arrays(seed: int) -> None:
     near = ndimage.binary_dilation(np.pad(nodata, EDGE_PX, constant_values=True), np.ones((reach, reach)))
     pixels = np.flatnonzero(mask)
     expected_near = near[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX].reshape(-1)[pixels]
-    assert np.array_equal(near_edge(pixels, mask.shape, RunMask.of(nodata).runs), expected_near)
+    assert np.array_equal(near_edge(pixels, mask.shape, run_mask(nodata).runs), expected_near)

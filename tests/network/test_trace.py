@@ -7,21 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import bar, drawn, euler_number
+from network_drawings import bar, euler_number
+from network_steps import NO_PIXELS, graph_of, lines_of, run_mask, thinned, traced
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.network.graph.graph import Graph
-from georoads.network.graph.trace import trace, traced
-from georoads.network.mask.measure import chord_widths, distances, radii
-from georoads.network.mask.runs import RunMask
-from georoads.network.skeleton.thin import skeleton_of, thin
+from georoads.network.graph.trace import measure_widths, trace
+from georoads.network.mask.measure import chords, distances
+from georoads.network.mask.road_mask import RoadMask
+from georoads.network.mask.runs import RowRuns, RunMask
+from georoads.network.skeleton.thin import thin
+from georoads.network.types import BlockPlan
 
 ROOT2 = float(np.sqrt(2))
-
-
-def graph_of(text: str) -> Graph:
-    return trace(drawn(text), drawn(text))
 
 
 def check(graph: Graph, nodes: list[tuple[float, float]], edges: list[tuple[int, int, float]]) -> None:
@@ -31,16 +30,16 @@ def check(graph: Graph, nodes: list[tuple[float, float]], edges: list[tuple[int,
 
 
 def test_line() -> None:
-    check(graph_of("..... ##### ....."), [(0.5, 1.5), (4.5, 1.5)], [(0, 1, 4)])
+    check(lines_of("..... ##### ....."), [(0.5, 1.5), (4.5, 1.5)], [(0, 1, 4)])
 
 
 def test_two_pixels() -> None:
-    check(graph_of("#. .#"), [(0.5, 0.5), (1.5, 1.5)], [(0, 1, ROOT2)])
+    check(lines_of("#. .#"), [(0.5, 0.5), (1.5, 1.5)], [(0, 1, ROOT2)])
 
 
 def test_t() -> None:
     check(
-        graph_of("##### ..#.. ..#.."),
+        lines_of("##### ..#.. ..#.."),
         [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5), (2.5, 2.5)],
         [(0, 1, 2), (1, 2, 2), (1, 3, 2)],
     )
@@ -48,29 +47,29 @@ def test_t() -> None:
 
 def test_cross_and_diagonal_cross() -> None:
     check(
-        graph_of("..#.. ..#.. ##### ..#.. ..#.."),
+        lines_of("..#.. ..#.. ##### ..#.. ..#.."),
         [(2.5, 0.5), (0.5, 2.5), (2.5, 2.5), (4.5, 2.5), (2.5, 4.5)],
         [(0, 2, 2), (1, 2, 2), (2, 3, 2), (2, 4, 2)],
     )
     check(
-        graph_of("#.# .#. #.#"),
+        lines_of("#.# .#. #.#"),
         [(0.5, 0.5), (2.5, 0.5), (1.5, 1.5), (0.5, 2.5), (2.5, 2.5)],
         [(0, 2, ROOT2), (1, 2, ROOT2), (2, 4, ROOT2), (2, 3, ROOT2)],
     )
 
 
 def test_the_pixels_of_a_wide_junction_are_one_node() -> None:
-    graph = graph_of("#..# .##. .##. #..#")
+    graph = lines_of("#..# .##. .##. #..#")
     assert graph.node_xy.tolist() == [[0.5, 0.5], [3.5, 0.5], [2.0, 2.0], [0.5, 3.5], [3.5, 3.5]]
     assert graph.degree().tolist() == [1, 1, 4, 1, 1]
 
 
 def test_ring_has_one_node_at_its_first_pixel() -> None:
-    check(graph_of(".##. #..# #..# .##."), [(1.5, 0.5)], [(0, 0, 4 + 4 * ROOT2)])
+    check(lines_of(".##. #..# #..# .##."), [(1.5, 0.5)], [(0, 0, 4 + 4 * ROOT2)])
 
 
 def test_two_rings_that_touch_share_a_node() -> None:
-    graph = graph_of(
+    graph = lines_of(
         """
         .#...#.
         #.#.#.#
@@ -83,7 +82,7 @@ def test_two_rings_that_touch_share_a_node() -> None:
 
 
 def test_figure_eight_with_a_bar_keeps_parallel_edges() -> None:
-    graph = graph_of(
+    graph = lines_of(
         """
         .###.
         #...#
@@ -98,14 +97,14 @@ def test_figure_eight_with_a_bar_keeps_parallel_edges() -> None:
 
 
 def test_loop_on_a_stem() -> None:
-    graph = graph_of(".#. #.# .#. .#. .#.")
+    graph = lines_of(".#. #.# .#. .#. .#.")
     assert graph.degree().tolist() == [3, 1]
     assert sorted(graph.is_loop.tolist()) == [False, True]
 
 
 def test_point_and_empty_give_nothing() -> None:
     for text in ("... .#. ...", "... ..."):
-        graph = graph_of(text)
+        graph = lines_of(text)
         assert (graph.n_nodes, graph.n_edges, graph.offsets.tolist()) == (0, 0, [0])
 
 
@@ -113,9 +112,9 @@ def test_ends_near_the_edge_and_beside_nodata_are_marked() -> None:
     skeleton = np.zeros((12, 40), bool)
     skeleton[6, 2:30] = True
     probability = np.full(skeleton.shape, 100, np.uint8)
-    assert trace(skeleton, skeleton, probability).at_edge.tolist() == [True, False]
+    assert traced(skeleton, probability).at_edge.tolist() == [True, False]
     probability[:, 31:] = 255
-    graph = trace(skeleton, skeleton, probability)
+    graph = traced(skeleton, probability)
     assert graph.at_edge.tolist() == [True, True]
     assert set(graph.level.tolist()) == {100}
 
@@ -124,11 +123,11 @@ def test_ends_near_the_edge_and_beside_nodata_are_marked() -> None:
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))))
 def test_paths_are_connected_end_at_nodes_and_cover_the_skeleton(mask: NDArray[np.bool_]) -> None:
     mask = np.asarray(ndimage.binary_dilation(mask & np.roll(mask, 1)))
-    skeleton = thin(mask)
-    graph = trace(skeleton, mask)
+    skeleton = thinned(mask)
+    graph = traced(skeleton)
     seen = np.zeros(mask.shape, bool)
     for edge in range(graph.n_edges):
-        line = graph.line(edge)
+        line = graph.xy[graph.offsets[edge] : graph.offsets[edge + 1]]
         assert (line[0] == graph.node_xy[graph.edge_nodes[edge, 0]]).all()
         assert (line[-1] == graph.node_xy[graph.edge_nodes[edge, 1]]).all()
         inner = np.floor(line[1:-1]).astype(int)
@@ -144,19 +143,11 @@ def test_paths_are_connected_end_at_nodes_and_cover_the_skeleton(mask: NDArray[n
     assert 0 <= loops <= count - euler_number(skeleton)
 
 
-def test_radii_equal_a_distance_transform() -> None:
-    mask = bar((60, 60), (5, 8), (50, 44), 14) | bar((60, 60), (40, 5), (20, 55), 9)
-    pixels = np.flatnonzero(mask)
-    padded = np.pad(mask, 1, constant_values=True)
-    expected = ndimage.distance_transform_edt(padded)[1:-1, 1:-1].ravel()[pixels]
-    assert radii(RunMask.of(mask), pixels) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("width", [1, 4, 7, 8, 15])
 def test_width_of_an_upright_bar_is_exact(width: int) -> None:
     mask = np.zeros((40, 80), bool)
     mask[10 : 10 + width, 5:75] = True
-    graph = trace(thin(mask), mask)
+    graph = graph_of(mask)
     assert np.median(graph.width) == width
 
 
@@ -166,7 +157,7 @@ def test_width_of_a_slanted_bar(degrees: float, width: int) -> None:
     angle = np.radians(degrees)
     half = 70 * np.array([np.cos(angle), np.sin(angle)])
     mask = bar((200, 200), tuple(100.25 - half), tuple(100.25 + half), width)
-    graph = trace(thin(mask), mask)
+    graph = graph_of(mask)
     # What was drawn: rasterizing makes a slanted road narrower or wider by up to 0.7 pixels.
     assert np.median(graph.width) == pytest.approx(mask.sum() / 140, abs=0.4)
 
@@ -174,15 +165,16 @@ def test_width_of_a_slanted_bar(degrees: float, width: int) -> None:
 @pytest.mark.parametrize("block_px", [7, 33, 100])
 def test_widths_do_not_depend_on_the_block_size(block_px: int) -> None:
     mask = bar((150, 150), (-5, 20), (155, 120), 11) | bar((150, 150), (75, -5), (60, 155), 38)
-    graph = trace(thin(mask), mask)
-    in_blocks = chord_widths(RunMask.of(mask), graph.xy, graph.offsets, block_px)
-    assert np.array_equal(in_blocks, graph.width)
+    graph = graph_of(mask)
+    whole, in_blocks = (chords(run_mask(mask), graph.xy, graph.offsets, n) for n in (1000, block_px))
+    assert np.array_equal(in_blocks.width, whole.width)
+    assert np.array_equal(in_blocks.lean, whole.lean)
 
 
 @settings(max_examples=60, deadline=None)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(1, 9))
 def test_distances_equal_a_distance_transform(mask: NDArray[np.bool_], limit: int) -> None:
-    away = distances(RunMask.of(mask), np.arange(mask.size), limit)
+    away = distances(run_mask(mask).runs, mask.shape, np.arange(mask.size), limit)
     expected = ndimage.distance_transform_edt(~mask).ravel() if mask.any() else np.full(mask.size, np.inf)
     assert away == pytest.approx(np.minimum(expected, limit))
 
@@ -191,22 +183,22 @@ def test_pixel_numbers_may_exceed_32_bits() -> None:
     """A raster of 14 gigapixels, of which only the runs of one crossing in its far corner exist."""
     small = np.pad(bar((200, 200), (10, 50), (190, 130), 9) | bar((200, 200), (90, 10), (100, 190), 13), 100)
     height, width = 100_000, 140_000
-    runs, none = RunMask.of(small), np.zeros(0, np.int32)
+    (rows, start, stop), none = run_mask(small).runs, np.zeros(0, np.int32)
     down, right = height - 500, width - 500
-    rows = np.concatenate((np.zeros(down, np.int64), runs.rows, np.full(100, len(runs))))
-    mask = RunMask((height, width), rows, runs.start + np.int32(right), runs.stop + np.int32(right))
-    nodata = RunMask((height, width), np.zeros(height + 1, np.int64), none, none)
-    skeleton = skeleton_of(mask, None, 8192)
+    rows = np.concatenate((np.zeros(down, np.int64), rows, np.full(100, len(start))))
+    road = RunMask((height, width), RowRuns(rows, start + np.int32(right), stop + np.int32(right)))
+    nodata = RunMask((height, width), RowRuns(np.zeros(height + 1, np.int64), none, none))
+    skeleton = thin(road, NO_PIXELS, BlockPlan(8192))
     assert skeleton.pixels.min() > 2**33
     levels = np.full(len(skeleton.pixels), 254, np.uint8)
-    far = traced(skeleton, (mask, nodata), levels, None, 8192, centre=False)
-    near = trace(thin(small), small)
+    far = trace(skeleton, RoadMask(road, nodata), levels, NO_PIXELS)
+    far, near = measure_widths(far, road, 8192), graph_of(small)
     assert far.n_edges == near.n_edges > 4
-    assert np.array_equal(far.xy, near.xy + np.array([right, down]))
+    assert np.allclose(far.xy, near.xy + np.array([right, down]), rtol=0, atol=1e-9)
     for name in ("edge_nodes", "offsets", "width", "node_radius", "at_edge", "level"):
         assert np.array_equal(getattr(far, name), getattr(near, name)), name
 
 
 def test_chord_outside_the_road_is_zero() -> None:
     xy = np.array([[2.5, 2.5], [3.5, 2.5]])
-    assert chord_widths(RunMask.of(np.zeros((5, 5), bool)), xy, np.array([0, 2]), 4).tolist() == [0.0, 0.0]
+    assert chords(run_mask(np.zeros((5, 5), bool)), xy, np.array([0, 2]), 4).width.tolist() == [0.0, 0.0]

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import RAW, bar, drawn, network_of, utm_grid
+from network_drawings import RAW, bar, drawn, drawn_network, network_of, utm_grid
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from georoads.grid import Window
-from georoads.network.lines.attributes import confidences, widths
+from georoads.network.graph.along import widths_along
+from georoads.network.lines.attributes import confidences
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton import thin
-from georoads.network.types import Each, NodeKind, RoadNetwork
+from georoads.network.types import NodeKind, ParallelMap, RoadNetwork
 from georoads.network.vectorize import trace_network
 from georoads.workers.threads import Threads
 
@@ -136,31 +137,6 @@ def test_the_result_does_not_depend_on_the_block_size(
     assert same(whole, network_of(mask, params, gsd=1.0, block_px=block_px))
 
 
-def drawn_network(seed: int) -> NDArray[np.uint8]:
-    """Bars, rings, wide blobs, roads along likely seams, nodata and blots."""
-    random = np.random.default_rng(seed)
-    shape = (int(random.integers(60, 170)), int(random.integers(60, 170)))
-    mask = np.zeros(shape, bool)
-    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
-    for _ in range(int(random.integers(2, 7))):
-        a, b = random.uniform(-20, 180, (2, 2))
-        mask |= bar(shape, tuple(a), tuple(b), random.uniform(1, 14))
-    for _ in range(int(random.integers(0, 3))):
-        away = np.hypot(x - random.uniform(0, 160), y - random.uniform(0, 160))
-        mask |= np.abs(away - random.uniform(8, 50)) < random.uniform(1, 5)
-        mask |= away < random.uniform(0, 25)
-    mask[:, 60:67] |= random.random() < 0.5
-    mask[62:65] |= random.random() < 0.5
-    noise = ndimage.gaussian_filter(random.normal(size=shape), random.uniform(0.3, 3))
-    mask ^= noise > np.quantile(noise, random.uniform(0.97, 1))
-    raster = np.where(mask, random.integers(128, 255, shape), random.integers(0, 127, shape)).astype(np.uint8)
-    if random.random() < 0.6:
-        raster[x + y * random.uniform(-1, 2) < random.uniform(0, 80)] = 255
-    if random.random() < 0.3:
-        raster[30:50, 20:45] = 255
-    return raster
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -195,13 +171,14 @@ class Held:
         return self.raster[window.slices]
 
 
-@pytest.mark.parametrize("each", [Threads(3), pickled])
-def test_the_result_does_not_depend_on_who_does_the_blocks(each: Each) -> None:
+@pytest.mark.parametrize("parallel_map", [Threads(3), pickled])
+def test_the_result_does_not_depend_on_who_does_the_blocks(parallel_map: ParallelMap) -> None:
     for seed in (3, 7, 11, 12):
         raster = drawn_network(seed)
         grid = utm_grid(raster.shape)
         alone = trace_network(Held(raster), grid, VectorizeParams(), block_px=31)
-        assert same(alone, trace_network(Held(raster), grid, VectorizeParams(), block_px=31, each=each))
+        spread = trace_network(Held(raster), grid, VectorizeParams(), block_px=31, parallel_map=parallel_map)
+        assert same(alone, spread)
 
 
 @pytest.mark.parametrize("seed", [64, 72, 93])
@@ -255,7 +232,7 @@ def test_real_masks_give_clean_networks() -> None:
 
 
 def test_widths_leave_bridges_out() -> None:
-    median, spread = widths(np.array([4.0, np.nan, 6.0, 5.0, np.nan, np.nan]), np.array([0, 4, 6]))
+    median, spread = widths_along(np.array([4.0, np.nan, 6.0, 5.0, np.nan, np.nan]), np.array([0, 4, 6]))
     assert median.tolist() == [5.0, 0.0]
     assert spread.tolist() == pytest.approx([1.4826, 0.0])
 

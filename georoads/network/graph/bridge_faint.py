@@ -6,15 +6,14 @@ there. From each dead end the least-cost path over p is followed ahead to the fi
 1. Only what lies ahead of the end, within REACH_DEG of its direction and within reach, is walked; and no
    pixel of the road that ends there, so that no line turns back into itself.
 2. The path stops where it enters another road: within half that road's width of its line.
-3. It is taken for road when the mean of p on it, where it is outside the mask, is at least ``least_p`` and it
+3. It is taken for road when the mean of p on it, where it is outside the mask, is at least ``faint_p`` and it
    is not much longer than straight.
 4. Of paths that come near each other the shorter one is taken; the other end looks again afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -23,15 +22,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points, Window
-from georoads.levels import FULL, NODATA
+from georoads.levels import NODATA, probabilities
 from georoads.network.compiled import compiled
-from georoads.network.graph.bridge import LEAD_PX, divided
+from georoads.network.graph.bridge import LEAD_PX, join_along
 from georoads.network.graph.cheapest_path import cheapest_way
-from georoads.network.graph.graph import Graph, dissolve, lead_points
-from georoads.network.lines.attributes import widths
-from georoads.network.types import Each
-
-ReadWindow = Callable[[Window], NDArray[np.uint8]]
+from georoads.network.graph.divide import divide
+from georoads.network.graph.graph import Graph
+from georoads.network.types import ParallelMap, ReadProbability
 
 REACH_DEG = 60.0
 """How far to either side of its direction a dead end looks."""
@@ -57,8 +54,27 @@ APART_PX = 6.0
 
 ROUNDS = 3
 
-P_OF = np.append(np.arange(FULL + 1) / FULL, 0.0).astype(np.float32)
+P_OF = np.append(probabilities(), 0.0).astype(np.float32)
 """p of each level; of nodata 0."""
+
+
+@dataclass(frozen=True)
+class FaintSearch:
+    """How gaps over faint road are looked for.
+
+    Attributes:
+        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
+        shape: (height, width) of the raster.
+        reach_px: length of the longest gap; 0 joins none.
+        road_level: round(254 p) from which a pixel is road.
+        faint_level: round(254 p) that the mean along a gap must reach.
+    """
+
+    read: ReadProbability
+    shape: tuple[int, int]
+    reach_px: float
+    road_level: int
+    faint_level: int
 
 
 @dataclass(frozen=True)
@@ -79,15 +95,16 @@ class _Path:
 
     @property
     def length(self) -> float:
+        """Pixels."""
         return float(np.hypot(*np.diff(self.xy, axis=0).T).sum())
 
 
 @dataclass(frozen=True)
 class _Ground:
-    """What dead ends look at.
+    """What can be seen from dead ends.
 
     Attributes:
-        read, shape, reach_px, levels: of ``join_over_faint_road``.
+        search: how far and how faint.
         graph: whose dead ends they are.
         edge_of: (P,) int64, the edge of each of the graph's points.
         side_of: (P,) float64, pixels from there to the side of its road.
@@ -95,10 +112,7 @@ class _Ground:
         tree: the points by their place.
     """
 
-    read: ReadWindow
-    shape: tuple[int, int]
-    reach_px: float
-    levels: tuple[int, int]
+    search: FaintSearch
     graph: Graph
     edge_of: NDArray[np.int64]
     side_of: NDArray[np.float64]
@@ -106,67 +120,59 @@ class _Ground:
     tree: cKDTree
 
 
-def join_over_faint_road(
-    graph: Graph,
-    read: ReadWindow,
-    shape: tuple[int, int],
-    reach_px: float,
-    levels: tuple[int, int],
-    *,
-    each: Each = map,
-) -> Graph:
+def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap) -> Graph:
     """Join dead ends to what the faint road ahead of them leads to; see the module.
 
     Args:
         graph: paths of pixels.
-        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
-        shape: of the raster.
-        reach_px: length of the longest gap; 0 joins none.
-        levels: round(254 p) from which a pixel is road, and of the mean along a gap that is joined.
-        each: does the dead ends.
+        search: where, how far, and how faint.
+        parallel_map: looks from each dead end; several workers may.
 
     Returns:
         The graph with the paths as edges without width; their length in ``bridged_px``.
     """
-    if reach_px <= 0:
+    if search.reach_px <= 0:
         return graph
-    waiting = np.arange(graph.n_nodes)
+    waiting = np.ones(graph.n_nodes, np.bool_)
     for _ in range(ROUNDS):
         if not graph.n_edges:
             break
-        edge_of = np.repeat(np.arange(graph.n_edges), np.diff(graph.offsets))
-        side_of = np.maximum(widths(graph.width, graph.offsets)[0] / 2, NEAR_PX)[edge_of]
-        lead = lead_points(graph, LEAD_PX)
-        ground = _Ground(read, shape, reach_px, levels, graph, edge_of, side_of, lead, cKDTree(graph.xy))
-        paths = each(partial(_path_from, ground), _dead_ends(graph, waiting))
-        taken, left = _apart([path for path in paths if path is not None])
+        ends = graph.dead_ends(graph.at_edge | ~waiting)
+        dead_ends = list(zip(ends.edge.tolist(), ends.side.tolist(), strict=True))
+        paths = parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
+        taken, left = _choose_apart([path for path in paths if path is not None])
         if not taken:
             break
         tips = graph.node_xy[[p.tip for p in left]]
         graph = _with_paths(graph, taken)
-        waiting = _at(graph, tips)
+        waiting = _is_at(graph, tips)
     return graph
 
 
-def _dead_ends(graph: Graph, nodes: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Those among the nodes: their edge, and which of its ends they are."""
-    wanted = np.zeros(graph.n_nodes, np.bool_)
-    wanted[nodes] = True
-    wanted &= (graph.degree() == 1) & ~graph.at_edge
-    return [(edge, side) for edge, side in np.argwhere(wanted[graph.edge_nodes]).tolist()]
+def _survey(graph: Graph, search: FaintSearch) -> _Ground:
+    """What is looked up again from each dead end."""
+    edge_of = graph.edge_of_points()
+    side_of = np.maximum(graph.median_widths() / 2, NEAR_PX)[edge_of]
+    return _Ground(search, graph, edge_of, side_of, lead=graph.lead_points(LEAD_PX), tree=cKDTree(graph.xy))
 
 
-def _at(graph: Graph, xy: Points) -> NDArray[np.int64]:
-    """The nodes that lie exactly there."""
-    if not len(xy) or not graph.n_nodes:
-        return np.zeros(0, np.int64)
-    distance, node = cKDTree(graph.node_xy).query(xy)
-    return np.asarray(node[distance == 0], dtype=np.int64)
+def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
+    """(N,) bool: the nodes that lie exactly at one of these places."""
+    found = np.zeros(graph.n_nodes, np.bool_)
+    if len(xy) and graph.n_nodes:
+        distance, node = cKDTree(graph.node_xy).query(xy)
+        found[node[distance == 0]] = True
+    return found
 
 
-def _path_from(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
-    """The way that a dead end finds."""
-    graph, reach_px = ground.graph, ground.reach_px
+def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
+    """The way that is found from a dead end; None: none that is taken for road.
+
+    Args:
+        ground: what can be seen.
+        dead_end: its place in the graph's (E, 2) arrays: the edge, and which of its ends.
+    """
+    graph, search, reach_px = ground.graph, ground.search, ground.search.reach_px
     node = int(graph.edge_nodes[dead_end])
     tip = graph.node_xy[node]
     around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
@@ -175,27 +181,30 @@ def _path_from(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     if mine.all():
         return None
     others = near[~mine]
-    box = _window(tip, reach_px, ground.shape)
-    level = ground.read(box)
+    box = _window(tip, reach_px, search.shape)
+    level = search.read(box)
+    # 1. The ground ahead, without the road that ends here.
     open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
-    _close(open_ground, graph.xy[near[mine]], tip, box)
-    target = _targets(graph.xy[others], ground.side_of[others], box) & open_ground
-    way = _cheapest(level, open_ground, target, tip, box)
-    if way is None or not _seen(level[way[:, 0], way[:, 1]], *ground.levels):
+    _close_own_road(open_ground, graph.xy[near[mine]], tip, box)
+    # 2. Any other road is a target, up to half its width from its line.
+    target = _mark_targets(graph.xy[others], ground.side_of[others], box) & open_ground
+    way = _cheapest_to_target(level, open_ground, target, tip, box)
+    # 3. It must show enough road, and not wander.
+    if way is None or not _shows_road(level[way[:, 0], way[:, 1]], search.road_level, search.faint_level):
         return None
     xy = way[:, ::-1] + (box.col + 0.5, box.row + 0.5)
     last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
     path = _Path(
-        node,
-        last,
-        np.vstack((tip, xy[1:], graph.xy[last])),
-        np.append(level[way[:, 0], way[:, 1]], graph.level[last]),
+        tip=node,
+        target=last,
+        xy=np.vstack((tip, xy[1:], graph.xy[last])),
+        level=np.append(level[way[:, 0], way[:, 1]], graph.level[last]),
     )
     straight = float(np.hypot(*(graph.xy[last] - tip)))
     return path if path.length <= min(reach_px, LONGEST_DETOUR * straight + NEAR_PX) else None
 
 
-def _seen(level: NDArray[np.uint8], road: int, least: int) -> bool:
+def _shows_road(level: NDArray[np.uint8], road: int, least: int) -> bool:
     """Whether a path shows enough road where it is outside the mask."""
     gap = level[level < road]
     return not len(gap) or bool(gap.mean() >= least)
@@ -231,30 +240,32 @@ def _mark_ahead(
             found[row, col] = ahead and away <= reach_px
 
 
-def _close(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
+def _close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
     """Take the tip's own line out of the ground that may be walked, but for the tip."""
     rows, cols = _pixels(points, box)
     here = int(tip[1]) - box.row, int(tip[0]) - box.col
+    # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
     for row in (-1, 0, 1):
         for col in (-1, 0, 1):
             r, c = rows + row, cols + col
             inside = (r >= 0) & (c >= 0) & (r < box.height) & (c < box.width)
             open_ground[r[inside], c[inside]] = False
+    # A path must get out of the tip.
     top, left = max(0, here[0] - 2), max(0, here[1] - 2)
     around = slice(top, here[0] + 3), slice(left, here[1] + 3)
     open_ground[around] = True
 
 
-def _targets(points: Points, reach: NDArray[np.float64], box: Window) -> NDArray[np.bool_]:
+def _mark_targets(points: Points, reach: NDArray[np.float64], box: Window) -> NDArray[np.bool_]:
     """(h, w) bool: pixels within reach of the points of lines."""
     rows, cols = _pixels(points, box)
     found = np.zeros((box.height, box.width), np.bool_)
-    _mark(found, rows, cols, np.floor(reach).astype(np.int64))
+    _mark_discs(found, rows, cols, np.floor(reach).astype(np.int64))
     return found
 
 
 @compiled
-def _mark(
+def _mark_discs(
     found: NDArray[np.bool_],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
@@ -277,7 +288,7 @@ def _pixels(points: Points, box: Window) -> tuple[NDArray[np.int64], NDArray[np.
     )
 
 
-def _cheapest(
+def _cheapest_to_target(
     level: NDArray[np.uint8],
     open_ground: NDArray[np.bool_],
     target: NDArray[np.bool_],
@@ -286,10 +297,12 @@ def _cheapest(
 ) -> NDArray[np.int64] | None:
     """(K, 2) rows and columns in the window, from the tip to the cheapest target; None: it reaches none."""
     start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
+    # What is right beside the tip is no gap.
     target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
     if not target.any():
         return None
-    part, wide = _bounds(open_ground, 0), _bounds(open_ground, BLUR_REACH_PX)
+    # Only the open ground is searched, and blurred with as much around it as the blur sees.
+    part, wide = _bounds_of(open_ground, 0), _bounds_of(open_ground, BLUR_REACH_PX)
     p = gaussian_filter(P_OF[level[wide.slices]], BLUR_PX, radius=BLUR_REACH_PX)
     cost = np.where(
         open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), np.float32(np.inf)
@@ -298,19 +311,20 @@ def _cheapest(
     return np.add(way, (part.row, part.col)) if len(way) else None
 
 
-def _bounds(ground: NDArray[np.bool_], margin: int) -> Window:
+def _bounds_of(ground: NDArray[np.bool_], margin: int) -> Window:
     """The smallest window that holds all that is open, and a margin around it as far as there is ground."""
     rows, cols = (np.flatnonzero(ground.any(axis=axis)) for axis in (1, 0))
     tight = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
     return tight.pad(margin).intersect(Window(0, 0, *ground.shape))
 
 
-def _apart(paths: list[_Path]) -> tuple[list[_Path], list[_Path]]:
+def _choose_apart(paths: list[_Path]) -> tuple[list[_Path], list[_Path]]:
     """Paths to take, the shortest first, and those that came too near to one of them to be taken yet."""
     taken: list[_Path] = []
     left: list[_Path] = []
     cells: set[tuple[int, int]] = set()
     for path in sorted(paths, key=lambda p: (p.length, p.tip)):
+        # In a lattice of cells: paths that are near each other are in the same cell or in neighbours.
         mine = {(int(x // APART_PX), int(y // APART_PX)) for x, y in path.xy}
         around = {(x + i, y + j) for x, y in mine for i in (-1, 0, 1) for j in (-1, 0, 1)}
         if around & cells:
@@ -326,24 +340,12 @@ def _with_paths(graph: Graph, paths: list[_Path]) -> Graph:
     # A dead end has one edge, and the node at its other end: back there would be a loop beside the edge.
     root = np.full(graph.n_nodes, -1)
     root[graph.edge_nodes.ravel()] = graph.edge_nodes[:, ::-1].ravel()
-    graph, node_of = divided(graph, np.unique([p.target for p in paths]))
-    paths = [p for p in paths if node_of[p.target] not in (p.tip, root[p.tip])]
+    cuts, cut_of = np.unique([p.target for p in paths], return_inverse=True)
+    graph, node = divide(graph, cuts)
+    pairs = np.column_stack(([p.tip for p in paths], node[cut_of]))
+    new = (pairs[:, 1] != pairs[:, 0]) & (pairs[:, 1] != root[pairs[:, 0]])
+    pairs, paths = pairs[new], [p for p, is_new in zip(paths, new, strict=True) if is_new]
     if not paths:
         return graph
-    nodes = np.array([(p.tip, node_of[p.target]) for p in paths], dtype=np.int64)
-    xy = [np.vstack((p.xy[:-1], graph.node_xy[b])) for p, (_, b) in zip(paths, nodes.tolist(), strict=True)]
-    points = np.concatenate(xy)
-    lengths = np.array([np.hypot(*np.diff(line, axis=0).T).sum() for line in xy])
-    return dissolve(
-        replace(
-            graph,
-            edge_nodes=np.concatenate((graph.edge_nodes, nodes)),
-            offsets=np.concatenate(
-                (graph.offsets, graph.offsets[-1] + np.cumsum([len(line) for line in xy]))
-            ),
-            xy=np.concatenate((graph.xy, points)),
-            width=np.concatenate((graph.width, np.full(len(points), np.nan))),
-            level=np.concatenate((graph.level, *(p.level for p in paths))),
-            bridged_px=np.concatenate((graph.bridged_px, lengths)),
-        )
-    )
+    lines = [np.vstack((p.xy[:-1], graph.node_xy[end])) for p, end in zip(paths, pairs[:, 1], strict=True)]
+    return join_along(graph, pairs, lines, np.concatenate([p.level for p in paths]))

@@ -14,7 +14,6 @@ After each step, nodes where only two edges meet are dissolved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,9 +21,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from georoads.network.graph.bridge import Steps, bridge_gaps, disjoint, join_sides
-from georoads.network.graph.graph import Graph, dissolve, drop_lone_nodes, keep_edges
+from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
+from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
+from georoads.network.graph.dissolve import dissolve
+from georoads.network.graph.graph import Graph
 from georoads.network.params import VectorizeParams
+from georoads.network.types import ParallelMap, PixelSize
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
@@ -37,46 +39,55 @@ STUB_RADII = 1.5
 
 
 def clean(
-    graph: Graph, steps: Steps, params: VectorizeParams, join_faint: Callable[[Graph], Graph] = lambda g: g
+    graph: Graph,
+    pixel: PixelSize,
+    params: VectorizeParams,
+    search: FaintSearch,
+    parallel_map: ParallelMap,
 ) -> Graph:
     """All cleaning steps; see the module.
 
     Args:
         graph: as traced.
-        steps: metres of one column and one row.
+        pixel: metres of a column and a row.
         params: the lengths.
-        join_faint: joins dead ends over faint road; it needs the raster.
+        search: how dead ends are joined over faint road.
+        parallel_map: looks over faint road from each dead end; several workers may.
 
     Returns:
         A graph without nodes of degree 2, but for those that carry a ring, and without lone nodes.
     """
     graph = dissolve(graph)
-    graph = prune_spurs(graph, steps, params.spur_m)
+    graph = prune_spurs(graph, pixel, params.spur_m)
     graph = merge_junctions(graph)
-    graph = bridge_gaps(graph, steps, params.bridge_m)
-    graph = join_sides(graph, steps, params.bridge_m)
-    graph = join_faint(graph)
-    graph = prune_spurs(graph, steps, params.spur_m)
-    graph = drop_islands(graph, steps, params.min_length_m)
-    return drop_lone_nodes(graph)
+    graph = bridge_gaps(graph, pixel, params.bridge_m)
+    graph = bridge_to_sides(graph, pixel, params.bridge_m)
+    graph = bridge_faint_gaps(graph, search, parallel_map)
+    graph = prune_spurs(graph, pixel, params.spur_m)
+    graph = drop_islands(graph, pixel, params.min_length_m)
+    return graph.drop_lone_nodes()
 
 
-def prune_spurs(graph: Graph, steps: Steps, spur_m: float) -> Graph:
+def prune_spurs(graph: Graph, pixel: PixelSize, spur_m: float) -> Graph:
     """Drop short dead ends that leave a junction; at each junction the shortest first.
 
     A dead end at the scene's edge goes on outside: it is kept, unless it only joins a road to the edge
     that the road runs along.
+
+    Args:
+        graph: dissolved.
+        pixel: metres of a column and a row.
+        spur_m: dead ends shorter than this go; and those shorter than the road they leave is wide.
     """
-    gsd = float(np.sqrt(steps[0] * steps[1]))
     while graph.n_edges:
         degree = graph.degree()
-        length = graph.lengths(steps)
+        length = graph.lengths(pixel)
         dead = degree[graph.edge_nodes] == 1
         # The junction and the dead end of each edge; edges with two dead ends hang on nothing.
         root = np.where(dead[:, 0], graph.edge_nodes[:, 1], graph.edge_nodes[:, 0])
         tip = np.where(dead[:, 0], graph.edge_nodes[:, 0], graph.edge_nodes[:, 1])
         hangs = dead.any(axis=1) & (degree[root] >= 3)
-        radius_m = graph.node_radius[root] * gsd
+        radius_m = graph.node_radius[root] * pixel.gsd_m
         # Where a road leaves aslant, its skeleton forks into the corner that it makes with the edge.
         widths = np.where(graph.at_edge[tip], CORNER_RADII, 2.0)
         spur = hangs & ~graph.anchored[tip] & (length < np.maximum(spur_m, widths * radius_m))
@@ -85,12 +96,13 @@ def prune_spurs(graph: Graph, steps: Steps, spur_m: float) -> Graph:
             spur = hangs & graph.anchored[tip] & (length < STUB_RADII * radius_m)
         if not spur.any():
             break
+        # At each junction the shortest only: without it the next may be part of a longer road.
         rows = np.flatnonzero(spur)
         rows = rows[np.lexsort((rows, length[rows]))]
         _, first = np.unique(root[rows], return_index=True)
         keep = np.ones(graph.n_edges, np.bool_)
         keep[rows[first]] = False
-        graph = dissolve(keep_edges(graph, keep))
+        graph = dissolve(graph.keep_edges(keep))
     return graph
 
 
@@ -105,6 +117,7 @@ def merge_junctions(graph: Graph) -> Graph:
         short = np.flatnonzero((a != b) & (degree[a] >= 3) & (degree[b] >= 3) & (length < limit))
         if not len(short) and not tiny_loop.any():
             break
+        # The shortest first, and each junction once a round: the node that two become has a new place.
         chosen = disjoint(graph.edge_nodes, short[np.lexsort((short, length[short]))])
         keep = ~tiny_loop
         keep[chosen] = False
@@ -121,23 +134,22 @@ def _contract(graph: Graph, edges: NDArray[np.int64], keep: NDArray[np.bool_]) -
     row = np.arange(graph.n_nodes)
     row[b] = a
     moved = replace(graph, node_xy=node_xy, node_radius=radius, edge_nodes=row[graph.edge_nodes])
-    return pin_ends(keep_edges(moved, keep))
+    return moved.keep_edges(keep).pin_ends()
 
 
-def pin_ends(graph: Graph) -> Graph:
-    """Put the first and last point of every edge where its nodes are."""
-    xy = graph.xy.copy()
-    xy[graph.offsets[:-1]] = graph.node_xy[graph.edge_nodes[:, 0]]
-    xy[graph.offsets[1:] - 1] = graph.node_xy[graph.edge_nodes[:, 1]]
-    return replace(graph, xy=xy)
+def drop_islands(graph: Graph, pixel: PixelSize, min_length_m: float) -> Graph:
+    """Drop connected networks that are short in total.
 
-
-def drop_islands(graph: Graph, steps: Steps, min_length_m: float) -> Graph:
-    """Drop connected networks whose edges together are shorter than ``min_length_m``."""
+    Args:
+        graph: any graph.
+        pixel: metres of a column and a row.
+        min_length_m: a network stays whose edges together are at least this long.
+    """
     if not graph.n_edges:
         return graph
+    # A network is a connected component of the nodes.
     a, b = graph.edge_nodes.T
     joined = coo_array((np.ones(graph.n_edges), (a, b)), shape=(graph.n_nodes, graph.n_nodes))
     _, part = connected_components(joined, directed=False)
-    total = np.bincount(part[a], graph.lengths(steps))
-    return keep_edges(graph, total[part[a]] >= min_length_m)
+    total = np.bincount(part[a], graph.lengths(pixel))
+    return graph.keep_edges(total[part[a]] >= min_length_m)

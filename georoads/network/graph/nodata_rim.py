@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from georoads.network.graph.graph import Graph, drop_lone_nodes, keep_edges
+from georoads.network.graph.graph import Graph
 from georoads.network.mask.measure import distances
 from georoads.network.mask.runs import RunMask
 
@@ -24,16 +24,20 @@ def drop_along_nodata(graph: Graph, nodata: RunMask, margin_px: float) -> Graph:
     Args:
         graph: paths of pixels.
         nodata: where nothing was seen.
-        margin_px: pixels.
+        margin_px: how far from nodata a road's side may lie, in pixels.
+
+    Returns:
+        The graph without these lines, and without nodes that had no other.
     """
     if graph.n_edges == 0 or not len(nodata):
         return graph
     height, width = nodata.shape
     rows = np.clip(graph.xy[:, 1].astype(np.int64), 0, height - 1)
     cols = np.clip(graph.xy[:, 0].astype(np.int64), 0, width - 1)
+    # Nobody needs to know how far nodata is where it is farther than any road's side.
     half = np.nan_to_num(graph.width) / 2
     limit = int(np.ceil(min(float(half.max()), MAX_WIDTH_PX / 2) + margin_px)) + 1
-    away = distances(nodata, rows * width + cols, limit)
+    away = distances(nodata.runs, nodata.shape, rows * width + cols, limit)
     beside = (away <= half + margin_px) & (away < limit)
     share = np.add.reduceat(beside, graph.offsets[:-1]) / np.diff(graph.offsets)
-    return drop_lone_nodes(keep_edges(graph, share < ALONG))
+    return graph.keep_edges(share < ALONG).drop_lone_nodes()

@@ -1,4 +1,4 @@
-"""What is said of each road: its length on the ground, its width, and how sure we are of it."""
+"""What is said of each road: its length on the ground, and how sure we are of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from georoads.grid import Grid, Points, wgs84_geod
 from georoads.levels import FULL
 from georoads.network.compiled import compiled
+from georoads.ragged import owners
 
 
 def geodesic_lengths_m(grid: Grid, points: Points, offsets: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -22,31 +23,11 @@ def geodesic_lengths_m(grid: Grid, points: Points, offsets: NDArray[np.int64]) -
         return np.zeros(0)
     lonlat = grid.to_lonlat(points)
     _, _, metres = wgs84_geod().inv(lonlat[:-1, 0], lonlat[:-1, 1], lonlat[1:, 0], lonlat[1:, 1])
-    line = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    line = owners(offsets)
+    # From the last point of a line to the first one of the next is no part of either.
     same = line[:-1] == line[1:]
     weights = np.asarray(metres, np.float64)[same]
     return np.bincount(line[:-1][same], weights, minlength=len(offsets) - 1).astype(np.float64)
-
-
-@compiled
-def widths(
-    width: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(E,) median and (E,) standard deviation of the widths along each path; NaN entries are left out.
-
-    The spread is 1.4826 times the median distance from the median, which equals the standard deviation of a
-    normal distribution but does not count the few chords that run into a side road. A path without any
-    width has 0 and 0.
-    """
-    median = np.zeros(len(offsets) - 1)
-    spread = np.zeros(len(offsets) - 1)
-    for edge in range(len(offsets) - 1):
-        along = width[offsets[edge] : offsets[edge + 1]]
-        along = along[~np.isnan(along)]
-        if len(along):
-            median[edge] = np.median(along)
-            spread[edge] = 1.4826 * np.median(np.abs(along - median[edge]))
-    return median, spread
 
 
 @compiled
@@ -59,6 +40,7 @@ def confidences(
     for edge in range(len(offsets) - 1):
         along = np.sort(level[offsets[edge] : offsets[edge + 1]]) / FULL
         mean[edge] = along.mean()
+        # The percentile lies between two of the sorted values.
         place = 0.05 * (len(along) - 1)
         below = int(place)
         above = min(below + 1, len(along) - 1)

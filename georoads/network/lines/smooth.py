@@ -9,7 +9,7 @@ is simplified without smoothing, and failing that left as it was traced.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,35 +17,46 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.network.compiled import compiled
 from georoads.network.graph.graph import Graph
+from georoads.ragged import offsets_of
 
 REACH_SIGMA = 3.0
 """The Gaussian is cut off at this many standard deviations."""
 
 
-def smooth_lines(
-    graph: Graph, smooth_px: float, simplify_px: float
-) -> tuple[Graph, Points, NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Lines:
+    """Centrelines of a graph's edges.
+
+    Attributes:
+        node_xy: (N, 2) float64, where the graph's nodes lie now.
+        points: (Q, 2) float64.
+        offsets: (E + 1,) int64; line i is points[offsets[i]:offsets[i + 1]].
+    """
+
+    node_xy: Points
+    points: Points
+    offsets: NDArray[np.int64]
+
+
+def smooth_lines(graph: Graph, smooth_px: float, simplify_px: float) -> Lines:
     """Centrelines of all edges.
 
     Args:
-        graph: cleaned; its paths stay as they are, only the nodes of rings move.
+        graph: cleaned; only the nodes of rings move.
         smooth_px: length scale of smoothing: twice the Gaussian's standard deviation.
         simplify_px: the simplified line is nowhere farther than this from the smoothed one.
-
-    Returns:
-        The graph with the rings' nodes moved; (Q, 2) float64 points and (E + 1,) int64 offsets of the lines.
     """
     degree = graph.degree()
     ring = graph.is_loop & (degree[graph.edge_nodes[:, 0]] == 2)
-    points, sizes = _smoothed(graph.xy, graph.offsets, ring, smooth_px / 2, simplify_px)
-    offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    points, sizes = _smooth_paths(graph.xy, graph.offsets, ring, smooth_px / 2, simplify_px)
+    offsets = offsets_of(sizes)
     node_xy = graph.node_xy.copy()
     node_xy[graph.edge_nodes[ring, 0]] = points[offsets[:-1][ring]]
-    return replace(graph, node_xy=node_xy), points, offsets
+    return Lines(node_xy, points, offsets)
 
 
 @compiled
-def _smoothed(
+def _smooth_paths(
     xy: Points, offsets: NDArray[np.int64], ring: NDArray[np.bool_], sigma: float, tolerance: float
 ) -> tuple[Points, NDArray[np.int64]]:
     """All lines end to end, and the number of points of each."""
@@ -55,6 +66,7 @@ def _smoothed(
     for edge in range(len(ring)):
         path = xy[offsets[edge] : offsets[edge + 1]]
         line = simplify(smooth(path, ring[edge], sigma), tolerance)
+        # A line that crosses itself now is simplified only, and failing that left as it was traced.
         if crosses_itself(line):
             line = simplify(path, tolerance)
             if crosses_itself(line):
@@ -68,11 +80,12 @@ def _smoothed(
 
 
 @compiled
-def _resampled(path: Points) -> Points:
+def _resample(path: Points) -> Points:
     """The path in even steps of about one pixel, with the same first and last point."""
     along = np.zeros(len(path))
     for i in range(1, len(path)):
         along[i] = along[i - 1] + np.hypot(path[i, 0] - path[i - 1, 0], path[i, 1] - path[i - 1, 1])
+    # So many points that steps are at most a pixel long; each lies on the segment k - 1, k of the path.
     n = max(2, int(np.ceil(along[-1])) + 1)
     even = np.empty((n, 2))
     k = 1
@@ -99,7 +112,7 @@ def smooth(path: Points, ring: bool, sigma: float) -> Points:
     Returns:
         (M, 2) float64.
     """
-    even = _resampled(path)
+    even = _resample(path)
     n = len(even)
     sigma = min(sigma, (n - 1) / (2 * REACH_SIGMA))
     if sigma < 0.5 or n < 4:
@@ -111,6 +124,7 @@ def smooth(path: Points, ring: bool, sigma: float) -> Points:
     for i in range(n):
         for k in range(-reach, reach + 1):
             j = i + k
+            # Beyond its ends a ring goes on round, a line by its reflection through the end.
             for axis in range(2):
                 if ring:
                     value = even[j % (n - 1), axis]
@@ -131,7 +145,7 @@ def smooth(path: Points, ring: bool, sigma: float) -> Points:
 
 @compiled
 def simplify(line: Points, tolerance: float) -> Points:
-    """Douglas and Peucker's selection of a line's points.
+    """Douglas and Peucker's selection of a line's points; none that is left out is farther away than that.
 
     A closed line is first opened at the point farthest from its end, and keeps a third one.
     """
@@ -145,6 +159,7 @@ def simplify(line: Points, tolerance: float) -> Points:
         ax, ay = line[first]
         dx, dy = line[last, 0] - ax, line[last, 1] - ay
         size = dx * dx + dy * dy
+        # The point farthest from the chord between the two ends.
         worst, at = -1.0, -1
         for i in range(first + 1, last):
             px, py = line[i, 0] - ax, line[i, 1] - ay
@@ -171,6 +186,7 @@ def crosses_itself(line: Points) -> bool:
         left, right = min(line[i, 0], line[i + 1, 0]), max(line[i, 0], line[i + 1, 0])
         low, high = min(line[i, 1], line[i + 1, 1]), max(line[i, 1], line[i + 1, 1])
         for j in range(i + 2, n):
+            # The first and the last segment of a closed line are neighbours.
             if closed and i == 0 and j == n - 1:
                 continue
             if (
@@ -179,17 +195,17 @@ def crosses_itself(line: Points) -> bool:
                 or max(line[j, 1], line[j + 1, 1]) < low
                 or min(line[j, 1], line[j + 1, 1]) > high
             ):
-                continue
-            if (
-                _turn(line[i], line[i + 1], line[j]) * _turn(line[i], line[i + 1], line[j + 1]) <= 0
-                and _turn(line[j], line[j + 1], line[i]) * _turn(line[j], line[j + 1], line[i + 1]) <= 0
+                continue  # the boxes around them are apart
+            if _divides(line[i], line[i + 1], line[j : j + 2]) and _divides(
+                line[j], line[j + 1], line[i : i + 2]
             ):
                 return True
     return False
 
 
 @compiled
-def _turn(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
-    """Twice the signed area of a triangle."""
-    area: float = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return area
+def _divides(a: NDArray[np.float64], b: NDArray[np.float64], segment: Points) -> bool:
+    """Whether the line through a and b runs between the two ends of a segment, or through one of them."""
+    dx, dy, c, d = b[0] - a[0], b[1] - a[1], segment[0], segment[1]
+    area_c, area_d = dx * (c[1] - a[1]) - dy * (c[0] - a[0]), dx * (d[1] - a[1]) - dy * (d[0] - a[0])
+    return bool(area_c * area_d <= 0)

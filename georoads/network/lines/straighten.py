@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.network.compiled import compiled
-from georoads.network.graph.clean import pin_ends
-from georoads.network.graph.graph import Graph, lead_points
-from georoads.network.lines.attributes import widths
+from georoads.network.graph.graph import Graph
+from georoads.ragged import offsets_of
 
 ARM_RADII = 2.0
 """Arms are taken to lie true at this many half widths from the junction."""
@@ -31,10 +30,11 @@ END_RADII = 2.5
 """Before a dead end the skeleton may be bent over this many half widths."""
 
 
-def settle(graph: Graph, shape: tuple[int, int]) -> Graph:
+def straighten_junctions(graph: Graph, shape: tuple[int, int]) -> Graph:
     """Move junctions and dead ends, and cut the skeleton's bends beside them.
 
     Args:
+        graph: cleaned.
         shape: (height, width) of the raster, which no end leaves.
 
     Returns:
@@ -43,56 +43,50 @@ def settle(graph: Graph, shape: tuple[int, int]) -> Graph:
     if not graph.n_edges:
         return graph
     degree = graph.degree()
-    half_width = widths(graph.width, graph.offsets)[0] / 2
-    node_xy = _settled_ends(graph, degree, half_width, shape)
+    half_width = graph.median_widths() / 2
+    node_xy = _move_ends(graph, half_width, shape)
+    # The arms of a node follow each other: sorted by node, they begin at ``starts``.
     ends = graph.edge_nodes.ravel()
     order = np.argsort(ends, kind="stable")
     starts = np.searchsorted(ends[order], np.arange(graph.n_nodes + 1))
     near, far = (
-        lead_points(graph, radii * graph.node_radius).reshape(-1, 2)[order]
+        graph.lead_points(radii * graph.node_radius).reshape(-1, 2)[order]
         for radii in (ARM_RADII, 2 * ARM_RADII)
     )
-    node_xy = _settled(node_xy, graph.node_radius, degree >= 3, (near, far), starts)
+    node_xy = _move_junctions(node_xy, graph.node_radius, degree >= 3, near, far, starts)
     radius = np.where(degree >= 3, graph.node_radius, 0.0)[graph.edge_nodes].reshape(-1, 2)
     reach = np.where(degree[graph.edge_nodes] == 1, END_RADII * half_width[:, None], radius)
-    return _cut(pin_ends(replace(graph, node_xy=node_xy)), reach)
+    return _cut_bends(replace(graph, node_xy=node_xy).pin_ends(), reach)
 
 
-def _cut(graph: Graph, reach: NDArray[np.float64]) -> Graph:
+def _cut_bends(graph: Graph, reach: NDArray[np.float64]) -> Graph:
     """The graph without the points that lie within reach, (E, 2), of an edge's two ends."""
-    keep = _outside(graph.xy, graph.offsets, reach, graph.lengths())
+    keep = _is_outside(graph.xy, graph.offsets, reach, graph.lengths())
     sizes = np.add.reduceat(keep.astype(np.int64), graph.offsets[:-1])
-    return replace(
-        graph,
-        offsets=np.concatenate(([0], np.cumsum(sizes))),
-        xy=graph.xy[keep],
-        width=graph.width[keep],
-        level=graph.level[keep],
-    )
+    return graph.with_points(keep, offsets_of(sizes))
 
 
-def _settled_ends(
-    graph: Graph, degree: NDArray[np.int64], half_width: NDArray[np.float64], shape: tuple[int, int]
-) -> Points:
+def _move_ends(graph: Graph, half_width: NDArray[np.float64], shape: tuple[int, int]) -> Points:
     """Node positions with the dead ends projected onto the axis of their road; anchors stay."""
     node_xy = graph.node_xy.copy()
     bent = np.zeros(graph.n_nodes)
     for side in (0, 1):
         bent[graph.edge_nodes[:, side]] = END_RADII * half_width
-    near, far = lead_points(graph, bent), lead_points(graph, 3 * bent)
-    rows, ends = np.nonzero((degree[graph.edge_nodes] == 1) & ~graph.anchored[graph.edge_nodes])
-    node = graph.edge_nodes[rows, ends]
-    start, axis = near[rows, ends], near[rows, ends] - far[rows, ends]
+    near, far = graph.lead_points(bent), graph.lead_points(3 * bent)
+    ends = graph.dead_ends(graph.anchored)
+    # The axis through two points beyond the bend; the end's foot on it, or where it leaves the raster.
+    start, axis = near[ends.edge, ends.side], near[ends.edge, ends.side] - far[ends.edge, ends.side]
     size = (axis**2).sum(axis=1)
-    along = ((node_xy[node] - start) * axis).sum(axis=1) / np.maximum(size, 1e-9)
-    target = start + np.minimum(along, _inside(start, axis, shape))[:, None] * axis
-    moved = np.hypot(*(target - node_xy[node]).T)
-    good = (size > 1.0) & (along > 0) & (moved <= half_width[rows])
-    node_xy[node[good]] = target[good]
+    along = ((node_xy[ends.node] - start) * axis).sum(axis=1) / np.maximum(size, 1e-9)
+    target = start + np.minimum(along, _times_inside(start, axis, shape))[:, None] * axis
+    # An end that would move by more than the road's side is no bend.
+    moved = np.hypot(*(target - node_xy[ends.node]).T)
+    good = (size > 1.0) & (along > 0) & (moved <= half_width[ends.edge])
+    node_xy[ends.node[good]] = target[good]
     return node_xy
 
 
-def _inside(start: Points, axis: Points, shape: tuple[int, int]) -> NDArray[np.float64]:
+def _times_inside(start: Points, axis: Points, shape: tuple[int, int]) -> NDArray[np.float64]:
     """(K,) float64: how many times the axis can be walked from the start without leaving the raster."""
     room = np.where(axis > 0, np.array(shape[::-1]) - start, start)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,32 +95,39 @@ def _inside(start: Points, axis: Points, shape: tuple[int, int]) -> NDArray[np.f
 
 
 @compiled
-def _settled(
+def _move_junctions(
     node_xy: Points,
     radius: NDArray[np.float64],
     junction: NDArray[np.bool_],
-    leads: tuple[Points, Points],
+    near: Points,
+    far: Points,
     starts: NDArray[np.int64],
 ) -> Points:
     """New node positions: on the line between the two straightest arms, or where two such lines cross.
 
     Args:
-        leads: points on the arms, nearer to their node and farther away; those of a node follow each other.
+        node_xy: (N, 2) float64, where the nodes lie.
+        radius: (N,) float64, no node moves by more than this.
+        junction: (N,) bool, which nodes are to be moved.
+        near, far: (A, 2) float64 points on the arms, nearer to their node and farther away.
+        starts: (N + 1,) int64; the arms of node i are [starts[i], starts[i + 1]).
     """
-    settled = node_xy.copy()
+    moved = node_xy.copy()
     for node in range(len(node_xy)):
         if not junction[node]:
             continue
-        arms = leads[0][starts[node] : starts[node + 1]]
+        arms = near[starts[node] : starts[node + 1]]
         a, b = _straightest(node_xy[node], arms, -1, -1)
-        if a < 0:
-            target = _nearest_to_axes(arms, leads[1][starts[node] : starts[node + 1]], node_xy[node])
+        if a < 0:  # no two arms are opposite each other
+            target = _nearest_to_axes(arms, far[starts[node] : starts[node + 1]], node_xy[node])
             shift = target - node_xy[node]
             if (shift * shift).sum() <= radius[node] * radius[node]:
-                settled[node] = target
+                moved[node] = target
             continue
+        # The node's foot on the line between the two straightest arms.
         p, d = arms[a], arms[b] - arms[a]
         along = ((node_xy[node] - p) * d).sum() / (d * d).sum()
+        # Of the other arms two may be one road as well: then where both lines cross.
         c, e = _straightest(node_xy[node], arms, a, b)
         if c >= 0:
             q, f = arms[c], arms[e] - arms[c]
@@ -137,8 +138,8 @@ def _settled(
         target = p + min(max(along, 0.0), 1.0) * d
         shift = target - node_xy[node]
         if (shift * shift).sum() <= radius[node] * radius[node]:
-            settled[node] = target
-    return settled
+            moved[node] = target
+    return moved
 
 
 @compiled
@@ -150,6 +151,7 @@ def _nearest_to_axes(near: Points, far: Points, node: NDArray[np.float64]) -> ND
         size = np.hypot(d[0], d[1])
         if size < 1.0:
             continue
+        # The line's normal (u, v) and distance from the origin; the normal equations are summed up.
         u, v = -d[1] / size, d[0] / size
         off = u * near[i, 0] + v * near[i, 1]
         xx += u * u
@@ -179,7 +181,7 @@ def _straightest(node: NDArray[np.float64], arms: Points, not_a: int, not_b: int
 
 
 @compiled
-def _outside(
+def _is_outside(
     xy: Points, offsets: NDArray[np.int64], reach: NDArray[np.float64], lengths: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """(P,) bool: False for the points beside an edge's end that lie within its reach.
@@ -195,6 +197,7 @@ def _outside(
             end = first if side == 0 else last
             step = 1 if side == 0 else -1
             most = 0.4 * lengths[edge]
+            # Walk inwards from the end.
             near = min(reach[edge, side], most)
             i = end + step
             along = np.hypot(xy[i, 0] - xy[end, 0], xy[i, 1] - xy[end, 1])

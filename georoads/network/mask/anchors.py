@@ -6,40 +6,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.network.compiled import compiled
-from georoads.network.mask.runs import Pixels, RowRuns, RunMask, first_run
+from georoads.network.mask.road_mask import RoadMask
+from georoads.network.mask.runs import Pixels, RowRuns, first_run
 from georoads.network.union import join, numbered
 
 EDGE_PX = 3
 """An end this near to the raster's edge or to nodata is a road that leaves the scene."""
 
 
-def edge_anchors(mask: RunMask, nodata: RunMask) -> Pixels:
+def edge_anchors(mask: RoadMask) -> Pixels:
     """One pixel per place where a road leaves the scene: the middle of the road's contact with its edge.
-
-    Args:
-        mask: the road mask.
-        nodata: where nothing was seen; of the same shape.
 
     Returns:
         Ids (row * W + col) of road pixels. A contact is a connected stretch of road pixels at the raster's
         edge or beside nodata.
     """
-    width = mask.shape[1]
-    contact = np.unique(_contact(mask.runs, nodata.runs, width))
+    width = mask.road.shape[1]
+    contact = np.unique(_contact_pixels(mask.road.runs, mask.nodata.runs, width))
     if not len(contact):
         return contact
-    part = _clusters(contact, width)
+    part = _cluster_numbers(contact, width)
     rows, cols = np.divmod(contact, width)
+    # How far each pixel lies from the middle of its contact.
     size = np.bincount(part)
     row = (np.bincount(part, rows) / size)[part] - rows
     col = (np.bincount(part, cols) / size)[part] - cols
+    # Of each contact the pixel nearest to the middle; of two the first in reading order.
     order = np.lexsort((contact, row * row + col * col, part))
     first = np.concatenate(([True], np.diff(part[order]) > 0))
     return np.sort(contact[order[first]])
 
 
 @compiled
-def _contact(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
+def _contact_pixels(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
     """Road pixels at the raster's edge or with one of eight neighbours in nodata; some of them repeatedly."""
     rows, start, stop = mask
     unseen_rows, unseen_start, unseen_stop = nodata
@@ -48,6 +47,7 @@ def _contact(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
     for row in range(last + 1):
         for i in range(rows[row], rows[row + 1]):
             first = row * width
+            # The raster's first and last row are all edge; of other rows only their two ends are.
             if row in (0, last):
                 for col in range(start[i], stop[i]):
                     found.append(first + col)
@@ -56,6 +56,7 @@ def _contact(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
                 found.append(first)
             if stop[i] == width:
                 found.append(first + width - 1)
+            # Runs of nodata in this row and its two neighbours that reach the run or one of its corners.
             for r in range(row - 1, row + 2):
                 for j in range(first_run(nodata, r, start[i] - 1), unseen_rows[r + 1]):
                     if unseen_start[j] > stop[i]:
@@ -66,12 +67,14 @@ def _contact(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
 
 
 @compiled
-def _clusters(pixels: Pixels, width: int) -> NDArray[np.int64]:
+def _cluster_numbers(pixels: Pixels, width: int) -> NDArray[np.int64]:
     """(K,) int64: number (0... in reading order) of the 8-connected cluster that each pixel belongs to."""
     parent = np.arange(len(pixels))
     for i in range(len(pixels)):
         col = pixels[i] % width
+        # The four neighbours that come earlier: west, and three in the row above.
         for step in (1, width - 1, width, width + 1):
+            # Ids follow each other over the end of a row: those are no neighbours.
             if (step in (1, width + 1) and col == 0) or (step == width - 1 and col == width - 1):
                 continue
             j = np.searchsorted(pixels, pixels[i] - step)
@@ -83,12 +86,22 @@ def _clusters(pixels: Pixels, width: int) -> NDArray[np.int64]:
 
 @compiled
 def near_edge(pixels: Pixels, shape: tuple[int, int], nodata: RowRuns) -> NDArray[np.bool_]:
-    """(K,) bool: pixels within EDGE_PX of the raster's edge or of nodata, along rows and columns."""
+    """Which pixels lie within EDGE_PX of the raster's edge or of nodata, along rows and columns.
+
+    Args:
+        pixels: (K,) int64 ids (row * W + col).
+        shape: (height, width) of the raster.
+        nodata: where nothing was seen.
+
+    Returns:
+        (K,) bool.
+    """
     height, width = shape
     rows, start, _ = nodata
     near = np.zeros(len(pixels), np.bool_)
     for i in range(len(pixels)):
         row, col = pixels[i] // width, pixels[i] % width
+        # The raster's edge first; then the runs of nodata in all rows within reach.
         near[i] = min(row, col, height - 1 - row, width - 1 - col) < EDGE_PX
         for r in range(max(0, row - EDGE_PX), min(height, row + EDGE_PX + 1)):
             if near[i]:

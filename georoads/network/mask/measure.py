@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points, Window
 from georoads.network.compiled import compiled
-from georoads.network.mask.runs import Pixels, RowRuns, RunMask, by_block, first_run
+from georoads.network.mask.runs import RowRuns, RunMask, by_block, first_run
 
 MAX_RADIUS_PX = 100
 """Roads are not wider than twice this; in larger areas the search stops there."""
@@ -18,33 +21,24 @@ TANGENT_POINTS = 4
 CHORD_STEP_PX = 0.125
 
 
-def radii(mask: RunMask, pixels: Pixels, limit: int = MAX_RADIUS_PX) -> NDArray[np.float64]:
-    """Euclidean distance, in pixels, from pixels of a mask to the centre of the nearest one outside it.
+@compiled
+def distances(
+    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
+) -> NDArray[np.float64]:
+    """Euclidean distance from pixels to the nearest one of a mask, between centres.
 
-    Equals a distance transform at these pixels, without one for the whole raster. What lies outside the
-    raster is unknown and not outside the mask.
+    Equals a distance transform at these pixels, without one for the whole raster. Of every row that can
+    still hold a nearer pixel, the runs on both sides of the column are asked.
 
     Args:
-        mask: the road mask.
-        pixels: (K,) int64 ids (row * W + col) of its pixels, in any order.
+        runs: of the mask.
+        shape: (height, width) of the mask; what lies outside is not part of it.
+        pixels: (K,) int64 ids (row * W + col), in any order.
         limit: pixels at which the search stops.
 
     Returns:
-        (K,) float64, at most ``limit``.
+        (K,) float64 pixels, at most ``limit``.
     """
-    return distances(mask.complement(), pixels, limit)
-
-
-def distances(mask: RunMask, pixels: NDArray[np.int64], limit: int) -> NDArray[np.float64]:
-    """(K,) float64: distance from pixels to the nearest one of a mask, between centres, at most ``limit``."""
-    return _distances(mask.runs, mask.shape, pixels, limit)
-
-
-@compiled
-def _distances(
-    runs: RowRuns, shape: tuple[int, int], pixels: NDArray[np.int64], limit: int
-) -> NDArray[np.float64]:
-    """Of every row that can still hold a nearer pixel, the runs on both sides of the column are asked."""
     height, width = shape
     rows, start, stop = runs
     found = np.empty(len(pixels))
@@ -53,6 +47,7 @@ def _distances(
         best = limit * limit
         away = 0
         while away * away < best:
+            # Rows at this distance on both sides; farther ones cannot hold a nearer pixel than the best.
             for r in (row - away, row + away):
                 if not 0 <= r < height:
                     continue
@@ -68,14 +63,20 @@ def _distances(
     return found
 
 
-def chord_widths(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int) -> NDArray[np.float64]:
-    """(P,) float64: the widths of ``chords`` alone."""
-    return chords(mask, xy, offsets, block_px)[0]
+@dataclass(frozen=True)
+class Chords:
+    """The road across a path at each of its points.
+
+    Attributes:
+        width: (P,) float64, pixels.
+        lean: (P, 2) float64, pixels from the point to the middle of the road.
+    """
+
+    width: NDArray[np.float64]
+    lean: Points
 
 
-def chords(
-    mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int
-) -> tuple[NDArray[np.float64], Points]:
+def chords(mask: RunMask, xy: Points, offsets: NDArray[np.int64], block_px: int) -> Chords:
     """Width of the road, in pixels, at every point of pixel paths; and the way from there to its middle.
 
     The width is the length of the chord through the mask, at right angles to the path. Its mean along
@@ -91,29 +92,36 @@ def chords(
             does not depend on it.
 
     Returns:
-        (P,) float64 widths, and (P, 2) float64 vectors to the middle of the chord.
+        One chord for each point.
     """
     widths, leans = np.zeros(len(xy)), np.zeros((len(xy), 2))
     height, width = mask.shape
     n_cols = -(-width // block_px)
     for half_way in (0, 1):
-        for block, points in by_block(_blocks_of(xy, offsets, half_way, (block_px, n_cols))):
+        for block, points in by_block(_block_numbers(xy, offsets, half_way, block_px, n_cols)):
             row, col = block // n_cols * block_px, block % n_cols * block_px
             block_shape = min(block_px, height - row), min(block_px, width - col)
             window = Window(row, col, *block_shape).pad(MAX_RADIUS_PX + 1)
-            corner = window.row, window.col
-            _add_chords(mask.paint(window), corner, (xy, offsets), points, half_way, (widths, leans))
+            image = Image(mask.paint(window), window.row, window.col)
+            _add_chords(image, xy, offsets, points, half_way, widths, leans)
     widths /= 2
     leans /= 2
-    return widths, leans
+    return Chords(widths, leans)
+
+
+class Image(NamedTuple):
+    """A painted part of a mask, and the row and column of its first pixel in the whole."""
+
+    pixels: NDArray[np.bool_]
+    row: int
+    col: int
 
 
 @compiled
-def _blocks_of(
-    xy: Points, offsets: NDArray[np.int64], half_way: int, lattice: tuple[int, int]
+def _block_numbers(
+    xy: Points, offsets: NDArray[np.int64], half_way: int, block_px: int, n_cols: int
 ) -> NDArray[np.int64]:
     """(P,) int64: number of the block in which each point lies, or the one half-way to the next."""
-    block_px, n_cols = lattice
     block = np.empty(len(xy), np.int64)
     for path in range(len(offsets) - 1):
         for i in range(offsets[path], offsets[path + 1]):
@@ -130,17 +138,17 @@ def _place(xy: Points, i: int, j: int) -> tuple[float, float]:
 
 @compiled
 def _add_chords(
-    image: NDArray[np.bool_],
-    corner: tuple[int, int],
-    paths: tuple[Points, NDArray[np.int64]],
+    image: Image,
+    xy: Points,
+    offsets: NDArray[np.int64],
     points: NDArray[np.int64],
     half_way: int,
-    sums: tuple[NDArray[np.float64], Points],
+    widths: NDArray[np.float64],
+    leans: Points,
 ) -> None:
     """Add the chords through these points, or half-way to the next, to their widths and leans."""
-    xy, offsets = paths
-    widths, leans = sums
     for i in points:
+        # The direction is taken from points before and after, as far as the path goes.
         path = np.searchsorted(offsets, i, side="right") - 1
         first, last = offsets[path], offsets[path + 1] - 1
         a, b = max(first, i - TANGENT_POINTS), min(last, i + TANGENT_POINTS)
@@ -150,30 +158,29 @@ def _add_chords(
             dx, dy, length = 1.0, 0.0, 1.0
         # At right angles to the path, by one step.
         step = -dy / length * CHORD_STEP_PX, dx / length * CHORD_STEP_PX
-        before, behind = _chord(image, corner, _place(xy, i, min(i + half_way, last)), step)
+        before, behind = _reach_across(image, _place(xy, i, min(i + half_way, last)), step)
         widths[i] += (before + behind) * CHORD_STEP_PX
         leans[i, 0] += (before - behind) / 2 * step[0]
         leans[i, 1] += (before - behind) / 2 * step[1]
 
 
 @compiled
-def _chord(
-    image: NDArray[np.bool_], corner: tuple[int, int], place: tuple[float, float], step: tuple[float, float]
-) -> tuple[int, int]:
+def _reach_across(image: Image, place: tuple[float, float], step: tuple[float, float]) -> tuple[int, int]:
     """Steps that the road reaches from a place in the direction of the step, and against it.
 
     Coordinates are those of the whole raster, so that they are rounded alike in every image. The image
     reaches farther than a chord, so no pixel is looked for outside of it.
     """
     x, y = place
-    flat, across = image.reshape(-1), image.shape[1]
+    flat, across = image.pixels.reshape(-1), image.pixels.shape[1]
     behind, before = 0, 0
     for sign in (-1.0, 1.0):
         sx, sy = sign * step[0], sign * step[1]
         k = 0
         while k < MAX_RADIUS_PX / CHORD_STEP_PX:
-            row = int(np.floor(y + (k + 0.5) * sy)) - corner[0]
-            col = int(np.floor(x + (k + 0.5) * sx)) - corner[1]
+            row = int(np.floor(y + (k + 0.5) * sy)) - image.row
+            col = int(np.floor(x + (k + 0.5) * sx)) - image.col
+            # Unsigned places need no test for those that count from the end.
             if not flat[np.uintp(row * across + col)]:
                 break
             k += 1

@@ -14,6 +14,7 @@ The lookout is bounded, so a block with a margin gives what the whole raster wou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -22,9 +23,11 @@ from numpy.typing import NDArray
 
 from georoads.grid import Window
 from georoads.levels import FULL, NODATA
-from georoads.network.mask.road_mask import components
-from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, shifted
-from georoads.network.types import Each, ReadProbability
+from georoads.network.mask.components import components
+from georoads.network.mask.road_mask import RoadMask
+from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, runs_of
+from georoads.network.types import BlockPlan, ReadProbability
+from georoads.ragged import owners
 
 SHARE = 0.94
 """In a valley p is below this share of what it is on both sides: of p = 1, all that is less than sure."""
@@ -45,64 +48,60 @@ Levels = NDArray[np.uint8]
 """(H, W) uint8."""
 
 
-def without_medians(
-    road: RunMask,
-    read: ReadProbability,
-    block_px: int,
-    level: int,
-    widest_px: float,
-    *,
-    each: Each = map,
-) -> RunMask:
+def cut_medians(
+    mask: RoadMask, read: ReadProbability, level: int, widest_px: float, plan: BlockPlan
+) -> RoadMask:
     """The road mask without its medians; see the module.
 
     Args:
-        road: the road mask as thresholded.
+        mask: road as thresholded.
         read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata. Blocks
             that hold road, or lie beside some, are read with a margin.
-        block_px: side of the blocks; the result does not depend on it.
         level: round(254 p) from which a pixel beside a valley is road.
         widest_px: medians are no wider than this, in pixels; below 2 nothing is looked for.
-        each: does the blocks.
+        plan: the blocks, and who looks at them.
+
+    Returns:
+        The same nodata, and road where no median is.
     """
-    reach = round(widest_px / 2)
-    windows = list(blocks(road.shape, block_px))
-    if reach < 1 or not len(road) or not any(each(partial(_is_unsure, road, read), windows)):
-        return road
+    road, reach = mask.road, round(widest_px / 2)
+    windows = list(blocks(road.shape, plan.block_px))
+    if reach < 1 or not len(road) or not any(plan.parallel_map(partial(_is_unsure, road, read), windows)):
+        return mask
     valleys = RunCollector(road.shape)
-    look = partial(_valleys_of, road, read, level, reach)
-    for window, runs in zip(windows, each(look, windows), strict=True):
+    find = partial(_find_valleys, road, read, level, reach)
+    for window, runs in zip(windows, plan.parallel_map(find, windows), strict=True):
         valleys.add(window, runs)
-    medians = _long(valleys.mask(), LENGTHS * widest_px)
+    medians = _keep_long(valleys.mask(), LENGTHS * widest_px)
     if not len(medians):
-        return road
+        return mask
     left = RunCollector(road.shape)
     for window in windows:
-        if len(medians.cut(window)[1]):
-            left.add(window, shifted(road.paint(window) & ~medians.paint(window), window.col))
+        if len(medians.cut(window).start):
+            left.add(window, runs_of(road.paint(window) & ~medians.paint(window), window.col))
         else:
             left.add(window, road.cut(window))
-    return left.mask()
+    return replace(mask, road=left.mask())
 
 
 def _is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:
     """Whether a pixel of the road mask is low enough for a valley: in anyone's mask of 0 and 1 none is."""
-    if not len(road.cut(window)[1]):
+    if not len(road.cut(window).start):
         return False
     return bool((road.paint(window) & (read(window) < SHARE * FULL)).any())
 
 
-def _valleys_of(road: RunMask, read: ReadProbability, level: int, reach: int, window: Window) -> RowRuns:
+def _find_valleys(road: RunMask, read: ReadProbability, level: int, reach: int, window: Window) -> RowRuns:
+    """The valley pixels of a block, which is read with what can be seen from it."""
     around = window.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *road.shape))
-    if not len(road.cut(around)[1]):
-        return np.zeros(window.height + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
-    levels, inner = read(around), window.relative_to(around)
     found = np.zeros((window.height, window.width), np.bool_)
-    for part in blocks(found.shape, PART_PX):
-        place = part.moved(inner.row, inner.col)
-        beside = place.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *levels.shape))
-        found[part.slices] = _valleys(levels[beside.slices], place.relative_to(beside), level, reach)
-    return shifted(found, window.col)
+    if len(road.cut(around).start):
+        levels, inner = read(around), window.relative_to(around)
+        for part in blocks(found.shape, PART_PX):
+            place = part.moved(inner.row, inner.col)
+            beside = place.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *levels.shape))
+            found[part.slices] = _valleys(levels[beside.slices], place.relative_to(beside), level, reach)
+    return runs_of(found, window.col)
 
 
 def _valleys(levels: Levels, inner: Window, level: int, reach: int) -> NDArray[np.bool_] | bool:
@@ -118,8 +117,10 @@ def _valleys(levels: Levels, inner: Window, level: int, reach: int) -> NDArray[n
     # In whole numbers, which OpenCV sums alike wherever a pixel lies in its block.
     p = cv2.GaussianBlur(p, (2 * BLUR_REACH_PX + 1,) * 2, BLUR_PX, borderType=cv2.BORDER_REPLICATE)
     here = np.maximum(p[inner.slices], levels[inner.slices])  # nodata is higher than all
+    # Beyond the raster there is nothing to stand beside.
     beyond = cv2.copyMakeBorder(p, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
     shoulder = _shoulders(np.asarray(beyond, dtype=np.uint8), inner.moved(reach, reach), reach)
+    # For each height of the shoulders, what a valley lies below; shoulders that are no road have none.
     lowest = np.ceil(SHARE * np.arange(256)).astype(np.uint8)
     lowest[:level] = 0
     return np.asarray(here < cv2.LUT(shoulder, lowest))
@@ -128,10 +129,12 @@ def _valleys(levels: Levels, inner: Window, level: int, reach: int) -> NDArray[n
 def _shoulders(p: Levels, inner: Window, reach: int) -> Levels:
     """(h, w) uint8 of the inner window: of the four straight lines through a pixel, the one whose two sides
     both have the highest p within reach; the lower of the two."""
+    # A diagonal step is longer: fewer of them reach as far.
     best = np.zeros((inner.height, inner.width), np.uint8)
     slanted = int(reach / np.sqrt(2.0) + 0.5)
     for (down, right), steps in (((0, 1), reach), ((1, 0), reach), ((1, 1), slanted), ((1, -1), slanted)):
         highest = _highest(p, (down, right), steps)
+        # The row that begins one pixel ahead; and the one that ends one pixel behind, by its first corner.
         ahead = highest[inner.moved(down, right if right >= 0 else -steps).slices]
         behind = highest[inner.moved(-steps * down, -steps * right if right >= 0 else 1).slices]
         np.maximum(best, np.minimum(ahead, behind), out=best)
@@ -152,13 +155,11 @@ def _highest(p: Levels, direction: tuple[int, int], steps: int) -> Levels:
     return p
 
 
-def _long(valleys: RunMask, least_px: float) -> RunMask:
+def _keep_long(valleys: RunMask, least_px: float) -> RunMask:
     """The connected parts whose extent (the diagonal of the box around them) is at least ``least_px``."""
     part = components(valleys.runs, 1)
-    row = np.repeat(np.arange(valleys.shape[0]), np.diff(valleys.rows))
-    height, width = (
-        _extent(part, first, last) for first, last in ((row, row + 1), (valleys.start, valleys.stop))
-    )
+    row = owners(valleys.runs.rows)
+    height, width = _extent(part, row, row + 1), _extent(part, valleys.runs.start, valleys.runs.stop)
     return valleys.keep((np.hypot(height, width) >= least_px)[part])
 
 

@@ -1,173 +1,115 @@
 """Probability to road mask: threshold, drop specks, fill small holes.
 
-The raster is read once, in blocks; of it only runs (stretches of equal pixels in a row) are kept. Components
-are found over runs with a union-find, so memory follows the number of runs and not the number of pixels.
+The raster is read once, in blocks; of it only runs (stretches of equal pixels in a row) are kept.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.levels import FULL, NODATA
-from georoads.network.compiled import compiled
-from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, shifted
-from georoads.network.types import Each, ReadProbability
-from georoads.network.union import join, rooted
+from georoads.levels import FULL, NODATA, threshold_level
+from georoads.network.mask.components import components, overlaps, touches_edge
+from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, runs_of
+from georoads.network.types import BlockPlan, ReadProbability
 
 
-def road_mask(
-    probability: NDArray[np.uint8],
-    threshold: float,
-    speck_px: float,
-    hole_px: float,
-    *,
-    low: float | None = None,
-) -> NDArray[np.bool_]:
-    """The road mask of a probability raster that is held whole.
+@dataclass(frozen=True)
+class RoadMask:
+    """Where road is and where nothing was seen; the two have no pixel in common."""
 
-    Args:
-        probability: (H, W) uint8, round(254 p), 255 = nodata.
-        threshold, speck_px, hole_px, low: as for ``road_runs``.
-
-    Returns:
-        (H, W) bool, True = road; nodata is never road.
-    """
-    height, width = probability.shape
-    road, nodata = read_runs(
-        lambda window: probability[window.slices], (height, width), max(height, width), threshold, low=low
-    )
-    return without_holes(without_specks(road, speck_px), nodata, hole_px).dense()
+    road: RunMask
+    nodata: RunMask
 
 
-def read_runs(
-    read: ReadProbability,
-    shape: tuple[int, int],
-    block_px: int,
-    threshold: float,
-    *,
-    low: float | None = None,
-    each: Each = map,
-) -> tuple[RunMask, RunMask]:
-    """Road and nodata of a probability raster, each block read once.
+@dataclass(frozen=True)
+class _BlockRuns:
+    """What is found in a block: road at the lower level, at the higher (None: they are one), and nodata."""
+
+    road: RowRuns
+    seed: RowRuns | None
+    nodata: RowRuns
+
+
+def read_mask(
+    read: ReadProbability, shape: tuple[int, int], threshold: float, low: float, plan: BlockPlan
+) -> RoadMask:
+    """The road mask of a probability raster, of which each block is read once.
+
+    Pixels at the lower threshold are road where they are joined (over corners) to one at the higher:
+    hysteresis (Canny, "A computational approach to edge detection", 1986).
 
     Args:
-        read: gives (height, width) uint8 of a window inside the raster.
+        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
         shape: (height, width) of the raster.
-        block_px: side of the windows that are read.
         threshold: p at and above which a pixel is road, 0..1; rounded to k/254.
-        low: p at and above which a pixel is road when it is joined (over corners) to one at ``threshold``;
-            None means no lower than that. (Hysteresis: Canny, "A computational approach to edge
-            detection", 1986.)
-        each: does the blocks.
+        low: p at and above which a pixel is road where it is joined to one at ``threshold``.
+        plan: the blocks that are read, and by whom.
 
     Returns:
-        Road and nodata; they have no pixel in common.
+        Road and nodata.
     """
-    high_level = max(1, round(FULL * threshold))
-    low_level = high_level if low is None else max(1, round(FULL * low))
+    high_level, low_level = threshold_level(threshold), threshold_level(low)
     road, seed, nodata = RunCollector(shape), RunCollector(shape), RunCollector(shape)
-    windows = list(blocks(shape, block_px))
-    for window, runs in zip(
-        windows, each(partial(_runs_of, read, (low_level, high_level)), windows), strict=True
-    ):
-        road.add(window, runs[0])
-        nodata.add(window, runs[1])
-        if low_level < high_level:
-            seed.add(window, runs[2])
+    windows = list(blocks(shape, plan.block_px))
+    scan = partial(_scan_block, read, low_level, high_level)
+    for window, found in zip(windows, plan.parallel_map(scan, windows), strict=True):
+        road.add(window, found.road)
+        nodata.add(window, found.nodata)
+        if found.seed is not None:
+            seed.add(window, found.seed)
     if low_level < high_level:
-        return _seeded(road.mask(), seed.mask()), nodata.mask()
-    return road.mask(), nodata.mask()
+        return RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
+    return RoadMask(road.mask(), nodata.mask())
 
 
-def _runs_of(read: ReadProbability, least: tuple[int, int], window: Window) -> tuple[RowRuns, ...]:
-    """Of a block: road by the lower level, nodata, and road by the higher level where that is another."""
+def _scan_block(read: ReadProbability, low: int, high: int, window: Window) -> _BlockRuns:
+    """The runs of a block, which is read once for all of them."""
     level = read(window)
-    low, *high = (_at_least(level, line, window) for line in sorted({*least}))
-    return low, shifted(level == NODATA, window.col), *high
+    seed = _runs_at_least(level, high, window) if low < high else None
+    return _BlockRuns(_runs_at_least(level, low, window), seed, runs_of(level == NODATA, window.col))
 
 
-def _at_least(level: NDArray[np.uint8], least: int, window: Window) -> RowRuns:
+def _runs_at_least(level: NDArray[np.uint8], least: int, window: Window) -> RowRuns:
+    """The runs of pixels at or above a level, nodata left out."""
     # Bytes that are too low come round to the top, where nodata is.
-    return shifted(level - np.uint8(least) <= FULL - least, window.col)
+    return runs_of(level - np.uint8(least) <= FULL - least, window.col)
 
 
-def _seeded(road: RunMask, seed: RunMask) -> RunMask:
+def _joined_to(road: RunMask, seed: RunMask) -> RunMask:
     """The components of ``road`` that hold a pixel of ``seed``."""
     part = components(road.runs, 1)
     kept = np.zeros(len(road), np.bool_)
-    kept[part[_overlaps(road.runs, seed.runs)]] = True
+    kept[part[overlaps(road.runs, seed.runs)]] = True
     return road.keep(kept[part])
 
 
-def without_specks(road: RunMask, speck_px: float) -> RunMask:
-    """The mask without its parts (8-connected) of fewer than ``speck_px`` pixels."""
+def drop_specks(mask: RoadMask, speck_px: float) -> RoadMask:
+    """The mask without road areas (8-connected) of fewer than ``speck_px`` pixels."""
+    road = mask.road
     if speck_px <= 1 or not len(road):
-        return road
+        return mask
     part = components(road.runs, 1)
     area = np.bincount(part, road.sizes())
-    return road.keep((area >= speck_px)[part])
+    return replace(mask, road=road.keep((area >= speck_px)[part]))
 
 
-def without_holes(road: RunMask, nodata: RunMask, hole_px: float) -> RunMask:
-    """The mask with background areas (4-connected) of fewer than ``hole_px`` pixels filled.
+def fill_holes(mask: RoadMask, hole_px: float) -> RoadMask:
+    """The mask with background areas (4-connected) of fewer than ``hole_px`` pixels made road.
 
     Those that touch the raster's edge or nodata stay: nobody knows how large they are.
     """
     if hole_px <= 1:
-        return road
-    background = road.complement()
+        return mask
+    background = mask.road.complement()
     if not len(background):
-        return road
+        return mask
     part = components(background.runs, 0)
     area = np.bincount(part, background.sizes())
-    is_open = _at_edge(background.runs, road.shape[1]) | _overlaps(background.runs, nodata.runs)
+    is_open = touches_edge(background.runs, mask.road.shape[1]) | overlaps(background.runs, mask.nodata.runs)
     area[part[is_open]] = np.inf
-    return road.union(background.keep((area < hole_px)[part]))
-
-
-@compiled
-def components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
-    """(R,) int64: first run of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
-    rows, start, stop = runs
-    parent = np.arange(len(start))
-    for row in range(1, len(rows) - 1):
-        above = rows[row - 1]
-        for i in range(rows[row], rows[row + 1]):
-            while above < rows[row] and stop[above] + reach <= start[i]:
-                above += 1
-            other = above
-            while other < rows[row] and start[other] < stop[i] + reach:
-                join(parent, i, other)
-                other += 1
-    return rooted(parent)
-
-
-@compiled
-def _at_edge(runs: RowRuns, width: int) -> NDArray[np.bool_]:
-    """(R,) bool: runs that touch the raster's edge."""
-    rows, start, stop = runs
-    found = np.zeros(len(start), np.bool_)
-    last = len(rows) - 2
-    for row in range(last + 1):
-        for i in range(rows[row], rows[row + 1]):
-            found[i] = row == 0 or row == last or start[i] == 0 or stop[i] == width
-    return found
-
-
-@compiled
-def _overlaps(runs: RowRuns, others: RowRuns) -> NDArray[np.bool_]:
-    """(R,) bool: runs that have a pixel in common with the other mask."""
-    rows, start, stop = runs
-    other_rows, other_start, other_stop = others
-    found = np.zeros(len(start), np.bool_)
-    for row in range(len(rows) - 1):
-        other = other_rows[row]
-        for i in range(rows[row], rows[row + 1]):
-            while other < other_rows[row + 1] and other_stop[other] <= start[i]:
-                other += 1
-            found[i] = other < other_rows[row + 1] and other_start[other] < stop[i]
-    return found
+    return replace(mask, road=mask.road.union(background.keep((area < hole_px)[part])))

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
 from georoads.network.compiled import compiled
+from georoads.ragged import offsets_of
 
 Columns = NDArray[np.int32]
 """(R,) int32, one column per run."""
@@ -21,8 +23,20 @@ Columns = NDArray[np.int32]
 Pixels = NDArray[np.int64]
 """(K,) int64 pixel ids, row * width + col, ascending."""
 
-RowRuns = tuple[NDArray[np.int64], Columns, Columns]
-"""Where the runs of each row begin, (H + 1,); first column and column after the last of each run, (R,)."""
+
+class RowRuns(NamedTuple):
+    """The runs of some rows, in reading order, as compiled code takes them.
+
+    Attributes:
+        rows: (H + 1,) int64; runs of row r are [rows[r], rows[r + 1]).
+        start: (R,) int32, first column of each run.
+        stop: (R,) int32, column after its last.
+    """
+
+    rows: NDArray[np.int64]
+    start: Columns
+    stop: Columns
+
 
 WORD = 8
 """Bytes that are looked at together: mostly all of them are equal."""
@@ -34,57 +48,41 @@ class RunMask:
 
     Attributes:
         shape: (height, width).
-        rows: (height + 1,) int64; runs of row r are [rows[r], rows[r + 1]).
-        start: (R,) int32, first column of each run.
-        stop: (R,) int32, column after its last.
+        runs: those of all rows.
     """
 
     shape: tuple[int, int]
-    rows: NDArray[np.int64]
-    start: Columns
-    stop: Columns
-
-    @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> RunMask:
-        """The runs of an (H, W) bool array."""
-        return cls((mask.shape[0], mask.shape[1]), *_scan(mask))
-
-    @property
-    def runs(self) -> RowRuns:
-        """What compiled code takes."""
-        return self.rows, self.start, self.stop
+    runs: RowRuns
 
     def __len__(self) -> int:
-        return len(self.start)
+        """Number of runs."""
+        return len(self.runs.start)
 
     def sizes(self) -> NDArray[np.int64]:
         """(R,) int64: pixels of each run."""
-        return self.stop.astype(np.int64) - self.start
+        return self.runs.stop.astype(np.int64) - self.runs.start
 
     def paint(self, window: Window) -> NDArray[np.bool_]:
         """(height, width) bool of a window, which may reach beyond the mask: False there."""
-        return _painted(self.runs, (window.row, window.col, window.height, window.width))
-
-    def dense(self) -> NDArray[np.bool_]:
-        """The whole mask, (H, W) bool."""
-        return self.paint(Window(0, 0, *self.shape))
+        return _paint(self.runs, window.row, window.col, window.height, window.width)
 
     def cut(self, window: Window) -> RowRuns:
         """The runs inside a window; columns are counted in the whole mask."""
-        return _cut(self.runs, (window.row, window.col, window.height, window.width))
+        return _cut(self.runs, window.row, window.col, window.height, window.width)
 
     def keep(self, which: NDArray[np.bool_]) -> RunMask:
         """The mask of those runs only where ``which``, (R,), is True."""
-        before = np.concatenate(([0], np.cumsum(which)))
-        return RunMask(self.shape, before[self.rows], self.start[which], self.stop[which])
+        before = offsets_of(which)
+        runs = RowRuns(before[self.runs.rows], self.runs.start[which], self.runs.stop[which])
+        return RunMask(self.shape, runs)
 
     def complement(self) -> RunMask:
         """True where this mask is False."""
-        return RunMask(self.shape, *_complement(self.runs, self.shape[1]))
+        return RunMask(self.shape, _complement(self.runs, self.shape[1]))
 
     def union(self, other: RunMask) -> RunMask:
         """True where either is; the two have no pixel in common."""
-        return RunMask(self.shape, *_union(self.runs, other.runs))
+        return RunMask(self.shape, _union(self.runs, other.runs))
 
     def pixels(self) -> Pixels:
         """Ids of the True pixels."""
@@ -108,12 +106,11 @@ class RunCollector:
 
     def mask(self) -> RunMask:
         """The mask, when all blocks have been added."""
-        counts = np.concatenate([np.diff(band[0]) for band in self._bands])
-        rows = np.concatenate(([0], np.cumsum(counts)))
-        start = np.concatenate([band[1] for band in self._bands])
-        stop = np.concatenate([band[2] for band in self._bands])
+        rows = offsets_of(np.concatenate([np.diff(band.rows) for band in self._bands]))
+        start = np.concatenate([band.start for band in self._bands])
+        stop = np.concatenate([band.stop for band in self._bands])
         self._bands = []
-        return RunMask(self._shape, rows, start, stop)
+        return RunMask(self._shape, RowRuns(rows, start, stop))
 
 
 def blocks(shape: tuple[int, int], size: int) -> Iterator[Window]:
@@ -133,30 +130,26 @@ def by_block(block: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]
         yield int(number[first]), order[first:last]
 
 
-def shifted(mask: NDArray[np.bool_], col: int) -> RowRuns:
-    """Runs of a block whose first column is ``col`` in the whole mask."""
-    rows, start, stop = _scan(mask)
-    return rows, start + np.int32(col), stop + np.int32(col)
-
-
-def _side_by_side(band: list[RowRuns]) -> RowRuns:
-    if len(band) == 1:
-        return band[0]
-    counts = np.stack([np.diff(rows) for rows, _, _ in band])
-    start = np.concatenate([start for _, start, _ in band])
-    stop = np.concatenate([stop for _, _, stop in band])
-    return _in_a_row(counts, start, stop)
-
-
-def _scan(mask: NDArray[np.bool_]) -> RowRuns:
-    """Runs of an (H, W) bool array, which is padded to whole words unless it has them."""
+def runs_of(mask: NDArray[np.bool_], first_col: int) -> RowRuns:
+    """The runs of an (H, W) bool block whose first column is ``first_col`` in the whole mask."""
     height, width = mask.shape
     padded = -(-width // WORD) * WORD
-    if padded != width or not mask.flags.c_contiguous:
+    if padded != width or not mask.flags.c_contiguous:  # pad the rows to whole words
         whole = np.zeros((height, padded), np.bool_)
         whole[:, :width] = mask
         mask = whole
-    return _scan_words(mask.view(np.uint8), mask.view(np.uint64))
+    rows, start, stop = _scan_words(mask.view(np.uint8), mask.view(np.uint64))
+    return RowRuns(rows, start + np.int32(first_col), stop + np.int32(first_col))
+
+
+def _side_by_side(band: list[RowRuns]) -> RowRuns:
+    """The runs of blocks that lie side by side, from west to east, as one."""
+    if len(band) == 1:
+        return band[0]
+    counts = np.stack([np.diff(block.rows) for block in band])
+    start = np.concatenate([block.start for block in band])
+    stop = np.concatenate([block.stop for block in band])
+    return _join_rows(counts, start, stop)
 
 
 @compiled
@@ -166,16 +159,18 @@ def _scan_words(flags: NDArray[np.uint8], words: NDArray[np.uint64]) -> RowRuns:
     rows = np.zeros(height + 1, np.int64)
     start = np.empty(1024, np.int32)
     stop = np.empty(1024, np.int32)
+    # Eight pixels at once: all False, all True.
     nothing, full = np.uint64(0), np.uint64(0x0101010101010101)
     count = 0
     for row in range(height):
+        # A row has fewer runs than pixels: with that much room no run needs a check.
         if count + width > len(start):
             more = np.empty(len(start) + width, np.int32)
             start, stop = np.concatenate((start, more)), np.concatenate((stop, more))
         inside = False
         for word in range(width // WORD):
             if words[row, word] == (full if inside else nothing):
-                continue
+                continue  # nothing begins or ends here
             for col in range(word * WORD, word * WORD + WORD):
                 if (flags[row, col] != 0) == inside:
                     continue
@@ -185,17 +180,24 @@ def _scan_words(flags: NDArray[np.uint8], words: NDArray[np.uint64]) -> RowRuns:
                 else:
                     start[count] = col
                 inside = not inside
+        # A run that reaches the row's end is closed there.
         if inside:
             stop[count] = width
             count += 1
         rows[row + 1] = count
-    return rows, start[:count].copy(), stop[:count].copy()
+    return RowRuns(rows, start[:count].copy(), stop[:count].copy())
 
 
 @compiled
 def first_run(runs: RowRuns, row: int, col: int) -> int:
-    """The first run of the row that ends beyond ``col``; rows[row + 1] where none does."""
+    """The first run of a row that ends beyond a column; rows[row + 1] where none does.
+
+    Args:
+        runs: of a mask.
+        row, col: where to look; the column may lie outside.
+    """
     rows, _, stop = runs
+    # Bisection: runs before ``low`` end at or before the column, runs from ``high`` on end beyond it.
     low: int = rows[row]
     high: int = rows[row + 1]
     while low < high:
@@ -208,9 +210,9 @@ def first_run(runs: RowRuns, row: int, col: int) -> int:
 
 
 @compiled
-def _painted(runs: RowRuns, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+def _paint(runs: RowRuns, top: int, left: int, height: int, width: int) -> NDArray[np.bool_]:
+    """(height, width) bool of a window, False beyond the mask."""
     rows, start, stop = runs
-    top, left, height, width = box
     image = np.zeros((height, width), np.bool_)
     for row in range(max(top, 0), min(top + height, len(rows) - 1)):
         for i in range(first_run(runs, row, left), rows[row + 1]):
@@ -221,10 +223,10 @@ def _painted(runs: RowRuns, box: tuple[int, int, int, int]) -> NDArray[np.bool_]
 
 
 @compiled
-def _cut(runs: RowRuns, box: tuple[int, int, int, int]) -> RowRuns:
+def _cut(runs: RowRuns, top: int, left: int, height: int, width: int) -> RowRuns:
+    """The runs inside a window that lies within the mask, cut at its sides."""
     rows, start, stop = runs
-    top, left, height, width = box
-    most = rows[top + height] - rows[top]
+    most = rows[top + height] - rows[top]  # the runs of these rows in full width
     cut_rows = np.zeros(height + 1, np.int64)
     cut_start, cut_stop = np.empty(most, np.int32), np.empty(most, np.int32)
     count = 0
@@ -236,16 +238,17 @@ def _cut(runs: RowRuns, box: tuple[int, int, int, int]) -> RowRuns:
             cut_stop[count] = min(stop[i], left + width)
             count += 1
         cut_rows[row + 1] = count
-    return cut_rows, cut_start[:count].copy(), cut_stop[:count].copy()
+    return RowRuns(cut_rows, cut_start[:count].copy(), cut_stop[:count].copy())
 
 
 @compiled
-def _in_a_row(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRuns:
+def _join_rows(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRuns:
     """Runs of blocks side by side, which lie block after block, row by row; those that touch become one.
 
     ``counts`` is (blocks, height): how many runs of each block lie in each row.
     """
     n, height = counts.shape
+    # The next run of each block that is not yet taken.
     place = np.zeros(n, np.int64)
     for block in range(1, n):
         place[block] = place[block - 1] + counts[block - 1].sum()
@@ -255,6 +258,7 @@ def _in_a_row(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRu
     for row in range(height):
         for block in range(n):
             for i in range(place[block], place[block] + counts[block, row]):
+                # A run that begins where the last one of this row ends goes on over the seam.
                 if count > rows[row] and out_stop[count - 1] == start[i]:
                     out_stop[count - 1] = stop[i]
                     continue
@@ -262,11 +266,12 @@ def _in_a_row(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRu
                 count += 1
             place[block] += counts[block, row]
         rows[row + 1] = count
-    return rows, out_start[:count].copy(), out_stop[:count].copy()
+    return RowRuns(rows, out_start[:count].copy(), out_stop[:count].copy())
 
 
 @compiled
 def _union(first: RowRuns, second: RowRuns) -> RowRuns:
+    """The runs of two masks without a common pixel, merged row by row; those that touch become one."""
     rows_a, start_a, stop_a = first
     rows_b, start_b, stop_b = second
     rows = np.zeros(len(rows_a), np.int64)
@@ -276,6 +281,7 @@ def _union(first: RowRuns, second: RowRuns) -> RowRuns:
     for row in range(len(rows) - 1):
         a, b = rows_a[row], rows_b[row]
         while a < rows_a[row + 1] or b < rows_b[row + 1]:
+            # Whichever of the two begins farther west comes next.
             if b == rows_b[row + 1] or (a < rows_a[row + 1] and start_a[a] < start_b[b]):
                 left, right = start_a[a], stop_a[a]
                 a += 1
@@ -288,11 +294,12 @@ def _union(first: RowRuns, second: RowRuns) -> RowRuns:
             start[count], stop[count] = left, right
             count += 1
         rows[row + 1] = count
-    return rows, start[:count].copy(), stop[:count].copy()
+    return RowRuns(rows, start[:count].copy(), stop[:count].copy())
 
 
 @compiled
 def _complement(runs: RowRuns, width: int) -> RowRuns:
+    """The gaps before, between and behind the runs of each row."""
     rows, start, stop = runs
     height = len(rows) - 1
     out_rows = np.zeros(height + 1, np.int64)
@@ -310,11 +317,12 @@ def _complement(runs: RowRuns, width: int) -> RowRuns:
             out_start[count], out_stop[count] = col, width
             count += 1
         out_rows[row + 1] = count
-    return out_rows, out_start[:count].copy(), out_stop[:count].copy()
+    return RowRuns(out_rows, out_start[:count].copy(), out_stop[:count].copy())
 
 
 @compiled
 def _pixels(runs: RowRuns, width: int) -> Pixels:
+    """(K,) int64 ids of all pixels: counted first, then filled in."""
     rows, start, stop = runs
     total = 0
     for i in range(len(start)):

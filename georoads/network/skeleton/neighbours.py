@@ -20,14 +20,20 @@ Table = NDArray[np.uint8]
 NORTH, EAST, SOUTH, WEST = 0, 2, 4, 6
 
 
-def steps(width: int) -> NDArray[np.int64]:
+def neighbour_steps(width: int) -> NDArray[np.int64]:
     """(8,) int64: how far the neighbours of a pixel are in a flat image of that width."""
     return np.array([-width, 1 - width, 1, width + 1, width, width - 1, -1, -width - 1], dtype=np.int64)
 
 
 @compiled
 def code_at(image: NDArray[np.uint8], pixel: int, width: int) -> int:
-    """The neighbour code of a pixel in a flat image of zeros and ones."""
+    """The neighbour code of a pixel.
+
+    Args:
+        image: (H * W,) uint8 of zeros and ones, with a margin of background.
+        pixel: its place in the flat image, not in the margin.
+        width: W.
+    """
     # Unsigned places need no test for those that count from the end.
     above = np.uintp(pixel - width - 1)
     beside = np.uintp(pixel - 1)
@@ -46,7 +52,8 @@ def code_at(image: NDArray[np.uint8], pixel: int, width: int) -> int:
     return code
 
 
-def _table(value: Callable[[list[int]], int]) -> Table:
+def _tabulate(value: Callable[[list[int]], int]) -> Table:
+    """What a function of the eight neighbours, as zeros and ones, gives for every code."""
     return np.array([value([code >> k & 1 for k in range(8)]) for code in range(256)], dtype=np.uint8)
 
 
@@ -57,6 +64,7 @@ def _is_simple(n: list[int]) -> int:
 
 def _guo_hall(n: list[int], first: bool) -> int:
     """The conditions of one half-step of Guo and Hall (1989, algorithm A1)."""
+    # Neighbours counted in pairs, in both ways of pairing them: a line's end has one, a thick place more.
     pairs = min(sum(n[k - 1] or n[k] for k in (0, 2, 4, 6)), sum(n[k] or n[k + 1] for k in (0, 2, 4, 6)))
     north, north_east, east, south_east, south, south_west, west, north_west = n
     if first:
@@ -80,14 +88,9 @@ def _in_block(n: list[int]) -> int:
     return int(any(n[k] and n[k + 1] and n[(k + 2) % 8] for k in (0, 2, 4, 6)))
 
 
-COUNT: Table = _table(sum)
-SIMPLE: Table = _table(_is_simple)
-ERODE_FIRST: Table = _table(lambda n: _guo_hall(n, True))
-ERODE_SECOND: Table = _table(lambda n: _guo_hall(n, False))
-LINKS: Table = _table(_links)
-BLOCK: Table = _table(_in_block)
-
-
-def framed(image: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(height + 2, width + 2) uint8 of zeros and ones: the image with a margin of background."""
-    return np.pad(image.view(np.uint8), 1)
+COUNT: Table = _tabulate(sum)
+SIMPLE: Table = _tabulate(_is_simple)
+ERODE_FIRST: Table = _tabulate(lambda n: _guo_hall(n, True))
+ERODE_SECOND: Table = _tabulate(lambda n: _guo_hall(n, False))
+LINKS: Table = _tabulate(_links)
+BLOCK: Table = _tabulate(_in_block)

@@ -12,7 +12,7 @@ from georoads.grid import Window
 from georoads.network.compiled import compiled
 from georoads.network.mask.runs import Pixels, RunMask, by_block
 from georoads.network.skeleton.neighbours import Table
-from georoads.network.types import Each, ReadProbability
+from georoads.network.types import BlockPlan, ReadProbability
 
 
 @dataclass(frozen=True)
@@ -33,53 +33,65 @@ class Skeleton:
     def of(cls, mask: RunMask) -> Skeleton:
         """The pixels of a mask, which should be thin."""
         pixels = mask.pixels()
-        return cls(mask.shape, pixels, _codes(pixels, mask.shape[1]))
-
-    def dense(self) -> NDArray[np.bool_]:
-        """(H, W) bool."""
-        image = np.zeros(self.shape, np.bool_)
-        image.reshape(-1)[self.pixels] = True
-        return image
+        return cls(mask.shape, pixels, _neighbour_codes(pixels, mask.shape[1]))
 
 
-def read_levels(
-    read: ReadProbability, skeleton: Skeleton, block_px: int, *, each: Each = map
-) -> NDArray[np.uint8]:
-    """(S,) uint8: the probability raster at the skeleton's pixels; only blocks that hold some are read, by
-    ``each``."""
+@dataclass(frozen=True)
+class _Places:
+    """Rows and columns of pixels within a window."""
+
+    window: Window
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+
+
+def read_levels(read: ReadProbability, skeleton: Skeleton, plan: BlockPlan) -> NDArray[np.uint8]:
+    """The probability raster at the skeleton's pixels.
+
+    Args:
+        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
+        skeleton: whose pixels.
+        plan: the blocks, of which only those that hold some are read, and by whom.
+
+    Returns:
+        (S,) uint8.
+    """
     height, width = skeleton.shape
     places, parts = [], []
-    tops = np.arange(0, height, block_px)
+    # Pixels are in reading order: those of a row of blocks follow each other.
+    tops = np.arange(0, height, plan.block_px)
     firsts = np.searchsorted(skeleton.pixels, np.append(tops, height) * width)
     for top, first, last in zip(tops.tolist(), firsts[:-1], firsts[1:], strict=True):
         rows, cols = np.divmod(skeleton.pixels[first:last], width)
-        for block, here in by_block(cols // block_px):
-            left = block * block_px
-            window = Window(top, left, min(block_px, height - top), min(block_px, width - left))
+        for block, here in by_block(cols // plan.block_px):
+            left = block * plan.block_px
+            window = Window(top, left, min(plan.block_px, height - top), min(plan.block_px, width - left))
             places.append(first + here)
-            parts.append((window, rows[here] - top, cols[here] - left))
+            parts.append(_Places(window, rows[here] - top, cols[here] - left))
     levels = np.empty(len(skeleton.pixels), np.uint8)
-    for place, level in zip(places, each(partial(_levels_at, read), parts), strict=True):
+    for place, level in zip(places, plan.parallel_map(partial(_levels_at, read), parts), strict=True):
         levels[place] = level
     return levels
 
 
-def _levels_at(read: ReadProbability, part: tuple[Window, Pixels, Pixels]) -> NDArray[np.uint8]:
-    window, rows, cols = part
-    return read(window)[rows, cols]
+def _levels_at(read: ReadProbability, places: _Places) -> NDArray[np.uint8]:
+    """(K,) uint8: the raster at some places of a window, which is read as a whole."""
+    return read(places.window)[places.rows, places.cols]
 
 
 @compiled
-def _codes(pixels: Pixels, width: int) -> Table:
+def _neighbour_codes(pixels: Pixels, width: int) -> Table:
     """The neighbour code of every pixel: each pair of neighbours is met once and sets a bit in both."""
     codes = np.zeros(len(pixels), np.uint8)
     below = 0
     for i in range(len(pixels)):
         pixel = pixels[i]
         col = pixel % width
+        # The next pixel of the list is its eastern neighbour, or none is.
         if i + 1 < len(pixels) and pixels[i + 1] == pixel + 1 and col + 1 < width:
             codes[i] |= 1 << 2
             codes[i + 1] |= 1 << 6
+        # South-west, south and south-east follow each other in the list; ``below`` only moves ahead.
         while below < len(pixels) and pixels[below] < pixel + width - 1:
             below += 1
         for j in range(below, min(below + 3, len(pixels))):
@@ -94,10 +106,14 @@ def _codes(pixels: Pixels, width: int) -> Table:
 
 @compiled
 def place_of(pixels: Pixels, pixel: int, near: int) -> int:
-    """The place of a pixel that is among ``pixels``; ``near`` is the place of a neighbour of it.
+    """The place of a pixel in a list, searched from a neighbour: its own row and the next lie close by.
 
-    The search gallops away from there: pixels of the same row or the next lie close by.
+    Args:
+        pixels: (S,) int64 ids, ascending.
+        pixel: one of them.
+        near: the place of a neighbour of it.
     """
+    # Gallop: double the step until the pixel lies between low and high.
     low = high = near
     step = 1
     if pixels[near] < pixel:
@@ -112,6 +128,7 @@ def place_of(pixels: Pixels, pixel: int, near: int) -> int:
             low -= step
             step *= 2
         low = max(low, 0)
+    # Bisect what is left.
     while low < high:
         middle = (low + high) // 2
         if pixels[middle] < pixel:

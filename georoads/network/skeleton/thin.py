@@ -19,7 +19,9 @@ and those around it as they were. Peeling goes through the skeleton's pixels onl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,63 +40,80 @@ from georoads.network.skeleton.neighbours import (
     WEST,
     Table,
     code_at,
-    steps,
+    neighbour_steps,
 )
 from georoads.network.skeleton.skeleton import Skeleton, place_of
-from georoads.network.types import Each
+from georoads.network.types import BlockPlan
 
 HALF_STEPS = 32
 """Half-steps per round, and the pixels around a block: roads up to about this width take one round."""
 
-Box = tuple[int, int, int, int]
-"""First row and row after the last, first column and column after the last, of a part of an image."""
 
-Bare = tuple[NDArray[np.int32], int, NDArray[np.uint8]]
-"""Pixels of a flat image that have background beside them, as only those can be marked: a list with room for
-all pixels that may come to it, how many it holds, and an image of those that have come to it or never may."""
+class Bare(NamedTuple):
+    """Pixels of a flat image that have background beside them, as only those can be marked.
+
+    Attributes:
+        listed: (M,) int32, room for all pixels that may come to it.
+        n: how many it holds.
+        known: (H * W,) uint8, 1 where a pixel has come to the list or never may.
+    """
+
+    listed: NDArray[np.int32]
+    n: int
+    known: NDArray[np.uint8]
 
 
-def thin(mask: NDArray[np.bool_], anchors: Pixels | None = None) -> NDArray[np.bool_]:
-    """The skeleton of a mask that is held whole.
+@dataclass(frozen=True)
+class _Eroded:
+    """The runs of a block after a round, and whether its last two half-steps removed a pixel of it."""
+
+    runs: RowRuns
+    changed: bool
+
+
+def thin(mask: RunMask, anchors: Pixels, plan: BlockPlan) -> Skeleton:
+    """The skeleton of a mask; see the module.
 
     Args:
-        mask: (H, W) bool, True = road.
-        anchors: ids (row * W + col) of road pixels to keep in any case.
+        mask: the road mask.
+        anchors: (K,) int64 ids (row * W + col), ascending, of road pixels to keep in any case.
+        plan: the blocks, on which the result does not depend, and who erodes them.
 
     Returns:
-        (H, W) bool. Same number of components (8-connected) and holes (4-connected) as the mask; apart
-        from ends (one neighbour) and anchors no pixel can be removed without changing that.
+        Same number of components (8-connected) and holes (4-connected) as the mask; apart from ends (one
+        neighbour) and anchors no pixel can be removed without changing that.
     """
-    return skeleton_of(RunMask.of(mask), anchors, max(mask.shape)).dense()
+    skeleton = Skeleton.of(_erode(mask, anchors, plan))
+    codes = skeleton.codes.copy()
+    fixed = np.searchsorted(skeleton.pixels, anchors)
+    stays = _peel(skeleton.pixels, codes, fixed, neighbour_steps(skeleton.shape[1]), SIMPLE, COUNT)
+    return Skeleton(skeleton.shape, skeleton.pixels[stays], codes[stays])
 
 
-def skeleton_of(mask: RunMask, anchors: Pixels | None, block_px: int, *, each: Each = map) -> Skeleton:
-    """The skeleton of a mask; see ``thin``. It does not depend on ``block_px``; ``each`` does the blocks."""
-    fixed = np.empty(0, np.int64) if anchors is None else anchors
-    return _peeled(Skeleton.of(_eroded(mask, fixed, block_px, each)), fixed)
-
-
-def _eroded(mask: RunMask, anchors: Pixels, block_px: int, each: Each = map) -> RunMask:
+def _erode(mask: RunMask, anchors: Pixels, plan: BlockPlan) -> RunMask:
     """Guo and Hall's two half-steps in turn until neither removes a pixel anywhere."""
     height, width = mask.shape
+    block_px = plan.block_px
     changing = np.ones((-(-height // block_px), -(-width // block_px)), np.bool_)
     while changing.any():
-        active, changing = _with_around(changing, -(-HALF_STEPS // block_px)), np.zeros_like(changing)
+        # What changed may go on changing, and reaches into the blocks around it.
+        active, changing = _spread(changing, -(-HALF_STEPS // block_px)), np.zeros_like(changing)
         collector = RunCollector(mask.shape)
         places = {w: (w.row // block_px, w.col // block_px) for w in blocks(mask.shape, block_px)}
         eroding = [window for window, block in places.items() if active[block]]
-        eroded = iter(each(partial(_erode_block, mask, anchors), eroding))
+        eroded = iter(plan.parallel_map(partial(_erode_block, mask, anchors), eroding))
         for window, block in places.items():
             if active[block]:
-                runs, changing[block] = next(eroded)
+                done = next(eroded)
+                collector.add(window, done.runs)
+                changing[block] = done.changed
             else:
-                runs = mask.cut(window)
-            collector.add(window, runs)
+                collector.add(window, mask.cut(window))
         mask = collector.mask()
     return mask
 
 
-def _with_around(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+def _spread(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """True where a flag within ``reach`` places is."""
     for axis in (0, 1):
         far = min(reach, flags.shape[axis] - 1)
@@ -102,26 +121,27 @@ def _with_around(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
         for k in range(1, far + 1):
             here, there = [slice(None)] * 2, [slice(None)] * 2
             here[axis], there[axis] = slice(k, None), slice(None, -k)
+            # Both ways: what lies k places on, and what lies k places back.
             spread[tuple(here)] |= flags[tuple(there)]
             spread[tuple(there)] |= flags[tuple(here)]
         flags = spread
     return flags
 
 
-def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> tuple[RowRuns, bool]:
-    """The window's runs after ``HALF_STEPS``, and whether the last two removed any of its pixels."""
+def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> _Eroded:
+    """A block after ``HALF_STEPS``."""
     before = mask.cut(window)
-    if not len(before[1]):
-        return before, False
+    if not len(before.start):
+        return _Eroded(before, False)
+    # One pixel more than is right after that many half-steps: a frame of background, which needs no check.
     outer = window.pad(HALF_STEPS + 1)
     image = mask.paint(outer).view(np.uint8)
     image[[0, -1]] = image[:, [0, -1]] = 0
-    bare = _laid_bare(image, mask.runs, (outer.row, outer.col), _places_in(outer, anchors, mask.shape[1]))
+    bare = _find_bare(image, mask.runs, outer.row, outer.col, _places_in(outer, anchors, mask.shape[1]))
+    offsets = neighbour_steps(outer.width)
+    changed = _take_half_steps(image, bare, offsets, HALF_STEPS, ERODE_FIRST, ERODE_SECOND)
     inner = window.relative_to(outer)
-    box = inner.row, inner.row + inner.height, inner.col, inner.col + inner.width
-    rules = ERODE_FIRST, ERODE_SECOND
-    changed = _half_steps(image, box, bare, steps(outer.width), HALF_STEPS, rules)
-    return _left_of(before, image[inner.slices], window.col), changed
+    return _Eroded(_runs_left(before, image[inner.slices], window.col), changed)
 
 
 def _places_in(window: Window, pixels: Pixels, width: int) -> NDArray[np.int64]:
@@ -133,10 +153,11 @@ def _places_in(window: Window, pixels: Pixels, width: int) -> NDArray[np.int64]:
 
 
 @compiled
-def _laid_bare(
-    image: NDArray[np.uint8], runs: RowRuns, corner: tuple[int, int], anchors: NDArray[np.int64]
+def _find_bare(
+    image: NDArray[np.uint8], runs: RowRuns, top: int, left_col: int, anchors: NDArray[np.int64]
 ) -> Bare:
-    """The road pixels that have background beside them; anchors are never among them."""
+    """The road pixels of an image with this corner that have background beside them; anchors are never
+    among them."""
     rows, start, stop = runs
     height, across = image.shape
     flat = image.reshape(-1)
@@ -145,9 +166,10 @@ def _laid_bare(
         known[place] = 1
     listed = np.empty(flat.sum(), np.int32)
     n = 0
-    left, right = corner[1] + 1, corner[1] + across - 1
-    for row in range(max(corner[0] + 1, 0), min(corner[0] + height - 1, len(rows) - 1)):
-        first = (row - corner[0]) * across - corner[1]
+    # Only the runs inside the frame are looked at; places are counted in the flat image.
+    left, right = left_col + 1, left_col + across - 1
+    for row in range(max(top + 1, 0), min(top + height - 1, len(rows) - 1)):
+        first = (row - top) * across - left_col
         for i in range(first_run(runs, row, left), rows[row + 1]):
             if start[i] >= right:
                 break
@@ -156,31 +178,33 @@ def _laid_bare(
                     known[pixel] = 1
                     listed[n] = pixel
                     n += 1
-    return listed, n, known
+    return Bare(listed, n, known)
 
 
 @compiled
-def _half_steps(
+def _take_half_steps(
     image: NDArray[np.uint8],
-    inside: Box,
     bare: Bare,
     offsets: NDArray[np.int64],
     count: int,
-    rules: tuple[Table, Table],
+    first_rule: Table,
+    second_rule: Table,
 ) -> bool:
-    """Take that many half-steps (an even number); True when the last two removed a pixel in the inner box.
+    """Take ``count`` half-steps, an even number; True when the last two removed a pixel of the inner part.
 
-    Around that box, where the image is cut off, they may remove what in the whole mask would stay.
+    Around that part, in ``count + 1`` pixels from where the image is cut off, they may remove what in the
+    whole mask would stay.
     """
-    across = image.shape[1]
+    height, across = image.shape
     flat = image.reshape(-1)
     listed, n, known = bare
     marked = np.empty(len(listed), np.int32)
-    top, bottom, left, right = inside
+    frame = count + 1
     removed, before, late = 0, 0, 0
     for half in range(count):
         before, removed = removed, 0
-        rule = rules[half % 2]
+        rule = first_rule if half % 2 == 0 else second_rule
+        # Mark by the image as it is, so that all marked pixels go at once; the others stay on the list.
         stay = 0
         for i in range(n):
             pixel = listed[i]
@@ -194,7 +218,8 @@ def _half_steps(
             flat[marked[i]] = 0
             if half >= count - 2:
                 row, col = marked[i] // across, marked[i] % across
-                late += top <= row < bottom and left <= col < right
+                late += frame <= row < height - frame and frame <= col < across - frame
+        # Their neighbours now have background beside them.
         for i in range(removed):
             for k in range(8):
                 pixel = marked[i] + offsets[k]
@@ -204,18 +229,19 @@ def _half_steps(
                     stay += 1
         n = stay
         if half > 0 and before + removed == 0:
-            break
+            break  # neither of the two rules finds anything
     return late > 0
 
 
 @compiled
-def _left_of(runs: RowRuns, image: NDArray[np.uint8], first_col: int) -> RowRuns:
+def _runs_left(runs: RowRuns, image: NDArray[np.uint8], first_col: int) -> RowRuns:
     """What the image, a row for each of the runs', has left of runs inside it."""
     rows, start, stop = runs
     left_rows = np.zeros_like(rows)
     left_start, left_stop = np.empty(1024, np.int32), np.empty(1024, np.int32)
     count = 0
     for row in range(len(rows) - 1):
+        # A row has fewer runs than pixels: with that much room no run needs a check.
         if count + image.shape[1] > len(left_start):
             more = np.empty(len(left_start) + image.shape[1], np.int32)
             left_start, left_stop = np.concatenate((left_start, more)), np.concatenate((left_stop, more))
@@ -230,15 +256,7 @@ def _left_of(runs: RowRuns, image: NDArray[np.uint8], first_col: int) -> RowRuns
                     left_stop[count - 1] = col + 1
                 inside = value
         left_rows[row + 1] = count
-    return left_rows, left_start[:count].copy(), left_stop[:count].copy()
-
-
-def _peeled(skeleton: Skeleton, anchors: Pixels) -> Skeleton:
-    """The skeleton without the pixels that ``_peel`` removes."""
-    fixed = np.searchsorted(skeleton.pixels, anchors)
-    codes = skeleton.codes.copy()
-    stays = _peel(skeleton.pixels, codes, fixed, steps(skeleton.shape[1]), (SIMPLE, COUNT))
-    return Skeleton(skeleton.shape, skeleton.pixels[stays], codes[stays])
+    return RowRuns(left_rows, left_start[:count].copy(), left_stop[:count].copy())
 
 
 @compiled
@@ -247,13 +265,13 @@ def _peel(
     codes: Table,
     fixed: NDArray[np.int64],
     offsets: NDArray[np.int64],
-    kept: tuple[Table, Table],
+    simple: Table,
+    count: Table,
 ) -> NDArray[np.bool_]:
     """Remove simple pixels that are no ends, one layer per side and round, until none is left.
 
     Returns (S,) bool, which pixels stay; ``codes`` is brought up to date in place.
     """
-    simple, count = kept
     stays = np.ones(len(pixels), np.bool_)
     held = np.zeros(len(pixels), np.bool_)
     held[fixed] = True
@@ -266,10 +284,12 @@ def _peel(
             for step in range(len(pixels)):
                 i = len(pixels) - 1 - step if backwards else step
                 code = codes[i]
+                # Only pixels with background on this side go, and no line's end.
                 if not (simple[code] and count[code] > 1) or code >> side & 1 or held[i] or not stays[i]:
                     continue
                 stays[i] = False
                 changed = True
+                # Its neighbours lose it from their codes; seen from there it lies the opposite way.
                 for k in range(8):
                     if code >> k & 1:
                         codes[place_of(pixels, pixels[i] + offsets[k], i)] &= ~(1 << (k + 4) % 8)

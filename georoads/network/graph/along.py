@@ -1,0 +1,88 @@
+"""What is measured along paths: lengths, widths, and the points at some distance from their ends."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from georoads.grid import Points
+from georoads.network.compiled import compiled
+
+
+@compiled
+def line_lengths(
+    xy: Points, offsets: NDArray[np.int64], col_size: float = 1.0, row_size: float = 1.0
+) -> NDArray[np.float64]:
+    """The lengths of lines that lie end to end.
+
+    Args:
+        xy: (P, 2) float64 points of all lines; each has one at least.
+        offsets: (E + 1,) int64; line i is xy[offsets[i]:offsets[i + 1]].
+        col_size, row_size: how long a step of one column and of one row is.
+
+    Returns:
+        (E,) float64, in the unit of the sizes.
+    """
+    lengths = np.zeros(len(offsets) - 1)
+    for line in range(len(offsets) - 1):
+        for i in range(offsets[line], offsets[line + 1] - 1):
+            across, down = (xy[i + 1, 0] - xy[i, 0]) * col_size, (xy[i + 1, 1] - xy[i, 1]) * row_size
+            lengths[line] += np.sqrt(across * across + down * down)
+    return lengths
+
+
+@compiled
+def widths_along(
+    width: NDArray[np.float64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(E,) median and (E,) standard deviation of the widths along each path; NaN entries are left out.
+
+    The spread is 1.4826 times the median distance from the median, which equals the standard deviation of a
+    normal distribution but does not count the few chords that run into a side road. A path without any
+    width has 0 and 0.
+    """
+    median = np.zeros(len(offsets) - 1)
+    spread = np.zeros(len(offsets) - 1)
+    for edge in range(len(offsets) - 1):
+        along = width[offsets[edge] : offsets[edge + 1]]
+        along = along[~np.isnan(along)]
+        if len(along):
+            median[edge] = np.median(along)
+            spread[edge] = 1.4826 * np.median(np.abs(along - median[edge]))
+    return median, spread
+
+
+@compiled
+def leads_along(
+    xy: Points, offsets: NDArray[np.int64], reach: NDArray[np.float64], half: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The points reached by walking into paths from both of their ends.
+
+    Args:
+        xy: (P, 2) float64 points of all paths.
+        offsets: (E + 1,) int64; path i is xy[offsets[i]:offsets[i + 1]].
+        reach: (E, 2) float64, how far to walk from the first and from the last point.
+        half: (E,) float64, half of each path's length: no walk is longer.
+
+    Returns:
+        (E, 2, 2) float64.
+    """
+    leads = np.empty((len(reach), 2, 2))
+    for edge in range(len(reach)):
+        for side in range(2):
+            i = offsets[edge] if side == 0 else offsets[edge + 1] - 1
+            step = 1 if side == 0 else -1
+            left = min(reach[edge, side], half[edge])
+            while True:
+                dx, dy = xy[i + step, 0] - xy[i, 0], xy[i + step, 1] - xy[i, 1]
+                length = np.hypot(dx, dy)
+                inside = offsets[edge] <= i + 2 * step < offsets[edge + 1]
+                # The place lies on this step, or the path has no other.
+                if length >= left or not inside:
+                    share = min(1.0, left / length) if length > 0 else 0.0
+                    leads[edge, side, 0] = xy[i, 0] + share * dx
+                    leads[edge, side, 1] = xy[i, 1] + share * dy
+                    break
+                left -= length
+                i += step
+    return leads
