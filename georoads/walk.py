@@ -177,12 +177,12 @@ def _opened(
     if params.engine.is_local:
         yield _Ready(scene, grid, LocalPredictor(open_runtime(checkpoint, params), params.prefetch))
         return
-    from georoads.inference.remote import open_spread
+    from georoads.inference.remote import open_remote
     from georoads.workers.ray_engine import RayEngine
 
     with (
         RayEngine(params.engine) as engine,
-        open_spread(Job(scene, grid, card), checkpoint, params, engine) as predictor,
+        open_remote(Job(scene, grid, card), checkpoint, params, engine) as predictor,
     ):
         yield _Ready(scene, grid, predictor)
 
@@ -224,7 +224,10 @@ def _needs(ready: _Ready, checkpoint: Checkpoint, output: Path) -> Needs:
 
 
 def _predict(ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], watch: Watch) -> StageTimes:
-    times = predict_raster(ready.scene, ready.grid, checkpoint, ready.predictor, target, watch=watch)
+    raster, work = target
+    times = predict_raster(
+        ready.scene, ready.grid, checkpoint, ready.predictor, raster=raster, work=work, watch=watch
+    )
     ready.scene.refuse_if_changed()
     return times
 
@@ -312,7 +315,7 @@ def extract(
             Thread(target=_load_what_follows, daemon=True).start()
             times = _predict(ready, checkpoint, (raster, work), watch)
             predicted = time.monotonic()
-            lines = vectorize(raster, output, params[1], options, each=ready.predictor.each)
+            lines = vectorize(raster, output, params[1], options, each=ready.predictor.parallel_map)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from georoads.errors import GeoroadsError
@@ -32,23 +31,26 @@ class Ledger:
         os.fsync(self._file.fileno())
         self.records.append(record)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def open_ledger(path: Path, header: Record) -> Ledger:
     """Open or start the ledger of a piece of work.
 
     Args:
+        path: of the ledger; its folder exists.
         header: everything that the result depends on; plain JSON values.
 
     Raises:
-        GeoroadsError: when the ledger is of other work, naming the first difference.
+        GeoroadsError: the ledger is of other work; the first difference is named.
     """
     lines = _whole_lines(path)
     if lines:

@@ -16,14 +16,19 @@ ReadProbability = Callable[[Window], NDArray[np.uint8]]
 """Reads (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata."""
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Each(Protocol):
-    """As ``map`` does: the answers in the order of the items. Who asks several workers keeps the order, and
-    may pickle the work."""
+class ParallelMap(Protocol):
+    """Applies a function to items as ``map`` does: the results in the order of the items.
 
-    def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterable[Answer]: ...
+    One that asks several workers keeps that order, and may pickle the function and the items.
+    """
+
+    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
+
+
+Each = ParallelMap
 
 
 class NodeKind(IntEnum):
