@@ -16,11 +16,12 @@ class Ledger:
     """A file whose first line says what the work is, and each further line what part of it is done.
 
     A line that was cut off by a crash is not counted. Records are on disk before ``append`` returns.
+
+    Attributes:
+        records: the finished parts.
     """
 
-    def __init__(self, path: Path, header: Record, records: list[Record], file: IO[str]) -> None:
-        self.path = path
-        self.header = header
+    def __init__(self, file: IO[str], records: list[Record]) -> None:
         self.records = records
         self._file = file
 
@@ -65,7 +66,7 @@ def open_ledger(path: Path, header: Record) -> Ledger:
             )
     _rewrite(path, lines or [header])  # a line that was cut off would swallow the next one
     file = path.open("a", encoding="utf-8", newline="\n")
-    return Ledger(path, header, lines[1:], file)
+    return Ledger(file, lines[1:])
 
 
 def _whole_lines(path: Path) -> list[Record]:

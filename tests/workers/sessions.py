@@ -71,7 +71,7 @@ class TaskSession:
 
 
 @dataclass(frozen=True)
-class TaskSessionFactory:
+class TaskSessions:
     """Opens sessions that do tasks.
 
     Attributes:
