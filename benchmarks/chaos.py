@@ -41,7 +41,7 @@ def georoads(arguments: list[str | Path], kill_after_s: float | None = None) -> 
 
 
 def digest(path: Path) -> str:
-    """Of a layer's rows, or of a file's bytes."""
+    """SHA-256 of a layer's rows, or of another file's bytes."""
     if path.suffix != ".gpkg":
         return hashlib.sha256(path.read_bytes()).hexdigest()
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -50,9 +50,17 @@ def digest(path: Path) -> str:
 
 
 def until_done(command: list[str | Path], output: Path, moments: list[float]) -> int:
-    """Run and kill at the moments, then to the end; how many kills hit.
+    """Run a command, kill it at each moment and resume it, at last to the end.
 
     A kill between the output's appearing and the removal of the work behind it ends the run: it is done.
+
+    Args:
+        command: with --resume.
+        output: the file that it writes.
+        moments: seconds from the start of each run.
+
+    Returns:
+        How many kills hit a running process.
     """
     hits = 0
     for moment in moments:
@@ -74,7 +82,14 @@ def until_done(command: list[str | Path], output: Path, moments: list[float]) ->
 
 
 def chaos_of_extract(folder: Path, runs: int, side: int, draw: random.Random) -> None:
-    """Kill predict and extract."""
+    """Kill runs of extract and of predict; end with 1 if a result differs.
+
+    Args:
+        folder: for scene and results.
+        runs: of each command.
+        side: of the drawn scene, pixels.
+        draw: chooses the moments.
+    """
     scene, model = folder / "scene.tif", threshold_network(folder)
     draw_scene(scene, side, side)
     out = folder / "out"
@@ -101,7 +116,13 @@ def chaos_of_extract(folder: Path, runs: int, side: int, draw: random.Random) ->
 
 
 def chaos_of_training(folder: Path, kills: int, draw: random.Random) -> None:
-    """Kill one training again and again, each time at some moment within an epoch of the next checkpoint."""
+    """Kill one training again and again, each time within an epoch of the next checkpoint.
+
+    Args:
+        folder: for data and results.
+        kills: how many.
+        draw: chooses the moments.
+    """
     data = draw_pairs(folder / "data", [f"t{i:02d}" for i in range(12)])
     recipe = folder / "recipe.toml"
     epochs = 2 * kills + 4

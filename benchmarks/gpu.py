@@ -27,7 +27,16 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "scene.tif"
 
 
 def bare_forward(checkpoint: Checkpoint, precision: str, batch: int) -> float:
-    """MP/s of the network alone, median of five."""
+    """Speed of the network alone.
+
+    Args:
+        checkpoint: the model.
+        precision: fp32 or bf16.
+        batch: tiles at once.
+
+    Returns:
+        Megapixels a second, median of five.
+    """
     tile = checkpoint.card.tile_px
     runtime = TorchRuntime(load_network(checkpoint), "cuda", precision)
     x = np.zeros((batch, 3, tile, tile), dtype=np.float32)
@@ -42,7 +51,7 @@ def bare_forward(checkpoint: Checkpoint, precision: str, batch: int) -> float:
 
 
 def repeated_scene(path: Path, megapixels: float) -> None:
-    """The example scene repeated to a square of about the given size."""
+    """Write the example scene repeated to a square of about the given size."""
     with rasterio.open(EXAMPLE) as source:
         picture, profile = source.read(), source.profile
     times = max(1, round((megapixels * 1e6) ** 0.5 / 2048))

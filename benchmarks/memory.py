@@ -33,7 +33,13 @@ TILE, OVERLAP, BLOCK, ROADS = 512, 64, 512, 4096
 
 
 def draw_scene(path: Path, width: int, height: int) -> None:
-    """Roads 16 px wide, every 512 px, in the north-west; noise elsewhere."""
+    """Write a GeoTIFF with roads 16 px wide, every 512 px, in its north-west, and noise elsewhere.
+
+    Args:
+        path: of the file.
+        width: pixels.
+        height: pixels.
+    """
     rng = np.random.default_rng(3)
     ground = [rng.integers(105, 120, (3, BLOCK, BLOCK)).astype(np.uint8) for _ in range(16)]
     profile = {

@@ -43,7 +43,7 @@ CHIP = 512
 
 @dataclass(frozen=True)
 class Timed:
-    """What a run took: wall and processor time, and to open the scene, seconds; its stages in words."""
+    """Wall and processor time of a run, and the time to open the scene, in seconds; its stages as text."""
 
     wall_s: float
     processor_s: float
@@ -52,7 +52,7 @@ class Timed:
 
 
 def timed(run: Callable[[], walk.Walk | None]) -> Timed:
-    """Run and measure."""
+    """How long a function takes."""
     wall, processor = time.perf_counter(), time.process_time()
     done = run()
     times = time.perf_counter() - wall, time.process_time() - processor
@@ -60,7 +60,16 @@ def timed(run: Callable[[], walk.Walk | None]) -> Timed:
 
 
 def draw_scene(path: Path, side: int, seed: int = 11) -> Path:
-    """A GeoTIFF of side x side pixels, from crops of the example scene."""
+    """Write a GeoTIFF of side x side pixels, made of crops of the example scene.
+
+    Args:
+        path: of the file.
+        side: pixels.
+        seed: of the choice of crops, their turns and their noise.
+
+    Returns:
+        The path.
+    """
     rng = np.random.default_rng(seed)
     with rasterio.open(EXAMPLE) as example:
         picture, crs = example.read([1, 2, 3]), example.crs
@@ -82,7 +91,16 @@ def draw_scene(path: Path, side: int, seed: int = 11) -> Path:
 
 
 def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[np.float32]]:
-    """All batches that predict gives to the network, normalised; the last may be smaller."""
+    """All batches that predict gives to the network.
+
+    Args:
+        path: of the scene.
+        card: of the model.
+        batch: tiles of a batch.
+
+    Returns:
+        (tiles, bands, tile, tile) float32, normalised; the last may have fewer tiles.
+    """
     with rasterio.open(path) as source:
         rgb = source.read()
     valid = np.ones(rgb.shape[1:], dtype=bool)
@@ -99,7 +117,15 @@ def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[n
 
 
 def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, rounds: int) -> None:
-    """Time the three in turn and print."""
+    """Time the bare network, predict and extract in turn, and print.
+
+    Args:
+        checkpoint: the model.
+        runtime: that model, ready.
+        folder: for scene and results.
+        side: of the drawn scene, pixels.
+        rounds: how often each is timed.
+    """
     scene = draw_scene(folder / "scene.tif", side)
     batches = batches_in_memory(scene, checkpoint.card, runtime.batch)
     params, lines = PredictParams(), VectorizeParams(threshold=checkpoint.card.threshold)
@@ -134,6 +160,11 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
             speed = f"bare {beside.wall_s:.2f} s ({pixels / beside.wall_s / 1e6:.2f} MP/s)"
             print(f"  {name} {done.wall_s:.2f} s, {speed}; {done.stages}", flush=True)
     print(f"{side} x {side}, {runtime.name} {runtime.precision}, wall time over that of the bare network:")
+    report(pairs)
+
+
+def report(pairs: dict[str, list[tuple[Timed, Timed]]]) -> None:
+    """Print the ratios of each command's runs to the bare network's runs beside them."""
     for name, runs in pairs.items():
         opening = [t.wall_s / b.wall_s for t, b in runs]
         ratios = [(t.wall_s - t.open_s) / b.wall_s for t, b in runs]
@@ -145,13 +176,13 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
 
 
 def shown(done: walk.Walk) -> str:
-    """The seconds by stage."""
+    """The seconds by stage, as text."""
     parts = [f"{stage} {seconds:.2f}" for stage, seconds in (done.seconds | done.stages).items()]
     return ", ".join([*parts, f"device waited {done.waited:.1%}"])
 
 
 def main() -> None:
-    """Run it all."""
+    """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=2048, help="pixels of a side: 2048, 4096, 8192")
     parser.add_argument("--rounds", type=int, default=3)

@@ -5,8 +5,8 @@
 
 ``measure`` times the command line on a drawn scene: this process alone, one worker, two workers, a core each;
 then the lines of what was predicted, and of a raster without roads. ``simulate`` plays a large scene with
-the costs found: workers that read and predict runs of tiles and hold two at a time, one link to the driver,
-one thread there that spools, blends and writes; then the lines, of which the workers do what blocks need.
+the costs found: workers that read and predict groups of tiles and hold two at a time, one link to the driver,
+one thread there that stores, blends and writes; then the lines, of which the workers do what blocks need.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import rasterio
 from predict_speed import draw_scene
 
 from georoads import walk
-from georoads.inference.batches import RUN
+from georoads.inference.batches import GROUP_TILES
 from georoads.inference.raster import write_raster
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import find_checkpoint
@@ -57,7 +57,7 @@ class Costs:
 
     Attributes:
         read_s, network_s, levels_s: of a worker, per tile.
-        write_s: of the driver, per tile: spool, blend, encode.
+        write_s: of the driver, per tile: store, blend, encode.
         mp_s, km_s: for the lines: per megapixel of ground without roads, and per km of road.
         shared: share of these that is done by blocks, and so by workers.
         tile_px, overlap_px: of the model.
@@ -75,11 +75,11 @@ class Costs:
 
     @property
     def work_s(self) -> float:
-        """Of a worker of one core, per tile."""
+        """Seconds of a worker of one core, per tile."""
         return self.read_s + self.network_s + self.levels_s
 
     def on_gpu(self, tiles_per_s: float) -> Costs:
-        """Of a worker with a GPU, which its cores feed: reading goes on beside the network."""
+        """Costs of a worker with a GPU, which its cores feed: reading goes on beside the network."""
         return replace(self, network_s=max(0.0, 1 / tiles_per_s - self.read_s))
 
 
@@ -103,17 +103,20 @@ def play(costs: Costs, workers: int, side_px: int, *, writers: int = 1) -> Playe
     """A scene of side_px x side_px through some workers, event by event.
 
     Args:
+        costs: of a worker's and the driver's steps.
+        workers: how many.
+        side_px: of the scene.
         writers: threads of the driver that write; there is one.
     """
     tiles, work_s = len(plan_of(costs, side_px)), costs.work_s
-    runs = deque(min(RUN, tiles - first) for first in range(0, tiles, RUN))
+    groups = deque(min(GROUP_TILES, tiles - first) for first in range(0, tiles, GROUP_TILES))
     done: list[tuple[float, int, int]] = []  # when, by whom, tiles
     waiting: dict[int, deque[int]] = {w: deque() for w in range(workers)}
     link, free = 0.0, [0.0] * writers
     for _ in range(2):  # each worker holds two items: one that it works on, and the next
         for worker in range(workers):
-            if runs:
-                waiting[worker].append(runs.popleft())
+            if groups:
+                waiting[worker].append(groups.popleft())
     for worker, held in waiting.items():
         if held:
             heapq.heappush(done, (held[0] * work_s, worker, held[0]))
@@ -127,8 +130,8 @@ def play(costs: Costs, workers: int, side_px: int, *, writers: int = 1) -> Playe
         held.popleft()
         if held:
             heapq.heappush(done, (now + held[0] * work_s, worker, held[0]))
-        if runs:  # the next item is given when this one has been fetched
-            held.append(runs.popleft())
+        if groups:  # the next item is given when this one has been fetched
+            held.append(groups.popleft())
             if len(held) == 1:
                 heapq.heappush(done, (max(now, link) + held[0] * work_s, worker, held[0]))
     predict_s = max(free)
@@ -179,7 +182,17 @@ def measure(side: int) -> None:
 
 
 def command(scene: Path, output: Path, flags: tuple[str, ...], threads: int) -> tuple[dict, float]:
-    """Run predict from the command line: its figures, and seconds from start to end."""
+    """Run predict from the command line.
+
+    Args:
+        scene: the scene.
+        output: the raster to write.
+        flags: further flags.
+        threads: of the runtime and of all libraries.
+
+    Returns:
+        What --json says, and seconds from start to end.
+    """
     figures = output.with_suffix(".json")
     said = ["predict", str(scene), "-o", str(output), "--overwrite", "--json", str(figures), "-q", *flags]
     started = time.monotonic()
@@ -191,14 +204,17 @@ def command(scene: Path, output: Path, flags: tuple[str, ...], threads: int) -> 
 
 
 def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
-    """Seconds and km of a raster's lines by one thread, the second time that they are asked for, and the
-    share of the seconds that went into blocks."""
+    """Trace a raster twice by one thread.
+
+    Returns:
+        Seconds of the second time, km of road, and the share of the seconds that went into blocks.
+    """
     params = VectorizeParams(threshold=find_checkpoint("default").card.threshold)
     for _ in range(2):
         options = WriteOptions(walk.provenance_of(raster, params), overwrite=True)
         blocks_s = [0.0]
 
-        def each(
+        def timed_map(
             work: Callable[[Any], Any], items: Iterable[Any], spent: list[float] = blocks_s
         ) -> Iterator[Any]:
             for item in items:
@@ -207,12 +223,12 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
                 spent[0] += time.monotonic() - started
                 yield answer
 
-        done = walk.vectorize(raster, output, params, options, parallel_map=each)
+        done = walk.vectorize(raster, output, params, options, parallel_map=timed_map)
     return done.seconds["vectorize"], done.length_km, blocks_s[0] / done.seconds["vectorize"]
 
 
 def without_roads(raster: Path) -> Path:
-    """A raster of the same size, with low probabilities, as between roads."""
+    """Write a raster of the same size with low probabilities, as between roads; returns its path."""
     from georoads.inference.raster import ProbabilityRaster
 
     empty = raster.with_name("empty.tif")
@@ -253,12 +269,12 @@ def simulate(side: int) -> None:
 
 
 def hours(seconds: float) -> str:
-    """In words."""
+    """A duration in hours or minutes, as text."""
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
 def draw(plays: dict[str, list[Played]], km2: float) -> None:
-    """km² an hour over workers."""
+    """Draw km² an hour over the number of workers."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -14,7 +14,11 @@ _M_MMAP_THRESHOLD = -3
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to reuse big blocks. True when it was told; other C libraries are left alone."""
+    """Tell glibc to reuse big blocks of memory.
+
+    Returns:
+        True when it was told; False with another C library, which is left alone.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:

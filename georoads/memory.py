@@ -1,4 +1,4 @@
-"""How much memory this process has used at most."""
+"""The largest amount of memory that this process has used."""
 
 from __future__ import annotations
 

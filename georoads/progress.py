@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What a long function tells about its way."""
+    """Called by a long function to say how far it is."""
 
     def __call__(self, done: float, note: str = "") -> None:
         """``done`` units of the total are done; ``note`` is shown beside."""
@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 Watch = Callable[[str, float, str], AbstractContextManager[Progress]]
-"""Starts the Progress of a stage: label, total, unit."""
+"""Starts the Progress of a stage, of which it is told label, total and unit; ended with the block."""
 
 
 def silent(done: float, note: str = "") -> None:
@@ -27,13 +27,19 @@ def silent(done: float, note: str = "") -> None:
 
 
 def unwatched(label: str, total: float, unit: str) -> AbstractContextManager[Progress]:
-    """A Watch that says nothing."""
+    """A Watch that says nothing.
+
+    Args:
+        label: what is being done.
+        total: units of the whole.
+        unit: as in "tiles".
+    """
     return nullcontext(silent)
 
 
 @dataclass
 class _Lines:
-    """A line each ``every`` seconds, for logs."""
+    """A Progress for logs: a line each ``every`` seconds."""
 
     label: str
     total: float
@@ -62,12 +68,13 @@ class _Lines:
 
 @contextmanager
 def progress(label: str, total: float, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """A Progress on standard error.
+    """A Progress on standard error: a bar on a terminal, else a line every 30 seconds.
 
     Args:
         label: what is being done.
         total: units of the whole.
         unit: as in "tiles".
+        quiet: True says nothing.
     """
     if quiet:
         yield silent

@@ -1,4 +1,4 @@
-"""What a job needs of the machine, and whether it has that: refused before the work, not by the kernel."""
+"""Whether a machine has the memory and the disk that a job needs, seen before the work begins."""
 
 from __future__ import annotations
 
@@ -45,13 +45,26 @@ class Needs:
 
 
 def needs_beside(output: Path, memory_mb: float, disk_mb: float) -> Needs:
-    """The needs of a job whose work lies beside its output."""
-    return Needs(memory_mb, free_memory_mb(), disk_mb, shutil.disk_usage(output.resolve().parent).free / 1e6)
+    """The needs of a job whose work lies beside its output, next to what is there.
+
+    Args:
+        output: its folder exists.
+        memory_mb: resident memory by estimate, MB.
+        disk_mb: of the work by estimate, MB.
+    """
+    return Needs(
+        memory_mb=memory_mb,
+        free_memory_mb=free_memory_mb(),
+        disk_mb=disk_mb,
+        free_disk_mb=shutil.disk_usage(output.resolve().parent).free / 1e6,
+    )
 
 
 def free_memory_mb() -> float | None:
-    """Memory that this process can still get: of the machine, or of its container if that has less; None
-    where the system does not tell."""
+    """Memory that this process can still get, MB: of the machine, or of its container if that has less.
+
+    None where the system does not tell.
+    """
     free = [f for f in (_machine_mb(), _container_mb()) if f is not None]
     return min(free, default=None)
 

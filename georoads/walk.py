@@ -177,12 +177,12 @@ def _opened(
     if params.engine.is_local:
         yield _Ready(scene, grid, LocalPredictor(open_runtime(checkpoint, params), params.prefetch))
         return
-    from georoads.inference.remote import open_spread
+    from georoads.inference.remote import open_remote
     from georoads.workers.ray_engine import RayEngine
 
     with (
         RayEngine(params.engine) as engine,
-        open_spread(Job(scene, grid, card), checkpoint, params, engine) as predictor,
+        open_remote(Job(scene, grid, card), checkpoint, params, engine) as predictor,
     ):
         yield _Ready(scene, grid, predictor)
 
@@ -224,7 +224,10 @@ def _needs(ready: _Ready, checkpoint: Checkpoint, output: Path) -> Needs:
 
 
 def _predict(ready: _Ready, checkpoint: Checkpoint, target: tuple[Path, Path], watch: Watch) -> StageTimes:
-    times = predict_raster(ready.scene, ready.grid, checkpoint, ready.predictor, target, watch=watch)
+    raster, work = target
+    times = predict_raster(
+        ready.scene, ready.grid, checkpoint, ready.predictor, raster=raster, work=work, watch=watch
+    )
     ready.scene.refuse_if_changed()
     return times
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -159,12 +160,14 @@ def _bounds(text: str) -> tuple[float, float, float, float]:
 def predict_params(
     chosen_device: str, chosen_runtime: str, values: dict[str, Any], *, symmetric: bool = False
 ) -> PredictParams:
-    """How to predict, with the values of ``--set predict.…``."""
+    """How to predict, with the values of ``--set predict.…``; threads are else those of OMP_NUM_THREADS."""
     from georoads.inference.select import PredictParams
     from georoads.settings import with_values
 
-    named = {"device": chosen_device, "runtime": chosen_runtime, "tta": symmetric} | values
-    return with_values(PredictParams(), named, "predict")
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(stated) if stated.isdigit() else 0
+    named = {"device": chosen_device, "runtime": chosen_runtime, "tta": symmetric, "threads": threads}
+    return with_values(PredictParams(), named | values, "predict")
 
 
 def with_engine(params: PredictParams, address: str, values: dict[str, Any]) -> PredictParams:

@@ -16,10 +16,40 @@ from pathlib import Path
 from georoads.errors import GeoroadsError
 from georoads.text import is_utf8, printable
 
-DISK_FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
+_DISK_FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
 """Error numbers of a disk that takes no more."""
 _COMPANIONS = ("", "-journal", "-wal", "-shm", ".aux.xml")
 """What SQLite and GDAL may leave beside the file that they write."""
+
+
+@contextmanager
+def disk_errors_named(what: str, hint: str = "free some space") -> Iterator[None]:
+    """Raise a GeoroadsError that begins with ``what`` where the disk takes no more in the block.
+
+    Raises:
+        GeoroadsError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in _DISK_FULL:
+            raise
+        raise GeoroadsError(f"{what}: {e.strerror}", hint) from e
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[None]:
+    """Raise a GeoroadsError where another program has a file open that the block replaces (on Windows).
+
+    Raises:
+        GeoroadsError: says what to close.
+    """
+    try:
+        yield
+    except PermissionError as e:
+        raise GeoroadsError(
+            f"{printable(target)} cannot be replaced ({e.strerror})", "close the program that has it open"
+        ) from e
 
 
 def check_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
@@ -83,15 +113,12 @@ def replace_when_complete(
     final = Path(target).resolve()
     part = final.with_name(f"{_part_stem(final)}-{secrets.token_hex(4)}.part{final.suffix}")
     try:
-        yield part
-        if verify is not None:
-            verify(part)
-        _flush(part)
-        _publish(part, final, overwrite=overwrite)
-    except OSError as e:
-        if e.errno not in DISK_FULL:
-            raise
-        raise GeoroadsError(f"{printable(target)} cannot be written: {e.strerror}", "free some space") from e
+        with disk_errors_named(f"{printable(target)} cannot be written"):
+            yield part
+            if verify is not None:
+                verify(part)
+            _flush(part)
+            _publish(part, final, overwrite=overwrite)
     finally:
         remove_with_companions(part)
 
@@ -99,7 +126,7 @@ def replace_when_complete(
 def remove_stale_parts(target: Path) -> None:
     """Remove what runs that were killed while they wrote ``target`` have left beside it.
 
-    Only for who holds the lock of the target: another run may be writing it.
+    Call it only while the lock of the target is held: another run may be writing it.
     """
     final = target.resolve()
     for part in final.parent.glob(f"{_part_stem(final)}-*.part*"):
@@ -140,12 +167,8 @@ def _flush(part: Path) -> None:
 def _publish(part: Path, final: Path, *, overwrite: bool) -> None:
     if final.exists() and not overwrite:  # another run was faster
         raise GeoroadsError(f"{printable(final)} exists", "--overwrite replaces it; or choose another name")
-    try:
+    with replacing(final):
         part.replace(final)
-    except PermissionError as e:  # Windows, when a program has the target open
-        raise GeoroadsError(
-            f"{printable(final)} cannot be replaced ({e.strerror})", "close the program that has it open"
-        ) from e
     if os.name == "posix":
         # The new name itself must reach the disk; Windows cannot open folders and does so by itself.
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from georoads.errors import GeoroadsError
-from georoads.files.atomic import DISK_FULL
+from georoads.files.atomic import disk_errors_named, replacing
 from georoads.text import printable
 
 
@@ -30,7 +30,7 @@ def replace_folder_when_complete(
     Raises:
         GeoroadsError: the target exists, the folder above it does not, or the disk refuses.
     """
-    _check_folder(target, marker, overwrite=overwrite)
+    _check_target(target, marker, overwrite=overwrite)
     final = target.resolve()
     part = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.part")
     try:
@@ -41,28 +41,21 @@ def replace_folder_when_complete(
             "choose another place, or change its permissions",
         ) from e
     try:
-        yield part
-        _check_folder(target, marker, overwrite=overwrite)  # another run may have been faster
-        _swap(part, final)
-    except OSError as e:
-        if e.errno not in DISK_FULL:
-            raise
-        raise GeoroadsError(f"{printable(target)} cannot be written: {e.strerror}", "free some space") from e
+        with disk_errors_named(f"{printable(target)} cannot be written"):
+            yield part
+            _check_target(target, marker, overwrite=overwrite)  # another run may have been faster
+            _move_into_place(part, final)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _swap(part: Path, final: Path) -> None:
+def _move_into_place(part: Path, final: Path) -> None:
     if not final.exists():
         part.rename(final)
         return
     old = part.with_suffix(".old")
-    try:
+    with replacing(final):
         final.rename(old)
-    except PermissionError as e:  # Windows, when a program has a file in it open
-        raise GeoroadsError(
-            f"{printable(final)} cannot be replaced ({e.strerror})", "close the program that has it open"
-        ) from e
     try:
         part.rename(final)
     except OSError:
@@ -71,7 +64,7 @@ def _swap(part: Path, final: Path) -> None:
     shutil.rmtree(old)
 
 
-def _check_folder(target: Path, marker: str, *, overwrite: bool) -> None:
+def _check_target(target: Path, marker: str, *, overwrite: bool) -> None:
     shown = printable(target)
     above = target.resolve().parent
     if not above.is_dir():

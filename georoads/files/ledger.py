@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from georoads.errors import GeoroadsError
@@ -17,11 +16,12 @@ class Ledger:
     """A file whose first line says what the work is, and each further line what part of it is done.
 
     A line that was cut off by a crash is not counted. Records are on disk before ``append`` returns.
+
+    Attributes:
+        records: the finished parts.
     """
 
-    def __init__(self, path: Path, header: Record, records: list[Record], file: IO[str]) -> None:
-        self.path = path
-        self.header = header
+    def __init__(self, file: IO[str], records: list[Record]) -> None:
         self.records = records
         self._file = file
 
@@ -32,23 +32,26 @@ class Ledger:
         os.fsync(self._file.fileno())
         self.records.append(record)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def open_ledger(path: Path, header: Record) -> Ledger:
     """Open or start the ledger of a piece of work.
 
     Args:
+        path: of the ledger; its folder exists.
         header: everything that the result depends on; plain JSON values.
 
     Raises:
-        GeoroadsError: when the ledger is of other work, naming the first difference.
+        GeoroadsError: the ledger is of other work; the first difference is named.
     """
     lines = _whole_lines(path)
     if lines:
@@ -63,7 +66,7 @@ def open_ledger(path: Path, header: Record) -> Ledger:
             )
     _rewrite(path, lines or [header])  # a line that was cut off would swallow the next one
     file = path.open("a", encoding="utf-8", newline="\n")
-    return Ledger(path, header, lines[1:], file)
+    return Ledger(file, lines[1:])
 
 
 def _whole_lines(path: Path) -> list[Record]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from georoads.errors import GeoroadsError
 from georoads.text import printable
 
-_FAR = 1 << 30
+_FAR_OFFSET = 1 << 30
 """Windows locks bytes against reading too: the byte that is locked lies far behind the owner's name."""
 
 
@@ -47,13 +47,13 @@ def _acquire(path: Path, what: str) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if not _lock(descriptor):
+            if not _try_lock(descriptor):
                 owner = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
                 raise GeoroadsError(
                     f"{what} is being worked on by {owner}", f"wait for it, or stop it ({printable(path)})"
                 )
             # Its last owner may have removed the name between our opening and our locking.
-            if _names(path, descriptor):
+            if _is_named(path, descriptor):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
                 return descriptor
@@ -63,20 +63,21 @@ def _acquire(path: Path, what: str) -> int:
         os.close(descriptor)
 
 
-def _names(path: Path, descriptor: int) -> bool:
+def _is_named(path: Path, descriptor: int) -> bool:
+    """Whether the path names the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
 
 
-def _lock(descriptor: int) -> bool:
-    """True when locked, or when this file system has no locks; False when another process holds it."""
+def _try_lock(descriptor: int) -> bool:
+    """False when another process holds the lock; True when it is ours, or the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            os.lseek(descriptor, _FAR, os.SEEK_SET)
+            os.lseek(descriptor, _FAR_OFFSET, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from georoads.errors import GeoroadsError
-from georoads.files.atomic import DISK_FULL, remove_stale_parts
+from georoads.files.atomic import disk_errors_named, remove_stale_parts
 from georoads.files.lock import only_run
 from georoads.text import printable
 
 LEDGER = "ledger.jsonl"
-"""Name of the ledger in the folder (see ``jobs.ledger``)."""
+"""Name of the ledger in the folder (see ``files.ledger``)."""
 
 
 @contextmanager
 def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
-    """``OUTPUT.work``, for the work that an output takes; removed when the block ends well, else kept.
+    """The folder ``OUTPUT.work`` for unfinished work; removed when the block ends well, else kept.
 
     Args:
         output: the file that is being made; its folder exists.
@@ -40,16 +40,11 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
                     "--resume goes on with it, --restart throws it away",
                 )
             shutil.rmtree(folder)
-        try:
+        with disk_errors_named(
+            f"{shown} cannot be made", "free some space, then --resume goes on where it was"
+        ):
             folder.mkdir(exist_ok=True)
             yield folder
-        except OSError as e:
-            if e.errno not in DISK_FULL:
-                raise
-            raise GeoroadsError(
-                f"{shown} cannot be made: {e.strerror}",
-                "free some space, then --resume goes on where it was",
-            ) from e
         shutil.rmtree(folder)
 
 

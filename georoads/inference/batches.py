@@ -1,37 +1,43 @@
-"""Tiles in runs and batches: how a prediction is divided, read for the network, and told what came of it."""
+"""How a prediction is divided, into groups of tiles and batches, and how a batch is read for the network."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import cycle, groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Window
-from georoads.inference.handoff import Belt, StoppedError
+from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.picture import cut_reflected, fill_invalid
 from georoads.inference.runtime import normalize, to_levels
-from georoads.inference.tile_store import Batch, Spool
+from georoads.inference.tile_store import Batch, TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.levels import NODATA
 from georoads.model.card import ModelCard
 from georoads.scene.mosaic import AnyScene, MosaicReader
 from georoads.scene.read import SceneReader
 
-RUN = 40
-"""Tiles of a run: whole batches of five (a CPU, with the shipped model) and of eight (a GPU). It is
-what is lost with a worker: ten seconds of one core."""
+GROUP_TILES = 40
+"""Tiles of a group: whole batches of five (a CPU, with the shipped model) and of eight (a GPU). A group is
+what is lost when a worker dies: ten seconds of one core."""
 
 Reader = SceneReader | MosaicReader
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all stages of a prediction know."""
+    """What all stages of a prediction know.
+
+    Attributes:
+        scene: the scene, or several as one.
+        grid: the working grid.
+        card: of the model.
+    """
 
     scene: AnyScene
     grid: Grid
@@ -44,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Run:
+class TileGroup:
     """Tiles that are predicted in one go; batches do not reach beyond it.
 
     Attributes:
@@ -58,12 +64,13 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PredictedBatch:
     """A batch that the network has seen.
 
     Attributes:
-        levels: gives (tile, tile) uint8 of each of the batch's tiles: round(254 p), and 255 where a pixel is
-            invalid. Called by who keeps them, so that the network need not wait for the arithmetic.
+        batch: which tiles.
+        levels: returns (tile, tile) uint8 of each of the batch's tiles: round(254 p), and 255 where a pixel
+            is invalid. Called by the thread that keeps them: the network need not wait for the arithmetic.
     """
 
     batch: Batch
@@ -71,51 +78,73 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Read:
-    """A batch ready for the network: (batch, bands, tile, tile) float32, and (tile, tile) bool per tile."""
+class InputBatch:
+    """A batch that is read and ready for the network.
+
+    Attributes:
+        batch: which tiles.
+        pixels: (tiles, bands, tile, tile) float32, normalised.
+        valid: (tile, tile) bool of each tile.
+    """
 
     batch: Batch
     pixels: NDArray[np.float32]
     valid: list[NDArray[np.bool_]]
 
+    def predicted(self, logits: NDArray[np.float32] | None) -> PredictedBatch:
+        """The batch with what the network says of it: (tiles, tile, tile), None where it has no tiles."""
+        return PredictedBatch(self.batch, partial(_masked_levels, logits, self.valid))
 
-def runs_to_do(spool: Spool) -> list[Run]:
-    """What is still to be done: damaged batches as they were, then the missing tiles by run.
 
-    Runs are fixed ranges of tile indices, so which tiles share a batch depends neither on interruptions nor
-    on who predicts which run: the rounding of the arithmetic may depend on a batch's size.
+def groups_to_do(store: TileStore) -> list[TileGroup]:
+    """What is still to be done: damaged batches as they were, then the missing tiles by group.
+
+    Groups are fixed ranges of tile indices, so which tiles share a batch depends neither on interruptions
+    nor on who predicts which group: the rounding of the arithmetic may depend on a batch's size.
     """
-    again = [Run((*batch.empty, *batch.tiles)) for batch in spool.damaged]
-    return again + [Run(tuple(tiles)) for _, tiles in groupby(spool.missing, key=lambda t: t // RUN)]
+    damaged = [TileGroup((*batch.empty, *batch.tiles)) for batch in store.damaged]
+    missing = groupby(store.missing, key=lambda tile: tile // GROUP_TILES)
+    return damaged + [TileGroup(tuple(tiles)) for _, tiles in missing]
 
 
-def read_batches(job: Job, reader: Reader, runs: Iterable[Run], size: int, belt: Belt[Read]) -> float:
-    """Put the batches of runs on a belt, until nobody takes them; returns the seconds of work.
+def read_batches(
+    job: Job, reader: Reader, groups: Iterable[TileGroup], size: int, queue: HandoffQueue[InputBatch]
+) -> float:
+    """Read the batches of all groups and put them into a queue, until nobody takes them.
 
     Args:
+        job: scene, grid and model.
+        reader: of the scene, on the grid.
+        groups: in the order in which they are read.
         size: tiles of a batch, at most.
+        queue: where the batches go.
+
+    Returns:
+        Seconds of work, without those of waiting.
     """
     started = time.monotonic()
     tile = job.card.tile_px
-    # One is filled, one is in the network, the others lie on the belt.
-    buffers = cycle([np.zeros((size, 3, tile, tile), np.float32) for _ in range(belt.depth + 2)])
+    # One is filled, one is in the network, the others wait in the queue.
+    buffers = cycle([np.zeros((size, 3, tile, tile), np.float32) for _ in range(queue.depth + 2)])
     try:
-        for run in runs:
-            for piece in _batches(job, reader, run, buffers):
-                belt.give(piece)
-    except StoppedError:  # the others have gone, and say why
+        for group in groups:
+            for batch in _batches_of(group, job, reader, buffers):
+                queue.put(batch)
+    except StoppedError:  # the other stages have gone, and say why
         pass
-    return time.monotonic() - started - belt.gave_s
+    return time.monotonic() - started - queue.put_wait_s
 
 
-def _batches(job: Job, reader: Reader, run: Run, buffers: Iterator[NDArray[np.float32]]) -> Iterator[Read]:
+def _batches_of(
+    group: TileGroup, job: Job, reader: Reader, buffers: Iterator[NDArray[np.float32]]
+) -> Iterator[InputBatch]:
     """The tiles with valid pixels in full batches, but for the last."""
     card = job.card
     tiles: list[int] = []
     empty: list[int] = []
     valids: list[NDArray[np.bool_]] = []
     pixels = np.empty(0, dtype=np.float32)
-    for index in run.tiles:
+    for index in group.tiles:
         rgb, valid = read_tile(reader, job.plan.window(index))
         reader.forget(*job.plan.needed_from(index))
         if not valid.any():
@@ -127,14 +156,17 @@ def _batches(job: Job, reader: Reader, run: Run, buffers: Iterator[NDArray[np.fl
         tiles.append(index)
         valids.append(valid)
         if len(tiles) == len(pixels):
-            yield Read(Batch(tuple(tiles), tuple(empty)), pixels, valids)
+            yield InputBatch(Batch(tuple(tiles), tuple(empty)), pixels, valids)
             tiles, empty, valids = [], [], []
     if tiles or empty:
-        yield Read(Batch(tuple(tiles), tuple(empty)), pixels[: len(tiles)], valids)
+        yield InputBatch(Batch(tuple(tiles), tuple(empty)), pixels[: len(tiles)], valids)
 
 
 def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A tile of the working grid; beyond the grid it is filled by reflection."""
+    """Pixels (bands, tile, tile) and validity (tile, tile) of a tile of the working grid.
+
+    What lies beyond the grid is filled by reflection.
+    """
     inside = window.intersect(reader.grid.window)
     rgb, valid = reader.read(inside)
     if inside == window:
@@ -142,10 +174,10 @@ def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArra
     return cut_reflected(rgb, valid, window.relative_to(inside))
 
 
-def masked_levels(
+def _masked_levels(
     logits: NDArray[np.float32] | None, valid: list[NDArray[np.bool_]]
 ) -> list[NDArray[np.uint8]]:
-    """Levels (tile, tile) of each tile, 255 where a pixel is invalid, of logits (batch, tile, tile)."""
+    """Levels (tile, tile) of each tile, 255 where a pixel is invalid, of logits (tiles, tile, tile)."""
     levels = []
     for tile, seen in zip(logits if logits is not None else (), valid, strict=True):
         level = to_levels(tile)

@@ -1,4 +1,4 @@
-"""All that is only for GPUs: is one usable, what is it called, and what to do when its memory runs out.
+"""All that is only for CUDA GPUs: their number, their names, and what to do when a GPU's memory is full.
 
 Everything touches torch.cuda through a ``Cuda`` value, so that tests can put a fake in its place.
 """
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Cuda(Protocol):
-    """What is used of torch.cuda."""
+    """The part of the module torch.cuda that is used here."""
 
     OutOfMemoryError: type[BaseException]
 
@@ -29,14 +29,14 @@ class Cuda(Protocol):
 
 
 def torch_cuda() -> Any:
-    """The real one."""
+    """The module torch.cuda, imported now."""
     import torch
 
     return torch.cuda
 
 
 def gpu_count(cuda: Cuda) -> int:
-    """GPUs that can be used."""
+    """Number of GPUs that can be used."""
     return cuda.device_count() if cuda.is_available() else 0
 
 
@@ -56,8 +56,17 @@ def with_smaller_batches(
 
     The tile itself never shrinks: that would change the result.
 
+    Args:
+        run: the network, from (N, bands, H, W) to (N, H, W).
+        batch: (N, bands, H, W) float32.
+        cuda: torch.cuda, or what stands for it in a test.
+        index: number of the GPU.
+
+    Returns:
+        What ``run`` gives for the whole batch.
+
     Raises:
-        GeoroadsError: when a single tile does not fit, with the numbers.
+        GeoroadsError: a single tile does not fit; says how much memory is free.
     """
     try:
         return run(batch)

@@ -6,11 +6,10 @@ import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
 from typing import Protocol
 
-from georoads.inference.batches import Answer, Job, Read, Reader, Run, masked_levels, read_batches
-from georoads.inference.handoff import Belt
+from georoads.inference.batches import InputBatch, Job, PredictedBatch, Reader, TileGroup, read_batches
+from georoads.inference.handoff import HandoffQueue
 from georoads.inference.runtime import Runtime, RuntimeKind, kind_of
 from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import open_reader
@@ -18,14 +17,14 @@ from georoads.workers.threads import Threads
 
 
 class Predictor(Protocol):
-    """Who predicts runs of tiles: this process, or workers elsewhere.
+    """Who predicts groups of tiles: this process, or workers elsewhere.
 
     Attributes:
         kind: of the runtime.
-        workers: networks that are at work at the same time.
+        workers: number of networks that are at work at the same time.
         ahead: batches that may wait to be written.
-        parallel_map: does other work where this predictor works, once there are no runs left.
-        read_s, network_s: seconds of reading and in the network so far, of all workers together.
+        parallel_map: does other work where this predictor works, once all groups are predicted.
+        read_s, network_s: seconds of reading and in the network so far, added over all workers.
         messages: what the summary must say.
     """
 
@@ -41,13 +40,13 @@ class Predictor(Protocol):
     @property
     def messages(self) -> tuple[str, ...]: ...
 
-    def answers(self, job: Job, runs: Iterable[Run]) -> Generator[Answer]:
-        """The batches of all runs; those of a run one after another, in its order."""
+    def predict(self, job: Job, groups: Iterable[TileGroup]) -> Generator[PredictedBatch]:
+        """The batches of all groups; those of a group one after another, in its order."""
         ...
 
 
 class LocalPredictor:
-    """A runtime of this process, fed by a thread."""
+    """A runtime of this process, fed by a thread; see ``Predictor``."""
 
     workers = 1
     messages: tuple[str, ...] = ()
@@ -55,8 +54,9 @@ class LocalPredictor:
     def __init__(self, runtime: Runtime, prefetch: int = 2, reader: Reader | None = None) -> None:
         """
         Args:
+            runtime: the network.
             prefetch: batches that are read ahead, and that may wait to be written.
-            reader: of the scene, to be used again and left open; None: one is opened for ``answers``.
+            reader: of the scene, to be used again and left open; None: ``predict`` opens one.
         """
         self._runtime = runtime
         self._reader = reader
@@ -65,30 +65,30 @@ class LocalPredictor:
         self.parallel_map: ParallelMap = Threads()
         self.read_s = self.network_s = 0.0
 
-    def answers(self, job: Job, runs: Iterable[Run]) -> Generator[Answer]:
-        """The batches of all runs, in order."""
-        belt: Belt[Read] = Belt(self.ahead)
+    def predict(self, job: Job, groups: Iterable[TileGroup]) -> Generator[PredictedBatch]:
+        """The batches of all groups, in order."""
+        queue: HandoffQueue[InputBatch] = HandoffQueue(self.ahead)
         with ThreadPoolExecutor(1, "georoads-read") as thread:
-            reading = thread.submit(self._read, job, runs, belt)
+            reading = thread.submit(self._read, job, groups, queue)
             try:
-                for piece in belt:
+                for read in queue:
                     logits = None
-                    if piece.batch.tiles:
+                    if read.batch.tiles:
                         started = time.monotonic()
-                        logits = self._runtime.logits(piece.pixels)
+                        logits = self._runtime.logits(read.pixels)
                         self.network_s += time.monotonic() - started
-                    yield Answer(piece.batch, partial(masked_levels, logits, piece.valid))
+                    yield read.predicted(logits)
                 self.read_s += reading.result()
             except BaseException:  # and once more below: a second signal may cut this short
-                belt.stop()
+                queue.stop()
                 raise
             finally:
-                belt.stop()
+                queue.stop()
 
-    def _read(self, job: Job, runs: Iterable[Run], belt: Belt[Read]) -> float:
-        kept = self._reader
+    def _read(self, job: Job, groups: Iterable[TileGroup], queue: HandoffQueue[InputBatch]) -> float:
+        own = self._reader
         try:
-            with open_reader(job.scene, job.grid) if kept is None else nullcontext(kept) as reader:
-                return read_batches(job, reader, runs, self.kind.batch, belt)
+            with open_reader(job.scene, job.grid) if own is None else nullcontext(own) as reader:
+                return read_batches(job, reader, groups, self.kind.batch, queue)
         finally:
-            belt.close()
+            queue.close()

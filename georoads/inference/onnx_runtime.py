@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-from georoads.inference.runtime import stated_threads
 
 
 class OnnxRuntime:
@@ -17,14 +16,24 @@ class OnnxRuntime:
     name = "onnx"
     precision = "fp32"
 
-    def __init__(self, onnx: Path, batch: int, device: str = "cpu") -> None:
+    def __init__(self, onnx: Path, batch: int, device: str = "cpu", threads: int = 0) -> None:
+        """
+        Args:
+            onnx: the network.
+            batch: tiles that it takes at once, at most.
+            device: cpu, cuda or cuda:N.
+            threads: of the CPU; 0: one for each core.
+
+        Raises:
+            GeoroadsError: the GPU cannot be used.
+        """
         import onnxruntime
 
         self.batch = batch
         self.device = device
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = stated_threads()  # 0: one for each core
+        options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(str(onnx), options, providers=_providers(device))
         if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():

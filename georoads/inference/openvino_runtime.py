@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.inference.runtime import stated_threads
 from georoads.model.cache import keep, kept
 
 
@@ -23,7 +22,14 @@ class OpenVinoRuntime:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, onnx: Path, batch: int, precision: str = "auto") -> None:
+    def __init__(self, onnx: Path, batch: int, precision: str = "auto", threads: int = 0) -> None:
+        """
+        Args:
+            onnx: the network.
+            batch: tiles that it takes at once, at most.
+            precision: auto, fp32 or bf16.
+            threads: of the CPU; 0: all.
+        """
         import openvino
 
         self.batch = batch
@@ -34,8 +40,8 @@ class OpenVinoRuntime:
         self.precision = precision
         hint = {"fp32": "f32"}.get(precision, precision)
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        if threads := stated_threads():
-            # Others have the other cores: bound to one, two such processes would meet on the first.
+        if threads:
+            # The other cores may be another process's. Pinned to cores, both would take the first ones.
             options |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
         self._compiled = _compiled(core, onnx, batch, options)
 
@@ -49,7 +55,7 @@ def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any
     """The model compiled for batches up to a size: from the user's cache, or anew."""
     import openvino
 
-    name = _name(core, onnx, batch, options)
+    name = _cache_name(core, onnx, batch, options)
     if (blob := kept(name)) is not None:
         try:
             return core.import_model(blob, "CPU", options)
@@ -63,8 +69,8 @@ def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any
     return compiled
 
 
-def _name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
-    """Differs where anything does that the compiled model depends on."""
+def _cache_name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
+    """File name in the cache; it differs where anything differs that the compiled model depends on."""
     import openvino
 
     cpu = [str(core.get_property("CPU", p)) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]

@@ -1,4 +1,4 @@
-"""Predicting one picture that is already in memory, by the same tiles and blending as a scene."""
+"""Predicting a picture that is in memory, by the same tiles and blending as a scene; filling gaps."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def predict_picture(
     Args:
         rgb: (bands, H, W) uint8.
         valid: (H, W) bool.
+        card: of the model.
+        runtime: the network.
 
     Returns:
         (H, W) uint8 in 0..254; where a pixel is invalid the level is still the network's.
@@ -38,7 +40,13 @@ def cut_reflected(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A window of a picture; what lies beyond the picture's border is filled by reflection.
 
-    The window must start inside the picture.
+    Args:
+        rgb: (bands, H, W) uint8.
+        valid: (H, W) bool.
+        window: it must start inside the picture.
+
+    Returns:
+        Pixels (bands, height, width) and validity (height, width) of the window.
     """
     rows = reflect_index(np.arange(window.row, window.row + window.height), valid.shape[0])
     cols = reflect_index(np.arange(window.col, window.col + window.width), valid.shape[1])
@@ -54,21 +62,25 @@ def fill_invalid(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np
     Args:
         rgb: (bands, H, W) uint8.
         valid: (H, W) bool.
+
+    Returns:
+        (bands, H, W) uint8.
     """
     if valid.all() or not valid.any():
         return rgb
     import cv2
 
+    # OpenCV gives each valid pixel a number, and each invalid one the number of the nearest valid pixel.
     _, label = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    place = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    place[label[valid]] = np.flatnonzero(valid)
-    return rgb.reshape(len(rgb), -1)[:, place[label]]
+    source = np.zeros(int(label.max()) + 1, dtype=np.int64)
+    source[label[valid]] = np.flatnonzero(valid)  # from the number to the pixel's place
+    return rgb.reshape(len(rgb), -1)[:, source[label]]
 
 
 def reflect_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Indices folded back into 0..size-1 by reflection about the border pixels' centres, however far."""
+    """Indices folded back into 0..size-1 by reflection about the border pixels' centres, repeatedly."""
     if size == 1:
         return np.zeros_like(index)
     period = 2 * (size - 1)

@@ -1,11 +1,11 @@
 """Predicting a scene: three stages side by side, from the file through the network to the raster.
 
-    reader: file blocks → tiles → batch ──▶ caller's thread: network ──▶ writer: spool → raster
+    reader: file blocks → tiles → batch ──▶ caller's thread: network ──▶ writer: tile store → raster
 
-Small bounded belts join them. The reader passes over tiles without a valid pixel and fills batches with the
-others, in the plan's order (``batches``, ``local``); or workers elsewhere do both (``spread``). The writer
-keeps each batch in the spool, and blends and encodes a block of the raster as soon as the last of its tiles
-is there, so that little is left to do when the network ends.
+Short bounded queues join them. The reader passes over tiles without a valid pixel and fills batches with the
+others, in the plan's order (``batches``, ``local``); or workers elsewhere do both (``remote``). The writer
+keeps each batch in the tile store, and blends and encodes a block of the raster as soon as the last of its
+tiles is there, so that little is left to do when the network ends.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.grid import Grid, Window
-from georoads.inference.batches import Answer, Job, runs_to_do
-from georoads.inference.handoff import Belt, StoppedError
+from georoads.inference.batches import Job, PredictedBatch, groups_to_do
+from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import Predictor
 from georoads.inference.raster import BLOCK, write_raster
 from georoads.inference.runtime import RuntimeKind
-from georoads.inference.tile_store import Spool
+from georoads.inference.tile_store import TileStore
 from georoads.inference.tiles import blend
 from georoads.model.checkpoint import Checkpoint
 from georoads.progress import Progress, Watch, unwatched
@@ -43,7 +43,7 @@ class StageTimes:
     Attributes:
         read_s: opening, decoding, cutting and normalising, seconds; of all workers together.
         network_s: the network, seconds; of all workers together.
-        write_s: spooling, blending and encoding, seconds.
+        write_s: storing tiles, blending and encoding, seconds.
         waited: share of the whole time in which a network, and so its device, had nothing to do.
         saw_nothing: True when no tile has a valid pixel.
         workers: networks at work at the same time, at the end.
@@ -62,8 +62,9 @@ def predict_raster(
     grid: Grid,
     checkpoint: Checkpoint,
     predictor: Predictor,
-    target: tuple[Path, Path],
     *,
+    raster: Path,
+    work: Path,
     watch: Watch = unwatched,
 ) -> StageTimes:
     """Write the probability raster of a scene.
@@ -72,31 +73,39 @@ def predict_raster(
     bytes do not depend on who predicts, on the prefetch depth or on interruptions.
 
     Args:
+        scene: the scene, or several as one.
         grid: the working grid.
+        checkpoint: the model.
         predictor: this process, or workers elsewhere.
-        target: the raster to write (replaced when it is complete), and the folder for finished tiles, on
-            the same file system; what that holds of the same work is used again.
+        raster: the file to write; replaced when the new one is complete.
+        work: folder for finished tiles, on the same file system as the raster. Finished tiles of the same
+            work in it are used again.
         watch: shows the number of tiles done.
+
+    Returns:
+        The times of the stages.
+
+    Raises:
+        GeoroadsError: the folder holds other work; the scene is damaged; a worker fails.
     """
-    raster, work = target
     job = Job(scene, grid, checkpoint.card)
     started = time.monotonic()
-    done: Belt[Answer] = Belt(predictor.ahead)
-    given_up = Event()
+    done: HandoffQueue[PredictedBatch] = HandoffQueue(predictor.ahead)
     part = work / "part.tif"
-    header = work_header(scene, grid, checkpoint, predictor.kind)
+    header = _work_header(job, checkpoint, predictor.kind)
     with (
-        Spool(work, len(job.plan), job.card.tile_px, header) as spool,
+        TileStore(work, len(job.plan), job.card.tile_px, header) as store,
         watch("predict", len(job.plan), "tiles") as on_progress,
         ThreadPoolExecutor(1, "georoads-write") as thread,
     ):
-        ready, runs = len(spool.done), runs_to_do(spool)
-        writing = thread.submit(_write, job, done, spool, part, raster_tags(scene, checkpoint), given_up)
+        ready, groups = len(store.done), groups_to_do(store)
+        writer = _Writer(job, done, store)
+        writing = thread.submit(writer.write, part, _raster_tags(scene, checkpoint))
         try:
-            with closing(predictor.answers(job, runs)) as answers:
-                _hand_over(answers, done, ready, on_progress)
+            with closing(predictor.predict(job, groups)) as batches:
+                _hand_over(batches, done, ready, on_progress)
         except BaseException:
-            given_up.set()
+            writer.given_up.set()
             raise
         finally:
             done.close()
@@ -104,79 +113,88 @@ def predict_raster(
     part.replace(raster)
     waited = 1 - predictor.network_s / max(1e-9, predictor.workers * (time.monotonic() - started))
     return StageTimes(
-        predictor.read_s, predictor.network_s, write_s, max(0.0, waited),
-        len(spool.empty) == len(job.plan), predictor.workers,
+        read_s=predictor.read_s, network_s=predictor.network_s, write_s=write_s, waited=max(0.0, waited),
+        saw_nothing=len(store.empty) == len(job.plan), workers=predictor.workers,
     )  # fmt: skip
 
 
-def _hand_over(answers: Iterable[Answer], done: Belt[Answer], ready: int, on_progress: Progress) -> None:
-    """Give answers to the writer, as long as it takes them."""
-    for answer in answers:
+def _hand_over(
+    batches: Iterable[PredictedBatch], done: HandoffQueue[PredictedBatch], ready: int, on_progress: Progress
+) -> None:
+    """Give batches to the writer, as long as it takes them."""
+    for predicted in batches:
         try:
-            done.give(answer)
+            done.put(predicted)
         except StoppedError:  # the writer has failed, and says why
             return
-        ready += len(answer.batch.tiles) + len(answer.batch.empty)
+        ready += len(predicted.batch.tiles) + len(predicted.batch.empty)
         on_progress(ready)
 
 
-def _write(
-    job: Job, belt: Belt[Answer], spool: Spool, path: Path, tags: dict[str, str], given_up: Event
-) -> float:
-    """Spool what lies on the belt and write the raster; returns the seconds of work.
+class _Writer:
+    """The last stage: stores predicted tiles and writes the raster.
 
-    When the others have given up, what they have finished is still spooled.
+    Attributes:
+        given_up: set when the other stages have failed; what they have finished is still stored then.
     """
-    started = time.monotonic()
-    try:
-        write_raster(path, job.grid, _blocks(job, belt, spool, given_up), tags)
-    except StoppedError:
-        for answer in belt:
-            spool.put(answer.batch, answer.levels())
-    finally:
-        belt.stop()
-    return time.monotonic() - started - belt.took_s
+
+    def __init__(self, job: Job, queue: HandoffQueue[PredictedBatch], store: TileStore) -> None:
+        self._job = job
+        self._queue = queue
+        self._store = store
+        self.given_up = Event()
+
+    def write(self, path: Path, tags: dict[str, str]) -> float:
+        """Store what comes through the queue and write the raster; returns the seconds of work."""
+        started = time.monotonic()
+        try:
+            write_raster(path, self._job.grid, self._blocks(), tags)
+        except StoppedError:
+            for predicted in self._queue:
+                self._keep(predicted)
+        finally:
+            self._queue.stop()
+        return time.monotonic() - started - self._queue.get_wait_s
+
+    def _keep(self, predicted: PredictedBatch) -> None:
+        self._store.put(predicted.batch, predicted.levels())
+
+    def _blocks(self) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+        """The raster's blocks in reading order, each when all its tiles are stored.
+
+        Raises:
+            StoppedError: they will not come.
+        """
+        plan, store = self._job.plan, self._store
+        for window in self._job.grid.blocks(BLOCK):
+            touching = list(plan.touching(window))
+            while not store.done.issuperset(touching):
+                self._keep(self._queue.get())
+            # A resumed run has many blocks to write at once: the network must not wait for them.
+            while (waiting := self._queue.get_if_any()) is not None:
+                self._keep(waiting)
+            if self.given_up.is_set():
+                raise StoppedError
+            levels = {tile: store.tile(tile) for tile in touching if tile not in store.empty}
+            if levels:  # else no pixel is valid: the raster is made so that what it lacks is nodata
+                yield window, blend(plan, window, levels)
 
 
-def _blocks(
-    job: Job, belt: Belt[Answer], spool: Spool, given_up: Event
-) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
-    """The raster's blocks in reading order, each when all its tiles are in the spool.
-
-    Raises:
-        StoppedError: when they will not come.
-    """
-    for window in job.grid.blocks(BLOCK):
-        touching = list(job.plan.touching(window))
-        while not spool.done.issuperset(touching):
-            answer = belt.take()
-            spool.put(answer.batch, answer.levels())
-        # A resumed run has many blocks to write at once: the network must not wait for them.
-        while (waiting := belt.take_if_any()) is not None:
-            spool.put(waiting.batch, waiting.levels())
-        if given_up.is_set():
-            raise StoppedError
-        levels = {tile: spool.tile(tile) for tile in touching if tile not in spool.empty}
-        if levels:  # else no pixel is valid: the raster is made so that what it lacks is nodata
-            yield window, blend(job.plan, window, levels)
-
-
-def work_header(scene: AnyScene, grid: Grid, checkpoint: Checkpoint, kind: RuntimeKind) -> dict[str, Any]:
-    """All that the spooled tiles depend on."""
-    card = checkpoint.card
+def _work_header(job: Job, checkpoint: Checkpoint, kind: RuntimeKind) -> dict[str, Any]:
+    """All that the stored tiles depend on, as plain JSON values, for the ledger of unfinished work."""
     return {
-        "scene": scene.fingerprint,
-        "grid": [list(grid.transform)[:6], grid.width, grid.height],
+        "scene": job.scene.fingerprint,
+        "grid": [list(job.grid.transform)[:6], job.grid.width, job.grid.height],
         "model": checkpoint.sha256,
-        "tile": [card.tile_px, card.overlap_px],
+        "tile": [job.card.tile_px, job.card.overlap_px],
         "runtime": f"{kind.name} {kind.device} {kind.precision}",
         "batch": kind.batch,
         "version": __version__,
     }
 
 
-def raster_tags(scene: AnyScene, checkpoint: Checkpoint) -> dict[str, str]:
-    """What the raster says about itself."""
+def _raster_tags(scene: AnyScene, checkpoint: Checkpoint) -> dict[str, str]:
+    """The raster's metadata: by which model and of which scene it was made."""
     card = checkpoint.card
     return {
         "GEOROADS_VERSION": __version__,

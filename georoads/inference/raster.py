@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,21 @@ from georoads.scene.guard import failures, find_raster, not_readable, usable_gri
 from georoads.scene.read import CACHE_BYTES
 
 BLOCK = 512
+"""Side of the blocks of the file, pixels."""
 
 
 def write_raster(
     path: Path, grid: Grid, blocks: Iterator[tuple[Window, NDArray[np.uint8]]], tags: Mapping[str, str]
 ) -> None:
-    """Write blocks in the order given (reading order makes equal runs give equal bytes).
+    """Write a probability raster.
 
-    Blocks that are not given, or hold nothing but nodata, are not in the file: GDAL reads nodata there.
+    Args:
+        path: the file to write.
+        grid: of the raster.
+        blocks: windows of BLOCK x BLOCK pixels and their (height, width) uint8 levels, written as they come:
+            reading order makes equal input give equal bytes. Blocks that are not given, or hold nothing but
+            nodata, are not in the file; GDAL reads nodata there.
+        tags: metadata by name.
     """
     import rasterio
 
@@ -42,7 +48,7 @@ def write_raster(
         out.set_band_description(1, "road_probability")
         out.update_tags(**tags)
         for window, levels in blocks:
-            out.write(levels, 1, window=_area(window))
+            out.write(levels, 1, window=_rasterio_window(window))
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def with_overviews(path: Path, scratch: Path) -> None:
     means of the valid pixels, in the order in which programs ask for them over a network.
 
     Args:
+        path: the raster, which is replaced.
         scratch: folder on the same file system; it holds the new file until it is complete.
     """
     import rasterio
@@ -79,11 +86,15 @@ def with_overviews(path: Path, scratch: Path) -> None:
 
 
 class ProbabilityRaster:
-    """Anyone's mask or probability raster, read as levels.
+    """Any mask or probability raster of one band, read as levels.
 
     uint8 with scale 1/254 is taken as it is; other whole numbers with a scale are multiplied by it; bytes
     without a scale are 0/1 or 0/255 masks (told apart by the largest value of the file); floats are 0..1.
     Where 0 is nodata, it is taken for ground without road (see ``messages``).
+
+    Attributes:
+        grid: of the raster.
+        tags: its metadata by name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,24 +113,25 @@ class ProbabilityRaster:
             self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
             self.tags: dict[str, str] = s.tags()
             self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
-            # 0 is no road, and who makes a mask often calls it nodata too: no border of what was seen.
+            # In a mask, 0 is no road. Programs that write masks often call it nodata too, although the
+            # ground was seen there.
             self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._path = path
-            self._turn = Lock()  # GDAL takes one thread at a time
-            self._factor = self._full(path)
-            self._opened = opened.pop_all()
+            self._lock = Lock()  # GDAL takes one thread at a time
+            self._factor = self._factor_to_level(path)
+            self._closing = opened.pop_all()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled, it is opened again where it is unpickled, if the same file lies there."""
-        return _opened_again, (self._file.path.absolute(), tuple(self._file.stamps()))
+        """Pickled by name; unpickled, it is opened again if the same file lies there."""
+        return _reopen, (self._file.path.absolute(), tuple(self._file.stamps()))
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What the summary must say."""
         return ("0, its nodata value, is taken for ground without road",) if self._is_ground else ()
 
-    def _full(self, path: Path) -> float:
+    def _factor_to_level(self, path: Path) -> float:
         """What a stored value is multiplied by to be a level."""
         s = self._source
         if s.dtypes[0].startswith("float"):
@@ -134,6 +146,7 @@ class ProbabilityRaster:
         raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
 
     def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Stored values, 0 where they are not valid, and where they are valid; both (height, width)."""
         values = self._stored(window)
         valid = np.ones(values.shape, bool) if self._is_ground else self._stored(window, mask=True) > 0
         if values.dtype.kind == "f":
@@ -143,8 +156,8 @@ class ProbabilityRaster:
     def _stored(self, window: Window, *, mask: bool = False) -> NDArray[Any]:
         try:
             read = self._source.read_masks if mask else self._source.read
-            with self._turn:
-                return np.asarray(read(1, window=_area(window)))
+            with self._lock:
+                return np.asarray(read(1, window=_rasterio_window(window)))
         except failures() as e:
             raise not_readable(self._path, e) from e
 
@@ -163,16 +176,15 @@ class ProbabilityRaster:
     def __enter__(self) -> ProbabilityRaster:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._opened.close()
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
 
 
-def _opened_again(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> ProbabilityRaster:
-    """
+def _reopen(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> ProbabilityRaster:
+    """Open a raster if it is the file with these stamps.
+
     Raises:
-        SceneError: it is not there, or another file.
+        SceneError: no file is there, or another one.
     """
     raster = ProbabilityRaster(path)
     if tuple(raster._file.stamps()) != stamps:
@@ -180,8 +192,7 @@ def _opened_again(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> Proba
     return raster
 
 
-def _area(window: Window) -> Any:
-    """A window as rasterio wants it."""
+def _rasterio_window(window: Window) -> Any:
     from rasterio.windows import Window as RasterioWindow
 
     return RasterioWindow(window.col, window.row, window.width, window.height)

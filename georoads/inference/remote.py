@@ -1,15 +1,14 @@
-"""Predicting by workers elsewhere: each opens scene and model, predicts runs of tiles and sends levels back.
+"""Predicting by workers elsewhere: each opens scene and model, predicts groups of tiles, sends levels back.
 
-driver: runs ──▶ workers: read → network → levels ──▶ driver: spool → raster
+driver: groups ──▶ workers: read → network → levels ──▶ driver: tile store → raster
 """
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.errors import CheckpointError, GeoroadsError, SceneError
-from georoads.inference.batches import Answer, Job, Run
+from georoads.inference.batches import Job, PredictedBatch, TileGroup
 from georoads.inference.local import LocalPredictor
 from georoads.inference.runtime import RuntimeKind
 from georoads.inference.select import PredictParams, open_runtime
@@ -26,15 +25,15 @@ from georoads.model.checkpoint import Checkpoint, find_checkpoint, shipped_model
 from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import AnyScene, Mosaic, open_reader
 from georoads.scene.scene import Scene
-from georoads.workers.engine import Crew, Desk, Engine
-from georoads.workers.pool_map import CrewEach
+from georoads.workers.engine import Engine, Session, WorkerPool
+from georoads.workers.pool_map import PoolMap
 
 SHARED = "scenes and models must lie on storage that all nodes share, under the same names"
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """A run that a worker has predicted.
+class PredictedGroup:
+    """A group of tiles that a worker has predicted; sent to the driver.
 
     Attributes:
         batches: in order.
@@ -47,24 +46,24 @@ class Predicted:
     read_s: float
     network_s: float
 
-    def answers(self) -> Iterator[Answer]:
+    def split(self) -> Iterator[PredictedBatch]:
         """The batches, each with its levels."""
         first = 0
         for batch in self.batches:
             last = first + len(batch.tiles)
             own = list(self.levels[first:last])
-            yield Answer(batch, lambda own=own: own)  # type: ignore[misc]
+            yield PredictedBatch(batch, lambda own=own: own)  # type: ignore[misc]
             first = last
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a worker needs to take a seat; goes over the wire.
+class PredictionSessionFactory:
+    """Opens a worker's ``PredictionSession``; sent from the driver to the workers.
 
     Attributes:
-        job: the driver's scene, as it was opened there, and its working grid.
+        job: the driver's scene, as it was opened there, its working grid and the model's card.
         model: name of a checkpoint that ships, or the path of a card.
-        sha256: of its weights.
+        sha256: of the model's weights.
         params: how to predict.
         version: of the driver's georoads.
     """
@@ -73,11 +72,14 @@ class Place:
     model: str
     sha256: str
     params: PredictParams
-    version: str
+    version: str = __version__
 
     @contextmanager
-    def __call__(self) -> Iterator[Desk[Run, Predicted]]:
+    def __call__(self, threads: int) -> Iterator[Session[TileGroup, PredictedGroup]]:
         """Scene, model and runtime, opened.
+
+        Args:
+            threads: of the runtime, where it works on the CPU.
 
         Raises:
             GeoroadsError: they are not those of the driver.
@@ -89,9 +91,9 @@ class Place:
             )
         for scene in _members(self.job.scene):
             _check_scene(scene, here)
-        runtime = open_runtime(self._checkpoint(here), self.params)
+        runtime = open_runtime(self._checkpoint(here), replace(self.params, threads=threads))
         with open_reader(self.job.scene, self.job.grid) as reader:
-            yield _Predicting(self.job, LocalPredictor(runtime, self.params.prefetch, reader))
+            yield PredictionSession(self.job, LocalPredictor(runtime, self.params.prefetch, reader))
 
     def _checkpoint(self, here: str) -> Checkpoint:
         try:
@@ -103,61 +105,68 @@ class Place:
         return checkpoint
 
 
-class _Predicting:
-    """A seat at work."""
+class PredictionSession:
+    """Predicts groups of tiles in a worker's process; see ``engine.Session``."""
 
     def __init__(self, job: Job, predictor: LocalPredictor) -> None:
         self.kind = predictor.kind
         self._job = job
         self._predictor = predictor
 
-    def __call__(self, run: Run) -> Predicted:
+    def __call__(self, group: TileGroup) -> PredictedGroup:
+        """The batches of a group, with the seconds that they took."""
         predictor, tile = self._predictor, self._job.card.tile_px
-        before = predictor.read_s, predictor.network_s
-        answers = list(predictor.answers(self._job, [run]))
-        levels = [level for answer in answers for level in answer.levels()]
-        return Predicted(
-            tuple(answer.batch for answer in answers),
+        before_s = predictor.read_s, predictor.network_s
+        predicted = list(predictor.predict(self._job, [group]))
+        levels = [level for batch in predicted for level in batch.levels()]
+        return PredictedGroup(
+            tuple(one.batch for one in predicted),
             np.stack(levels) if levels else np.empty((0, tile, tile), dtype=np.uint8),
-            predictor.read_s - before[0],
-            predictor.network_s - before[1],
+            read_s=predictor.read_s - before_s[0],
+            network_s=predictor.network_s - before_s[1],
         )
 
 
-class SpreadPredictor:
-    """A crew of workers that predicts; see ``local.Predictor``."""
+class RemotePredictor:
+    """A pool of workers that predict; see ``local.Predictor``."""
 
     ahead = 2
 
-    def __init__(self, crew: Crew[Run, Predicted]) -> None:
-        self._crew = crew
-        self.kind = cast(RuntimeKind, crew.kind)
-        self.parallel_map: ParallelMap = CrewEach(crew)
+    def __init__(self, pool: WorkerPool[TileGroup, PredictedGroup]) -> None:
+        self._pool = pool
+        self.kind = cast(RuntimeKind, pool.kind)
+        self.parallel_map: ParallelMap = PoolMap(pool)
         self.read_s = self.network_s = 0.0
 
     @property
     def workers(self) -> int:
-        """Workers that are open."""
-        return self._crew.workers
+        """Number of workers that are ready."""
+        return self._pool.workers
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What the crew has to say."""
-        return self._crew.messages
+        """What the summary must say about the workers."""
+        return self._pool.messages
 
-    def answers(self, job: Job, runs: Iterable[Run]) -> Generator[Answer]:
-        """The batches of all runs, as they are done; those of a run in order."""
-        for _, predicted in self._crew.map(runs):
+    def predict(self, job: Job, groups: Iterable[TileGroup]) -> Generator[PredictedBatch]:
+        """The batches of all groups, as they are finished; those of a group in order."""
+        for _, predicted in self._pool.map(groups):
             self.read_s += predicted.read_s
             self.network_s += predicted.network_s
-            yield from predicted.answers()
+            yield from predicted.split()
 
 
 @contextmanager
-def open_spread(
+def open_remote(
     job: Job, checkpoint: Checkpoint, params: PredictParams, engine: Engine
-) -> Iterator[SpreadPredictor]:
-    """Workers that predict; they go when the block ends.
+) -> Iterator[RemotePredictor]:
+    """Start workers that predict; they end with the block.
+
+    Args:
+        job: scene, grid and model.
+        checkpoint: the model, in files that the workers see under the same names.
+        params: how to predict.
+        engine: where the workers are.
 
     Raises:
         GeoroadsError: as a worker raised it: scene, model or device are not what they should be there.
@@ -166,33 +175,33 @@ def open_spread(
         raise GeoroadsError(f"the engine chooses each worker's GPU, not {params.device}", "--device cuda")
     on_gpu = params.device == "cuda" or (params.device == "auto" and engine.has_gpus)
     ships = shipped_models().get(checkpoint.path.stem) == checkpoint.path
-    place = Place(
-        dataclasses.replace(job, scene=_findable(job.scene)),
-        checkpoint.path.stem if ships else str(checkpoint.path.absolute()),
-        checkpoint.sha256,
-        dataclasses.replace(params, device="cuda" if on_gpu else "cpu"),
-        __version__,
+    factory = PredictionSessionFactory(
+        replace(job, scene=_with_absolute_paths(job.scene)),
+        model=checkpoint.path.stem if ships else str(checkpoint.path.absolute()),
+        sha256=checkpoint.sha256,
+        params=replace(params, device="cuda" if on_gpu else "cpu"),
     )
-    opened: AbstractContextManager[Crew[Run, Predicted]] = engine.open(place, on_gpu=on_gpu)
-    with opened as crew:
-        yield SpreadPredictor(crew)
+    started: AbstractContextManager[WorkerPool[TileGroup, PredictedGroup]]
+    started = engine.start(factory, on_gpu=on_gpu)
+    with started as pool:
+        yield RemotePredictor(pool)
 
 
 def _members(scene: AnyScene) -> tuple[Scene, ...]:
     return (scene,) if isinstance(scene, Scene) else scene.members
 
 
-def _findable(scene: AnyScene) -> AnyScene:
+def _with_absolute_paths(scene: AnyScene) -> AnyScene:
     """The scene with paths that do not depend on the working folder."""
     if isinstance(scene, Mosaic):
-        members = tuple(cast(Scene, _findable(member)) for member in scene.members)
-        return dataclasses.replace(scene, members=members)
+        members = tuple(cast(Scene, _with_absolute_paths(member)) for member in scene.members)
+        return replace(scene, members=members)
     files = tuple(file.absolute() for file in scene.file.files)
-    return dataclasses.replace(scene, file=dataclasses.replace(scene.file, files=files))
+    return replace(scene, file=replace(scene.file, files=files))
 
 
 def _check_scene(scene: Scene, here: str) -> None:
-    """See that a scene is, in this place, the file that the driver has opened."""
+    """Refuse a scene that, on this machine, is not the file that the driver has opened."""
     try:
         is_same = tuple(scene.file.stamps()) == scene.stamps
     except SceneError as e:

@@ -1,8 +1,7 @@
-"""What a runtime does, and the network's input and output in numbers. No torch here."""
+"""What a runtime is, and how pixels become the network's input and its output levels. No torch here."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,16 +12,16 @@ from numpy.typing import NDArray
 from georoads.levels import FULL
 
 GPU_BATCH = 8
-"""Tiles at once on a GPU, at most."""
+"""Tiles that go through the network together on a GPU, at most."""
 
 
 class Runtime(Protocol):
-    """A network made ready on a device.
+    """A network that is ready on a device.
 
     Attributes:
-        name: torch, openvino, …
-        device: as a user would name it.
-        precision: of the arithmetic: fp32, bf16, fp16.
+        name: torch, openvino, onnx.
+        device: cpu, cuda, cuda:N or mps.
+        precision: of the arithmetic: fp32, bf16 or fp16.
         batch: tiles that it takes at once, at most.
     """
 
@@ -32,7 +31,7 @@ class Runtime(Protocol):
     batch: int
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of road (N, H, W) of a normalised batch (N, bands, H, W)."""
+        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
         ...
 
 
@@ -53,7 +52,7 @@ class RuntimeKind:
 
 
 def kind_of(runtime: Runtime) -> RuntimeKind:
-    """Of a runtime."""
+    """The attributes of a runtime, as a value."""
     return RuntimeKind(runtime.name, runtime.device, runtime.precision, runtime.batch)
 
 
@@ -79,14 +78,11 @@ def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(p, out=p).astype(np.uint8)
 
 
-def stated_threads() -> int:
-    """Threads of a CPU runtime as OMP_NUM_THREADS states them, which torch obeys by itself; 0: not stated."""
-    text = os.environ.get("OMP_NUM_THREADS", "")
-    return int(text) if text.isdigit() else 0
-
-
 def cpu_batch(tile_px: int) -> int:
-    """Tiles of about a megapixel together: fewer leave cores idle, more leave the caches."""
+    """Tiles that go through the network together on a CPU: about a megapixel.
+
+    Fewer leave cores idle, and more do not fit the processor's caches.
+    """
     return max(1, 2**20 // tile_px**2)
 
 
@@ -100,6 +96,7 @@ def normalize(
 
     Args:
         rgb: (bands, H, W) uint8.
+        mean, std: of each band, in the training data, as shares of 255.
         out: (bands, H, W) float32 to write to; None: a new array.
 
     Returns:

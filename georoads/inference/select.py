@@ -1,4 +1,4 @@
-"""Choosing the runtime and the device, and saying which."""
+"""Choosing the runtime that predicts, and its device."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class PredictParams:
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
         batch: tiles at once; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
         prefetch: batches that are read ahead.
+        threads: of a runtime on the CPU; 0: as many as it finds cores (torch: as OMP_NUM_THREADS says).
         tta: average over the eight symmetries of the tile (eight times the work).
         engine: where the work is done.
     """
@@ -35,6 +36,7 @@ class PredictParams:
     precision: str = "auto"
     batch: int = 0
     prefetch: int = 2
+    threads: int = 0
     tta: bool = False
     engine: EngineParams = field(default_factory=EngineParams)
 
@@ -43,17 +45,17 @@ class PredictParams:
             raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        if self.batch < 0 or self.prefetch < 1:
-            raise ValueError("batch must not be negative, prefetch at least 1")
+        if min(self.batch, self.threads) < 0 or self.prefetch < 1:
+            raise ValueError("batch and threads must not be negative, prefetch at least 1")
 
 
 def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     """A runtime with the checkpoint's weights.
 
     Raises:
-        GeoroadsError: when what was asked for is not installed or not there.
+        GeoroadsError: the runtime that was asked for is not installed, or the device is not there.
     """
-    runtime = _open_plain(checkpoint, params)
+    runtime = _open_single(checkpoint, params)
     if not params.tta:
         return runtime
     from georoads.inference.symmetry import SymmetricRuntime
@@ -61,7 +63,7 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     return SymmetricRuntime(runtime)
 
 
-def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     runtime = params.runtime if params.runtime != "auto" else fastest_runtime(params.device)
     if params.runtime == "auto" and runtime != "torch" and not _has_twin(checkpoint):
         runtime = "torch"
@@ -72,7 +74,10 @@ def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     require_extra("train", "the torch runtime", NETWORK, _LIGHTER)
     from georoads.inference.torch_runtime import open_torch
 
-    return open_torch(checkpoint, params.device, params.precision, params.batch)
+    return open_torch(
+        checkpoint, device=params.device, precision=params.precision, batch=params.batch,
+        threads=params.threads,
+    )  # fmt: skip
 
 
 def fastest_runtime(device: str) -> str:
@@ -113,7 +118,7 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     from georoads.model.cache import onnx_twin
 
     batch = params.batch or cpu_batch(checkpoint.card.tile_px)
-    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision)
+    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision, params.threads)
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
@@ -124,6 +129,5 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     from georoads.model.cache import onnx_twin
 
     device = "cpu" if params.device == "auto" else params.device
-    most = cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH
-    batch = params.batch or most
-    return OnnxRuntime(onnx_twin(checkpoint), batch, device)
+    batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH)
+    return OnnxRuntime(onnx_twin(checkpoint), batch, device, params.threads)

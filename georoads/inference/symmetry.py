@@ -9,9 +9,9 @@ from georoads.inference.runtime import Runtime
 
 
 class SymmetricRuntime:
-    """A runtime that shows each tile in its eight orientations and averages the logits; eight times the work.
+    """A runtime that shows another one each tile in its eight orientations and averages the logits.
 
-    What it answers turns and flips with the tile exactly.
+    The result turns and flips exactly with the tile. It takes eight times as long.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -28,7 +28,7 @@ class SymmetricRuntime:
             for flipped in (False, True):
                 seen = np.rot90(batch, turns, (2, 3))
                 seen = seen[..., ::-1] if flipped else seen
-                answer = self._runtime.logits(np.ascontiguousarray(seen))
-                answer = answer[..., ::-1] if flipped else answer
-                total += np.rot90(answer, -turns, (1, 2))
+                logits = self._runtime.logits(np.ascontiguousarray(seen))
+                logits = logits[..., ::-1] if flipped else logits
+                total += np.rot90(logits, -turns, (1, 2))
         return (total / 8).astype(np.float32)

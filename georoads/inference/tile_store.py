@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -33,7 +32,7 @@ class Batch:
     empty: tuple[int, ...] = ()
 
 
-class Spool:
+class TileStore:
     """Fixed slots of tile x tile uint8 in one raw file, and the ledger of the batches in it.
 
     The ledger names a batch only when its tiles are on the disk; both are flushed every COMMIT_S seconds,
@@ -46,21 +45,32 @@ class Spool:
     """
 
     def __init__(self, folder: Path, tiles: int, tile_px: int, header: dict[str, Any]) -> None:
+        """
+        Args:
+            folder: where file and ledger lie; made if it is not there.
+            tiles: number of slots.
+            tile_px: side of a tile.
+            header: all that the tiles depend on; plain JSON values.
+
+        Raises:
+            GeoroadsError: the folder holds the tiles of other work.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self._tile_px = tile_px
         self._tiles = tiles
+        # "spool" is what the ledger calls this store: old unfinished work must be known again.
         self._ledger: Ledger = open_ledger(folder / "ledger.jsonl", header | {"spool": 3})
         raw = folder / "tiles.raw"
         self._file: IO[bytes] = raw.open("r+b" if raw.exists() else "w+b", buffering=0)
         self._file.truncate(tiles * tile_px * tile_px)
         self.done: set[int] = set()
         self.empty: set[int] = set()
-        self._waiting: list[dict[str, Any]] = []
-        self._committed = -COMMIT_S
-        self.damaged = self._take(record for line in self._ledger.records for record in line["batches"])
+        self._uncommitted: list[dict[str, Any]] = []
+        self._committed_s = -COMMIT_S
+        self.damaged = self._check(record for line in self._ledger.records for record in line["batches"])
 
-    def _take(self, records: Iterable[dict[str, Any]]) -> list[Batch]:
-        """Count as done what has the checksum that the ledger states last; the batches that have not."""
+    def _check(self, records: Iterable[dict[str, Any]]) -> list[Batch]:
+        """Count as done what has the checksum that the ledger states last; returns the other batches."""
         batches: dict[Batch, list[int]] = {}
         for record in records:
             batch = Batch(tuple(tile for tile, _ in record["tiles"]), tuple(record["empty"]))
@@ -81,7 +91,7 @@ class Spool:
         """(tile, tile) uint8 levels of a finished tile that is not empty."""
         out = np.empty((self._tile_px, self._tile_px), dtype=np.uint8)
         self._file.seek(index * self._tile_px**2)
-        _all(self._file.readinto, out)  # type: ignore[attr-defined]
+        _move_all(self._file.readinto, out)  # type: ignore[attr-defined]
         return out
 
     @property
@@ -94,43 +104,42 @@ class Spool:
         """Keep a finished batch.
 
         Args:
+            batch: which tiles.
             levels: (tile, tile) uint8 of each of ``batch.tiles``.
         """
         for tile, level in zip(batch.tiles, levels, strict=True):
             self._file.seek(tile * self._tile_px**2)
-            _all(self._file.write, level)
+            _move_all(self._file.write, level)
         crcs = [[tile, zlib.crc32(level.data)] for tile, level in zip(batch.tiles, levels, strict=True)]
-        self._waiting.append({"tiles": crcs, "empty": batch.empty})
+        self._uncommitted.append({"tiles": crcs, "empty": batch.empty})
         self._count(batch)
-        if time.monotonic() - self._committed >= COMMIT_S:
+        if time.monotonic() - self._committed_s >= COMMIT_S:
             self.commit()
 
     def commit(self) -> None:
-        """Flush the tiles to the disk, then note them."""
-        if self._waiting:
+        """Flush the tiles to the disk, then note them in the ledger."""
+        if self._uncommitted:
             os.fsync(self._file.fileno())
-            self._ledger.append({"batches": self._waiting})
-            self._waiting = []
-        self._committed = time.monotonic()
+            self._ledger.append({"batches": self._uncommitted})
+            self._uncommitted = []
+        self._committed_s = time.monotonic()
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> TileStore:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self.commit()
         finally:
             self._file.close()
-            self._ledger.__exit__(kind, error, trace)
+            self._ledger.close()
 
 
-def _all(move: Any, array: NDArray[np.uint8]) -> None:
-    """Read or write a whole array by calls that may each move a part of it only."""
+def _move_all(move: Callable[[Any], int | None], array: NDArray[np.uint8]) -> None:
+    """Read or write a whole array by calls that may each move only a part of it."""
     left = array.data.cast("B")
     while left:
         moved = move(left)
         if not moved:
-            raise OSError(f"{len(left)} bytes of the spool are missing")
+            raise OSError(f"{len(left)} bytes of the stored tiles are missing")
         left = left[moved:]

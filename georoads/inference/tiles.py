@@ -66,7 +66,7 @@ class TilePlan:
         return Window(row * self.stride, col * self.stride, self.tile, self.tile)
 
     def needed_from(self, index: int) -> tuple[int, int]:
-        """Row and column: of what lies above and west of them, no tile after this one has a pixel."""
+        """Row and column: no later tile has a pixel that lies both above the row and west of the column."""
         row, col = divmod(index, self.cols)
         return (row + 1) * self.stride, self.width if col == self.cols - 1 else (col + 1) * self.stride
 
@@ -79,8 +79,11 @@ class TilePlan:
                 yield row * self.cols + col
 
     def around(self, window: Window) -> Window:
-        """The window of whole tiles, inside the grid, in which the blended levels of ``window`` are those
-        of the whole grid: its tiles stand where the whole grid's do, and no border of it bears on them."""
+        """The part of the grid that must be predicted to get the levels of ``window`` as the whole grid has.
+
+        It begins where a tile of the whole grid does, so that its tiles stand at the same places, and it is
+        so large that its own borders bear on no pixel of ``window``.
+        """
         wide = window.pad(self.overlap).intersect(Window(0, 0, self.height, self.width))
         first_row, last_row = self._span(wide.row, wide.height, self.rows)
         first_col, last_col = self._span(wide.col, wide.width, self.cols)
@@ -89,6 +92,7 @@ class TilePlan:
         return tiles.intersect(Window(0, 0, self.height, self.width))
 
     def _span(self, start: int, length: int, count: int) -> tuple[int, int]:
+        """First and last of ``count`` tiles along an axis that share pixels with start..start + length."""
         first = max(0, (start - self.tile) // self.stride + 1)
         last = min(count - 1, (start + length - 1) // self.stride)
         return first, last
@@ -100,20 +104,23 @@ class TilePlan:
         """
         row, col = divmod(index, self.cols)
         return (
-            _ramps(self.tile, self.overlap, row > 0, row < self.rows - 1),
-            _ramps(self.tile, self.overlap, col > 0, col < self.cols - 1),
+            _ramps(self.tile, self.overlap, before=row > 0, after=row < self.rows - 1),
+            _ramps(self.tile, self.overlap, before=col > 0, after=col < self.cols - 1),
         )
 
 
 def _count(size: int, tile: int, stride: int) -> int:
+    """Number of tiles that cover ``size`` pixels along an axis."""
     return 1 if size <= tile else 1 + -(-(size - tile) // stride)
 
 
 @lru_cache(maxsize=16)
-def _ramps(tile: int, overlap: int, before: bool, after: bool) -> NDArray[np.uint32]:
-    """Weights along one axis: nothing on the outer quarter of an overlap, everything on the inner quarter.
+def _ramps(tile: int, overlap: int, *, before: bool, after: bool) -> NDArray[np.uint32]:
+    """Weights along one axis, where there is a neighbour before and after the tile.
 
-    The outer pixels of a tile are where the network lacks context, so the neighbour alone decides there.
+    They are 0 on the outer quarter of an overlap and WEIGHT on its inner quarter.
+
+    The network lacks context at the outer pixels of a tile, so the neighbour alone decides there.
     """
     weights = np.full(tile, WEIGHT, dtype=np.uint32)
     if overlap:
@@ -132,6 +139,7 @@ def blend(plan: TilePlan, window: Window, levels: Mapping[int, NDArray[np.uint8]
     """The blended levels of a window: whole-number arithmetic in a fixed order, so always the same.
 
     Args:
+        plan: where the tiles lie.
         window: inside the grid.
         levels: (tile, tile) uint8 of the tiles that touch the window, by index: 0..254, and 255 where
             the pixel is not valid. A missing tile had no valid pixel at all.
@@ -144,8 +152,9 @@ def blend(plan: TilePlan, window: Window, levels: Mapping[int, NDArray[np.uint8]
     for index in plan.touching(window):
         square = plan.window(index)
         common = square.intersect(window)
-        here, there = common.relative_to(window).slices, common.relative_to(square).slices
+        in_window, in_tile = common.relative_to(window).slices, common.relative_to(square).slices
         rows, cols = plan.weights(index)
-        level = levels[index][there] if index in levels else np.uint32(NODATA)
-        total[here] += level * (rows[there[0], None] * cols[None, there[1]])
+        level = levels[index][in_tile] if index in levels else np.uint32(NODATA)
+        total[in_window] += level * (rows[in_tile[0], None] * cols[None, in_tile[1]])
+    # The weights at each pixel sum to WEIGHT²; half of it is added to round.
     return ((total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)).astype(np.uint8)

@@ -31,6 +31,13 @@ class TorchRuntime:
     def __init__(
         self, network: nn.Module, device: str = "cpu", precision: str = "fp32", batch: int = 1
     ) -> None:
+        """
+        Args:
+            network: takes (N, bands, H, W), gives (N, classes, H, W).
+            device: as torch names it.
+            precision: fp32, bf16 or fp16.
+            batch: tiles that it takes at once, at most.
+        """
         self.device = device
         self.precision = precision
         self.batch = batch
@@ -55,11 +62,20 @@ class TorchRuntime:
         return road_logits(out.float()).cpu().numpy()
 
 
-def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) -> TorchRuntime:
-    """A torch runtime with a checkpoint's weights; ``batch`` 0 chooses by the device.
+def open_torch(
+    checkpoint: Checkpoint, *, device: str, precision: str, batch: int, threads: int
+) -> TorchRuntime:
+    """A torch runtime with a checkpoint's weights.
+
+    Args:
+        checkpoint: the model.
+        device: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
+        precision: auto (bf16 where the hardware multiplies it), fp32 or bf16.
+        batch: tiles that it takes at once, at most; 0: by the device.
+        threads: of the CPU; 0: as torch has set them.
 
     Raises:
-        GeoroadsError: when the device is not there.
+        GeoroadsError: the device is not there.
     """
     if device == "auto":
         device = "cuda" if gpu_count(torch_cuda()) else "cpu"
@@ -78,6 +94,8 @@ def open_torch(checkpoint: Checkpoint, device: str, precision: str, batch: int) 
         precision = "bf16" if fast else "fp32"
     if not batch:
         batch = GPU_BATCH if kind == "cuda" else cpu_batch(checkpoint.card.tile_px)
+    if threads:
+        torch.set_num_threads(threads)
     return TorchRuntime(load_network(checkpoint), device, precision, batch)
 
 

@@ -1,1 +1,1 @@
-"""Who does the parts of a long job: threads of this process, or workers on a Ray cluster."""
+"""Where the parts of a long job are done: by threads of this process, or by workers on a Ray cluster."""

@@ -1,7 +1,8 @@
-"""Who does the parts of a long job: workers that open once what they need, and then take item after item.
+"""What a job and an engine agree on: workers open a session each, and then take item after item.
 
-The job says how a worker opens (an ``Opening``) and gives items; the engine starts workers, hands out items,
-replaces workers that die and gives their items to others. It knows nothing of what the items are.
+The job gives the engine a ``SessionFactory``, which each worker calls once, and then the items. The engine
+starts the workers, hands out the items, replaces workers that die and gives their items to others. It knows
+nothing of what the items are.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 CLIENT_PORT = 10001
-"""At which the head of a Ray cluster takes drivers of other machines."""
+"""The port at which the head node of a Ray cluster accepts drivers on other machines."""
 LOCAL = "local"
-"""The engine that is none: the work is done in this process."""
+"""The address that means no engine: the work is done in this process."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class EngineParams:
     Attributes:
         address: local (this process); ray (the cluster that RAY_ADDRESS names, else workers on this machine);
             or a Ray cluster, as HOST:PORT or ray://HOST:PORT.
-        workers: at once; 0: as many as there is room for.
-        cpus: cores of a worker; 0: up to four, as many as the smallest node has.
-        gpu_share: of a GPU that a worker takes, where the work is done on GPUs.
-        in_flight: items that a worker may hold, the one that it works on among them.
+        workers: number of workers; 0: as many as there is room for.
+        cpus: cores of each worker; 0: up to four, as many as the smallest node has.
+        gpu_share: share of a GPU that each worker takes, where the work is done on GPUs.
+        in_flight: items that a worker may hold at a time, the one that it works on among them.
     """
 
     address: str = LOCAL
@@ -51,15 +52,17 @@ class EngineParams:
 
     @property
     def is_local(self) -> bool:
-        """True where there are no other processes."""
+        """True where the work is done in this process."""
         return self.address == LOCAL
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Of HOST:PORT or ray://HOST:PORT; the second has Ray's usual port where none is named.
+    """Host and port of an address HOST:PORT or ray://HOST:PORT.
+
+    An address that begins with ray:// and names no port has Ray's usual one.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the address has another form.
     """
     plain = address.removeprefix("ray://")
     host, colon, port = plain.rpartition(":")
@@ -70,11 +73,11 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-class Desk(Protocol[Item_contra, Result_co]):
-    """What a worker works at once it has opened everything.
+class Session(Protocol[Item_contra, Result_co]):
+    """What a worker has opened for a job (files, a network); called with an item, it returns the result.
 
     Attributes:
-        kind: what a result depends on besides the item. Workers of one crew have the same.
+        kind: all that a result depends on besides the item. The workers of a pool have the same kind.
     """
 
     @property
@@ -82,62 +85,69 @@ class Desk(Protocol[Item_contra, Result_co]):
     def __call__(self, item: Item_contra, /) -> Result_co: ...
 
 
-Opening = Callable[[], AbstractContextManager[Desk[Item, Result]]]
-"""Called once in each worker's process; must be picklable. Its errors, and those of its desk, end the job."""
+SessionFactory = Callable[[int], AbstractContextManager[Session[Item, Result]]]
+"""Opens a worker's session; called in the worker's process with the number of threads that it may use.
+
+It must be picklable. Its errors, and those of its sessions, end the job.
+"""
 
 
-class Crew(Protocol[Item, Result_co]):
-    """Workers that are open, or are about to."""
+class WorkerPool(Protocol[Item, Result_co]):
+    """The workers of one job, of which at least one has its session open."""
 
     @property
     def kind(self) -> Hashable:
-        """Of the first worker that was open; others of another kind are sent away."""
+        """Kind of the first session that was open; workers of another kind are sent away."""
         ...
 
     @property
     def workers(self) -> int:
-        """How many are open."""
+        """Number of workers whose session is open."""
         ...
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What a summary must say: workers that died, or were of no use."""
+        """What a summary must say about workers that died or could not be used."""
         ...
 
-    def reopen(self, opening: Opening[Any, Any]) -> None:
-        """Have all workers leave their desks and open others; the first of them is open then.
+    def reopen(self, factory: SessionFactory[Any, Any]) -> None:
+        """Let all workers close their session and open another one; returns when the first has done so.
 
         Raises:
-            GeoroadsError: as the opening raised it.
+            GeoroadsError: as the factory raised it.
         """
         ...
 
     def map(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result_co]]:
-        """Each item with its result, in the order in which they are done.
+        """Each item with its result, in the order in which they are finished.
 
-        No more items are taken from ``items`` than the workers may hold; when nobody takes results, no
-        further item is begun.
+        No more items are taken from ``items`` than the workers may hold. When the caller stops taking
+        results, no further item is begun.
 
         Raises:
-            GeoroadsError: as a worker raised it; or an item has killed three workers.
+            GeoroadsError: as a session raised it; or three workers in a row died of an item.
         """
         ...
 
 
 class Engine(Protocol):
-    """A place where workers can be."""
+    """A place where workers can be started."""
 
     @property
     def has_gpus(self) -> bool:
         """Whether workers can have a GPU."""
         ...
 
-    def open(
-        self, opening: Opening[Item, Result], *, on_gpu: bool = False
-    ) -> AbstractContextManager[Crew[Item, Result]]:
-        """A crew whose first worker is open; it goes when the block ends.
+    def start(
+        self, factory: SessionFactory[Item, Result], *, on_gpu: bool = False
+    ) -> AbstractContextManager[WorkerPool[Item, Result]]:
+        """A pool whose first worker is ready; all workers end with the block.
+
+        Args:
+            factory: opens the session of each worker.
+            on_gpu: True gives each worker its share of a GPU.
 
         Raises:
-            GeoroadsError: as the opening raised it; there is no room for a worker.
+            GeoroadsError: as the factory raised it; there is no room for a worker.
         """
         ...

@@ -1,31 +1,28 @@
-"""A ``map`` whose work is done by a crew: answers in the order of the items."""
+"""``map`` by the workers of a pool: results come in the order of the items."""
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from georoads.errors import GeoroadsError
-from georoads.workers.engine import Crew, Desk
+from georoads.workers.engine import Item, Result, Session, WorkerPool
 from georoads.workers.threads import Threads
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-LEAST = 64
-"""Of fewer items the work is not sent around."""
-MOST = 64
-"""Items that are sent together."""
-_PARTS = 8
-"""Times that each worker gets some, about: the last to end should not end late."""
+MIN_ITEMS = 64
+"""Fewer items are not sent to the workers."""
+MAX_CHUNK = 64
+"""Items that are sent together, at most."""
+_CHUNKS_PER_WORKER = 8
+"""With fewer and larger chunks all would wait long for the last one."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Items that are sent together, and which in the order of all parts."""
+class Chunk:
+    """Items that are sent together, and the chunk's place in the order of all chunks."""
 
     number: int
     items: tuple[Any, ...]
@@ -34,60 +31,66 @@ class Part:
         return f"part {self.number} of the work"
 
 
-class _Bench:
-    """Where a worker does the work on parts."""
+class _FunctionSession:
+    """Applies a function to the items of each chunk, on several threads.
 
-    def __init__(self, work: Callable[[Any], Any] | None) -> None:
-        self.kind = "able" if work is not None else "unable"
-        self._work = work
-        self._threads = Threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # as the engine has set it
+    Attributes:
+        kind: "unable" where the function could not be unpickled.
+    """
 
-    def __call__(self, part: Part) -> tuple[Any, ...]:
-        assert self._work is not None
-        return tuple(self._threads(self._work, part.items))
+    def __init__(self, function: Callable[[Any], Any] | None, threads: int = 1) -> None:
+        self.kind = "unable" if function is None else "able"
+        self._function = function
+        self._threads = Threads(threads)
+
+    def __call__(self, chunk: Chunk) -> tuple[Any, ...]:
+        assert self._function is not None
+        return tuple(self._threads(self._function, chunk.items))
 
 
 @dataclass(frozen=True)
-class Work:
-    """An opening: work as pickled, which opens what it needs when it is unpickled."""
+class PickledFunction:
+    """A session factory for a function, which opens the files that it needs when it is unpickled."""
 
     pickled: bytes
 
     @contextmanager
-    def __call__(self) -> Iterator[Desk[Part, tuple[Any, ...]]]:
+    def __call__(self, threads: int) -> Iterator[Session[Chunk, tuple[Any, ...]]]:
         try:
-            work = pickle.loads(self.pickled)
+            function = pickle.loads(self.pickled)
         except GeoroadsError:  # a file that only the driver sees
-            work = None
-        yield _Bench(work)
+            function = None
+        yield _FunctionSession(function, threads)
 
 
-class CrewEach:
-    """As ``map``: ``work`` is pickled once, the items are sent in parts, the answers come in order.
+class PoolMap:
+    """A ``ParallelMap`` by a worker pool: the function is pickled once, and items are sent in chunks.
 
-    Little work, and work for which no worker finds the files that it needs, is done in this process.
+    A few items are done in this process; so are all, where no worker finds the files that the function needs.
     """
 
-    def __init__(self, crew: Crew[Any, Any]) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool[Any, Any]) -> None:
+        self._pool = pool
 
-    def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterator[Answer]:
-        """The answers; one call must be at its end, or given up, before the next begins."""
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        """The results in the order of the items.
+
+        They must be taken to the end, or given up, before the next call.
+        """
         listed = list(items)
-        if len(listed) < LEAST:
-            return Threads()(work, listed)
-        self._crew.reopen(Work(pickle.dumps(work)))
-        if self._crew.kind != _Bench(work).kind:
-            return Threads()(work, listed)
-        return self._in_order(listed)
+        if len(listed) >= MIN_ITEMS:
+            self._pool.reopen(PickledFunction(pickle.dumps(function)))
+            if self._pool.kind == _FunctionSession(function).kind:
+                return self._in_order(listed)
+        return Threads()(function, listed)
 
     def _in_order(self, items: list[Item]) -> Iterator[Any]:
-        size = max(1, min(MOST, len(items) // (_PARTS * max(1, self._crew.workers))))
-        parts = (Part(n, tuple(items[i : i + size])) for n, i in enumerate(range(0, len(items), size)))
+        size = max(1, min(MAX_CHUNK, len(items) // (_CHUNKS_PER_WORKER * max(1, self._pool.workers))))
+        chunks = (Chunk(n, tuple(items[i : i + size])) for n, i in enumerate(range(0, len(items), size)))
         early: dict[int, tuple[Any, ...]] = {}
         due = 0
-        for part, answers in self._crew.map(parts):
-            early[part.number] = answers
+        for chunk, results in self._pool.map(chunks):
+            early[chunk.number] = results
             while due in early:
                 yield from early.pop(due)
                 due += 1

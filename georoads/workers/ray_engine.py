@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster, on this machine or on many: how it is reached; ``ray_crew`` does the rest."""
+"""Workers on a Ray cluster, on this machine or on many: how the cluster is reached and how many fit there."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from typing import Any
 from georoads.errors import GeoroadsError
 from georoads.extras import require_extra
 from georoads.text import printable
-from georoads.workers.engine import CLIENT_PORT, EngineParams, Item, Opening, Result
-from georoads.workers.ray_access import closed_doors, environment, is_here, refuse_unfit, require_token
-from georoads.workers.ray_pool import Chair, RayCrew, first_line
+from georoads.workers import ray_access
+from georoads.workers.engine import EngineParams, Item, Result, SessionFactory
+from georoads.workers.ray_pool import RayPool, SessionActor, first_line
 
-MOST_CPUS = 4
-"""Cores of a worker where nothing is stated: more wait for each other."""
-_OWN = "local"
-"""Ray's name for a new cluster."""
+MAX_CPUS = 4
+"""Cores of a worker where their number is not stated: more would wait for each other."""
 
 
 class RayEngine:
@@ -37,9 +35,8 @@ class RayEngine:
 
     def __enter__(self) -> RayEngine:
         with ExitStack() as closing:
-            # Whose data it is, is nobody's business.
-            closing.enter_context(environment({"RAY_USAGE_STATS_ENABLED": "0"}))
-            with _signals_kept():
+            closing.enter_context(ray_access.quiet_ray())
+            with _sigterm_handler_kept():
                 self._connect(closing)
             self._closing = closing.pop_all()
         return self
@@ -53,15 +50,15 @@ class RayEngine:
         return any(node["Resources"].get("GPU", 0) > 0 for node in self._nodes())
 
     @contextmanager
-    def open(
-        self, opening: Opening[Item, Result], *, on_gpu: bool = False
-    ) -> Iterator[RayCrew[Item, Result]]:
-        """A crew whose first worker is open.
+    def start(
+        self, factory: SessionFactory[Item, Result], *, on_gpu: bool = False
+    ) -> Iterator[RayPool[Item, Result]]:
+        """A pool whose first worker is ready; see ``engine.Engine``.
 
         Raises:
-            GeoroadsError: as the opening raised it; there is no room for a worker.
+            GeoroadsError: as the factory raised it; there is no room for a worker.
         """
-        cpus, gpus = self._cpus(), self._params.gpu_share if on_gpu else 0
+        cpus, gpus = self._cpus_per_worker(), self._params.gpu_share if on_gpu else 0
         count = self._params.workers or sum(_room(node["Resources"], cpus, gpus) for node in self._nodes())
         if not count:
             raise GeoroadsError(
@@ -69,41 +66,37 @@ class RayEngine:
                 + (f" and {gpus:g} GPU" if gpus else ""),
                 "--set engine.cpus=… or engine.gpu_share=… takes less; engine.workers=… waits for nodes",
             )
-        chair = self._ray.remote(Chair).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0)
-        crew: RayCrew[Item, Result] = RayCrew(self._ray, lambda: chair.remote(cpus), opening, self._params)
+        actor = self._ray.remote(SessionActor).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0)
+        pool = RayPool(self._ray, lambda: actor.remote(cpus), factory, self._params.in_flight)
         try:
-            crew.hire(count)
-            yield crew
+            pool.start(count)
+            yield pool
         finally:
-            crew.leave()
+            pool.stop()
 
     def _connect(self, closing: ExitStack) -> None:
-        named = self._params.address
-        address = (os.environ.get("RAY_ADDRESS") or _OWN) if named == "ray" else named
-        if address.startswith("ray://") and ":" not in address[6:]:
-            address += f":{CLIENT_PORT}"
+        """Connect to the cluster, or start one, once it is known to be safe to use."""
+        address = ray_access.cluster_address(self._params.address)
         options: dict[str, Any] = {}
-        if address == _OWN:
+        is_own = address == ray_access.OWN_CLUSTER
+        if is_own:
             options = {"num_cpus": self._own_cpus(), "include_dashboard": False}
-            closing.enter_context(closed_doors())
+            closing.enter_context(ray_access.private_cluster())
         elif address != "auto":
-            refuse_unfit(address)
-        self._ray = ray = _import_ray(is_own=address == _OWN)
+            ray_access.check_address(address)
+        self._ray = ray = _import_ray(is_own=is_own)
         if not ray.is_initialized():  # else the cluster is our caller's, and its to end
-            # Else it tells of dead workers on standard output, where our own figures may go.
-            closing.callback(setattr, ray._private.worker, "_worker_logs_enabled", True)
-            ray._private.worker._worker_logs_enabled = False
             closing.callback(ray.shutdown)
             _init(ray, address, options)
-        if not all(is_here(node["NodeManagerAddress"]) for node in self._nodes()):
-            require_token(address)
-            self._refuse_open(address)
+        if not all(ray_access.is_own_address(node["NodeManagerAddress"]) for node in self._nodes()):
+            ray_access.require_token(address)
+            self._refuse_open_cluster(address)
 
-    def _refuse_open(self, address: str) -> None:
+    def _refuse_open_cluster(self, address: str) -> None:
         """Refuse a cluster that lets in whoever comes; nothing but this question is sent before."""
         ray = self._ray
         try:
-            is_closed = ray.get(ray.remote(_asks_for_token).options(num_cpus=0).remote())
+            is_closed = ray.get(ray.remote(ray_access.asks_for_token).options(num_cpus=0).remote())
         except ray.exceptions.RayError as e:
             raise GeoroadsError(
                 f"the Ray cluster {printable(address)} cannot run georoads: {first_line(e)}",
@@ -118,35 +111,37 @@ class RayEngine:
     def _nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"]]
 
-    def _cpus(self) -> int:
+    def _cpus_per_worker(self) -> int:
         """Cores of a worker: as stated, or as many as there are for each, up to four."""
         if self._params.cpus:
             return self._params.cpus
-        there = [int(node["Resources"].get("CPU", 0)) for node in self._nodes()]
-        return _share(sum(there), self._params.workers, min((n for n in there if n), default=1))
+        cpus = [int(node["Resources"].get("CPU", 0)) for node in self._nodes()]
+        smallest = min((n for n in cpus if n), default=1)
+        return _fair_share(sum(cpus), workers=self._params.workers, smallest_node=smallest)
 
     def _own_cpus(self) -> int | None:
-        """Cores of a cluster of our own: those of the workers, where their number is stated."""
-        workers, there = self._params.workers, os.cpu_count() or 1
-        return workers * (self._params.cpus or _share(there, workers, there)) if workers else None
+        """Cores of a cluster of our own: those of its workers, where their number is stated."""
+        workers, cpus = self._params.workers, os.cpu_count() or 1
+        share = self._params.cpus or _fair_share(cpus, workers=workers, smallest_node=cpus)
+        return workers * share if workers else None
 
 
-def _share(cpus: int, workers: int, least: int) -> int:
-    """Cores of each of some workers (0: any number), on nodes of which the smallest has ``least``."""
-    return max(1, min(MOST_CPUS, least, cpus // max(1, workers)))
+def _fair_share(cpus: int, *, workers: int, smallest_node: int) -> int:
+    """Cores for each of some workers (0: any number), so that each fits on the smallest node."""
+    return max(1, min(MAX_CPUS, smallest_node, cpus // max(1, workers)))
 
 
 def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
-    """Workers for which a node has room."""
-    most = int(resources.get("CPU", 0) // cpus)
+    """Number of workers for which a node has room."""
+    by_cpus = int(resources.get("CPU", 0) // cpus)
     if not gpus:
-        return most
-    each = int(1 / gpus) if gpus < 1 else 1  # a share must come from one GPU
-    return min(most, int(resources.get("GPU", 0) // max(1.0, gpus)) * each)
+        return by_cpus
+    per_gpu = int(1 / gpus) if gpus < 1 else 1  # a share must come from one GPU
+    return min(by_cpus, int(resources.get("GPU", 0) // max(1.0, gpus)) * per_gpu)
 
 
 def _import_ray(*, is_own: bool) -> Any:
-    """Ray; for a cluster of our own it must be imported behind closed doors (see ``closed_doors``)."""
+    """The module ray; for a cluster of our own it must be imported within ``private_cluster``."""
     is_first = is_own and _imports_first()
     require_extra("ray", "--engine ray", ("ray",), "or leave --engine out")
     import ray
@@ -161,7 +156,7 @@ def _import_ray(*, is_own: bool) -> Any:
 
 @cache
 def _imports_first() -> bool:
-    """Whether nobody has imported Ray in this process before a cluster of our own was asked for."""
+    """Whether nobody had imported Ray in this process before a cluster of our own was asked for."""
     return "ray" not in sys.modules
 
 
@@ -176,14 +171,9 @@ def _init(ray: Any, address: str, options: dict[str, Any]) -> None:
         ) from e
 
 
-def _asks_for_token() -> bool:
-    """Run on a node: whether it lets nobody in without."""
-    return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
-
-
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Ray puts its own handler in the place of ours when it is imported."""
+def _sigterm_handler_kept() -> Iterator[None]:
+    """Put our handler of SIGTERM back: Ray replaces it when it is imported."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

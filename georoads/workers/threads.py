@@ -1,4 +1,4 @@
-"""Work that is spread over threads of this process, in order."""
+"""``map`` by threads of this process: results come in the order of the items."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+from georoads.workers.engine import Item, Result
 
-MOST = 8
-"""Threads that are used at most: each holds what its item takes."""
+MAX_THREADS = 8
+"""More are not used: each needs memory for its item."""
 
 
 class Threads:
-    """As ``map`` does, by several threads at once: for work that leaves Python, as numpy's and numba's does.
+    """A ``ParallelMap`` by threads, for functions that release Python's lock, as numpy's and numba's do.
 
-    At most two items for each thread are under way or wait to be taken.
+    At most two items for each thread are being worked on or wait to be taken.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._count = count or min(MOST, usable_cores())
+        """``count`` threads; None: as many as there are cores, up to MAX_THREADS."""
+        self._count = count or min(MAX_THREADS, usable_cores())
 
-    def __call__(self, work: Callable[[Item], Answer], items: Iterable[Item], /) -> Iterator[Answer]:
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        """The results in the order of the items."""
         if self._count == 1:
-            yield from map(work, items)
+            yield from map(function, items)
             return
         pool = ThreadPoolExecutor(self._count, "georoads")
-        waiting: deque[Future[Answer]] = deque()
+        waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
+                waiting.append(pool.submit(function, item))
                 if len(waiting) == 2 * self._count:
                     yield waiting.popleft().result()
             while waiting:

@@ -19,7 +19,7 @@ from stub import LocalRuntime
 
 from georoads import walk
 from georoads.cli.main import main
-from georoads.inference import tile_store as spool
+from georoads.inference import tile_store
 from georoads.model import checkpoint
 from georoads.model.card import ModelCard
 from georoads.model.config import ModelConfig
@@ -47,7 +47,7 @@ def stub_checkpoint(name: str) -> checkpoint.Checkpoint:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    spool.COMMIT_S = 0.0
+    tile_store.COMMIT_S = 0.0
     walk.open_runtime = lambda *_: SlowRuntime()  # type: ignore[assignment]
     checkpoint.find_checkpoint = stub_checkpoint
     del sys.argv[0]

@@ -127,8 +127,8 @@ def test_40_an_output_that_exists_is_replaced_only_when_asked_and_only_by_a_whol
 @pytest.mark.parametrize(
     ("command", "name", "limit"),
     [
-        ("predict", "p.tif", 20_000),  # the spool of finished tiles
-        ("predict", "p.tif", 35 * 128 * 128 + 2000),  # hardly more than the spool: the raster fits too
+        ("predict", "p.tif", 20_000),  # the store of finished tiles
+        ("predict", "p.tif", 35 * 128 * 128 + 2000),  # hardly more than that store: the raster fits too
         ("extract", "r.gpkg", 100_000),
     ],
 )
@@ -206,9 +206,9 @@ def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """An output whose run was stopped; the stub stands for the model in this process too."""
     from slow_main import SlowRuntime
 
-    from georoads.inference import tile_store as spool
+    from georoads.inference import tile_store
 
-    monkeypatch.setattr(spool, "COMMIT_S", 0.0)
+    monkeypatch.setattr(tile_store, "COMMIT_S", 0.0)
     monkeypatch.setattr(checkpoint, "find_checkpoint", stub_checkpoint)
     monkeypatch.setattr(sys, "argv", ["0"])
     stop = SlowRuntime(stop_after=7)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
-from in_process import InProcessCrew, InProcessEngine
+from in_process import InProcessEngine, InProcessPool
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
@@ -17,8 +17,8 @@ from georoads.inference import raster as rasters
 from georoads.inference.raster import ProbabilityRaster, write_raster
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
-from georoads.workers import pool_map as by_crew
-from georoads.workers.pool_map import CrewEach, Work
+from georoads.workers import pool_map
+from georoads.workers.pool_map import PickledFunction, PoolMap
 
 SIDE, BLOCK = 256, 32
 
@@ -37,8 +37,8 @@ def raster(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def crew() -> Iterator[InProcessCrew[Any, Any]]:
-    with InProcessEngine().open(Work(b"N.")) as opened:  # None, pickled
+def pool() -> Iterator[InProcessPool[Any, Any]]:
+    with InProcessEngine().start(PickledFunction(b"N.")) as opened:  # None, pickled
         yield opened
 
 
@@ -62,21 +62,21 @@ def openings(raster: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     find = rasters.find_raster
     monkeypatch.setattr(rasters, "find_raster", counted)
-    monkeypatch.setattr(by_crew, "LEAST", 2)
+    monkeypatch.setattr(pool_map, "MIN_ITEMS", 2)
     return found
 
 
 def test_they_are_those_of_this_process(
-    raster: Path, crew: InProcessCrew[Any, Any], openings: list[Any]
+    raster: Path, pool: InProcessPool[Any, Any], openings: list[Any]
 ) -> None:
     expected = trace(raster, map)
     openings.clear()
-    assert trace(raster, CrewEach(crew)) == expected
+    assert trace(raster, PoolMap(pool)) == expected
     assert len(openings) > 1
 
 
 def test_where_workers_do_not_see_the_raster_this_process_traces(
-    raster: Path, crew: InProcessCrew[Any, Any], openings: list[Any], monkeypatch: pytest.MonkeyPatch
+    raster: Path, pool: InProcessPool[Any, Any], openings: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def found_once(path: Path) -> Any:
         if openings:
@@ -86,8 +86,8 @@ def test_where_workers_do_not_see_the_raster_this_process_traces(
     expected, find = trace(raster, map), rasters.find_raster
     openings.clear()
     monkeypatch.setattr(rasters, "find_raster", found_once)
-    assert trace(raster, CrewEach(crew)) == expected
-    assert crew.kind == "unable"
+    assert trace(raster, PoolMap(pool)) == expected
+    assert pool.kind == "unable"
 
 
 def test_another_raster_in_its_place_is_not_taken(raster: Path) -> None:

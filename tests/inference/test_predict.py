@@ -42,14 +42,20 @@ def levels(path: Path) -> np.ndarray:
         return raster.read(1)
 
 
+def predict(
+    scene: Scene, model: Checkpoint, out: Path, runtime: LocalRuntime | None = None, prefetch: int = 2
+) -> bytes:
+    """The bytes of the raster, whose work lies beside it."""
+    predictor = LocalPredictor(runtime or LocalRuntime(), prefetch)
+    predict_raster(scene, scene.grid, model, predictor, raster=out, work=out.with_suffix(".work"))
+    return out.read_bytes()
+
+
 @pytest.mark.parametrize("tile", [64, 96, 128])
 def test_tiled_equals_whole(scene: Scene, tmp_path: Path, tile: int) -> None:
     overlap = 4 * REACH
-    for name, side in (("whole", 384), ("tiled", tile)):
-        predict_raster(
-            scene, scene.grid, checkpoint(side, overlap), LocalPredictor(LocalRuntime()),
-            (tmp_path / f"{name}.tif", tmp_path / f"{name}.work"),
-        )  # fmt: skip
+    predict(scene, checkpoint(384, overlap), tmp_path / "whole.tif")
+    predict(scene, checkpoint(tile, overlap), tmp_path / "tiled.tif")
     # South and east of the scene the tiles end at different places, and zero padding begins there.
     inside = slice(0, -REACH), slice(0, -REACH)
     assert (levels(tmp_path / "whole.tif")[inside] == levels(tmp_path / "tiled.tif")[inside]).all()
@@ -57,8 +63,7 @@ def test_tiled_equals_whole(scene: Scene, tmp_path: Path, tile: int) -> None:
 
 def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path: Path) -> None:
     out = tmp_path / "p.tif"
-    predictor = LocalPredictor(LocalRuntime())
-    predict_raster(scene, scene.grid, checkpoint(64, 16), predictor, (out, tmp_path / "w"))
+    predict(scene, checkpoint(64, 16), out)
     invalid = np.zeros((210, 333), dtype=bool)
     invalid[120:180, 40:130] = True
     assert ((levels(out) == 255) == invalid).all()
@@ -73,49 +78,35 @@ def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path:
 
 
 def test_interrupted_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
-    model = checkpoint(64, 16)
-    whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
-    first = LocalPredictor(LocalRuntime(batch=2), prefetch=1)
-    predict_raster(scene, scene.grid, model, first, (whole, tmp_path / "a"))
-    for stop in (3, 5, None):
-        runtime = LocalRuntime(stop_after=stop, batch=2)
-        try:
-            predict_raster(
-                scene, scene.grid, model, LocalPredictor(runtime, prefetch=4), (cut, tmp_path / "b")
-            )
-        except KeyboardInterrupt:
-            assert not cut.exists()
-    assert runtime.calls < 15  # what was finished was not done again
-    assert cut.read_bytes() == whole.read_bytes()
+    model, cut = checkpoint(64, 16), tmp_path / "cut.tif"
+    whole = predict(scene, model, tmp_path / "whole.tif", LocalRuntime(batch=2), prefetch=1)
+    for stop in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            predict(scene, model, cut, LocalRuntime(stop, batch=2), prefetch=4)
+        assert not cut.exists()
+    rest = LocalRuntime(batch=2)
+    assert predict(scene, model, cut, rest, prefetch=4) == whole
+    assert rest.calls < 15  # what was finished was not done again
 
 
 def test_damaged_tiles_are_done_again(scene: Scene, tmp_path: Path) -> None:
-    model = checkpoint(64, 16)
-    whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
-    predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime()), (whole, tmp_path / "a"))
+    model, cut = checkpoint(64, 16), tmp_path / "cut.tif"
     with pytest.raises(KeyboardInterrupt):
-        predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime(10)), (cut, tmp_path / "b"))
-    raw = tmp_path / "b" / "tiles.raw"
+        predict(scene, model, cut, LocalRuntime(10))
+    raw = tmp_path / "cut.work" / "tiles.raw"
     content = bytearray(raw.read_bytes())
     content[3 * 64 * 64 + 7] ^= 0xFF
     raw.write_bytes(content)
-    with (tmp_path / "b" / "ledger.jsonl").open("a") as ledger:
+    with (tmp_path / "cut.work" / "ledger.jsonl").open("a") as ledger:
         ledger.write('{"batch": 11, "ti')  # the line that a power cut tore
-    predict_raster(scene, scene.grid, model, LocalPredictor(LocalRuntime()), (cut, tmp_path / "b"))
-    assert cut.read_bytes() == whole.read_bytes()
+    assert predict(scene, model, cut) == predict(scene, model, tmp_path / "whole.tif")
 
 
 def test_resume_with_another_model_is_refused(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        predict_raster(
-            scene, scene.grid, checkpoint(64, 16), LocalPredictor(LocalRuntime(2)),
-            (tmp_path / "p", tmp_path / "w"),
-        )  # fmt: skip
+        predict(scene, checkpoint(64, 16), tmp_path / "p.tif", LocalRuntime(2))
     with pytest.raises(GeoroadsError, match="tile"):
-        predict_raster(
-            scene, scene.grid, checkpoint(96, 16), LocalPredictor(LocalRuntime()),
-            (tmp_path / "p", tmp_path / "w"),
-        )  # fmt: skip
+        predict(scene, checkpoint(96, 16), tmp_path / "p.tif")
 
 
 @pytest.mark.parametrize("nodata", [None, 0])

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from georoads import extras
+from georoads.cli.options import predict_params
 from georoads.errors import GeoroadsError
 from georoads.inference import select
 from georoads.inference.openvino_runtime import OpenVinoRuntime
@@ -53,7 +54,8 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 def test_stated_threads_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    runtime = open_runtime(find_checkpoint("default"), PredictParams("cpu", "openvino", "fp32", batch=1))
+    params = predict_params("cpu", "openvino", {"precision": "fp32", "batch": 1})
+    runtime = open_runtime(find_checkpoint("default"), params)
     assert isinstance(runtime, OpenVinoRuntime)
     assert runtime._compiled.get_property("INFERENCE_NUM_THREADS") == 1
     assert not runtime._compiled.get_property("ENABLE_CPU_PINNING")

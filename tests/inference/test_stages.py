@@ -25,13 +25,13 @@ from georoads import walk
 from georoads.errors import SceneError
 from georoads.inference import batches
 from georoads.inference import predict as stages
-from georoads.inference.batches import RUN
-from georoads.inference.handoff import Belt, StoppedError
+from georoads.inference.batches import GROUP_TILES
+from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.select import PredictParams
-from georoads.inference.tile_store import Spool
+from georoads.inference.tile_store import TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
@@ -73,8 +73,9 @@ def scene(picture: NDArray[np.uint8], tmp_path: Path) -> Scene:
 
 
 def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> StageTimes:
-    target = out, out.with_suffix(".work")
-    return predict_raster(scene, scene.grid, stub_checkpoint(), LocalPredictor(runtime, prefetch), target)
+    predictor = LocalPredictor(runtime, prefetch)
+    work = out.with_suffix(".work")
+    return predict_raster(scene, scene.grid, stub_checkpoint(), predictor, raster=out, work=work)
 
 
 def seen_tiles(picture: NDArray[np.uint8]) -> list[int]:
@@ -109,25 +110,27 @@ def test_only_tiles_with_valid_pixels_reach_the_network(
     run(scene, runtime, tmp_path / "p.tif")
     seen = seen_tiles(picture)
     assert len(seen) < 0.8 * len(TilePlan(*SHAPE, TILE, OVERLAP))
-    # Batches are full, but for the last of each run.
-    assert runtime.calls == sum(-(-n // batch) for n in Counter(tile // RUN for tile in seen).values())
+    # Batches are full, but for the last of each group.
+    assert runtime.calls == sum(
+        -(-n // batch) for n in Counter(tile // GROUP_TILES for tile in seen).values()
+    )
     with rasterio.open(tmp_path / "p.tif") as raster:
         assert ((raster.read(1) == 255) == (picture == 0).all(axis=0)).all()
 
 
-def test_batches_begin_anew_with_each_run_of_tiles(scene: Scene, tmp_path: Path) -> None:
-    """So that it does not matter who predicts which run, or what was done before an interruption."""
+def test_batches_begin_anew_with_each_group_of_tiles(scene: Scene, tmp_path: Path) -> None:
+    """So that it does not matter who predicts which group, or what was done before an interruption."""
     with pytest.raises(KeyboardInterrupt):
         run(scene, LocalRuntime(18, batch=3), tmp_path / "p.tif")
     lines = (tmp_path / "p.work" / "ledger.jsonl").read_text().splitlines()[1:]
     done = [[tile for tile, _ in batch["tiles"]] for line in lines for batch in json.loads(line)["batches"]]
     assert len(done) == 18
-    assert all(tiles[0] // RUN == tiles[-1] // RUN for tiles in done)
-    assert len({tiles[0] // RUN for tiles in done}) > 1
+    assert all(tiles[0] // GROUP_TILES == tiles[-1] // GROUP_TILES for tiles in done)
+    assert len({tiles[0] // GROUP_TILES for tiles in done}) > 1
 
 
 @pytest.mark.parametrize("depth", [1, 5])
-def test_belts_of_any_depth_give_the_same_bytes(scene: Scene, tmp_path: Path, depth: int) -> None:
+def test_queues_of_any_depth_give_the_same_bytes(scene: Scene, tmp_path: Path, depth: int) -> None:
     for name, prefetch in (("a.tif", 2), ("b.tif", depth)):
         run(scene, LocalRuntime(batch=3), tmp_path / name, prefetch)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
@@ -137,21 +140,21 @@ def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
     scene: Scene, picture: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = TilePlan(*SHAPE, TILE, OVERLAP)
-    spooled: set[int] = set()
+    stored: set[int] = set()
     when: list[int] = []
 
-    class Watched(Spool):
+    class Watched(TileStore):
         def put(self, batch: Any, levels: Any) -> None:
             super().put(batch, levels)
-            spooled.update(batch.tiles, batch.empty)
+            stored.update(batch.tiles, batch.empty)
 
     def watched(plan: TilePlan, window: Any, levels: Any) -> Any:
-        assert spooled.issuperset(plan.touching(window))
-        when.append(len(spooled))
+        assert stored.issuperset(plan.touching(window))
+        when.append(len(stored))
         return blend(plan, window, levels)
 
     blend = stages.blend
-    monkeypatch.setattr(stages, "Spool", Watched)
+    monkeypatch.setattr(stages, "TileStore", Watched)
     monkeypatch.setattr(stages, "blend", watched)
     run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1)
     seen = set(seen_tiles(picture))  # blocks of which nothing was seen are not in the file
@@ -201,10 +204,10 @@ from pathlib import Path
 sys.path.append({folder!r})
 from stub import LocalRuntime
 from test_stages import run
-from georoads.inference import tile_store as spool
+from georoads.inference import tile_store
 from georoads.scene.scene import open_scene
 
-spool.COMMIT_S = 0.0
+tile_store.COMMIT_S = 0.0
 
 class Mortal(LocalRuntime):
     def logits(self, batch):
@@ -229,7 +232,7 @@ def test_killed_twice_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: P
         assert not out.exists()
     last = LocalRuntime(batch=3)
     run(scene, last, out)
-    # Those on the belts at the time of the kills are done again.
+    # Those in the queues at the time of the kills are done again.
     assert whole.calls - 13 <= last.calls <= whole.calls - 13 + 2 * 4
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
@@ -317,25 +320,25 @@ def test_our_own_raster_is_read_as_it_is(scene: Scene, tmp_path: Path) -> None:
         assert (plain.read(1) == levels).all()
 
 
-def test_a_belt_holds_no_more_than_its_depth() -> None:
-    belt: Belt[int] = Belt(2)
-    given: list[int] = []
+def test_a_queue_holds_no_more_than_its_depth() -> None:
+    queue: HandoffQueue[int] = HandoffQueue(2)
+    put: list[int] = []
 
-    def give() -> None:
+    def put_all() -> None:
         for i in range(6):
-            belt.give(i)
-            given.append(i)
-        belt.close()
+            queue.put(i)
+            put.append(i)
+        queue.close()
 
-    giver = threading.Thread(target=give, daemon=True)
-    giver.start()
-    assert belt.take() == 0
-    giver.join(0.2)
-    assert len(given) <= 3
-    assert list(belt) == [1, 2, 3, 4, 5]
-    assert belt.take_if_any() is None
+    putter = threading.Thread(target=put_all, daemon=True)
+    putter.start()
+    assert queue.get() == 0
+    putter.join(0.2)
+    assert len(put) <= 3
+    assert list(queue) == [1, 2, 3, 4, 5]
+    assert queue.get_if_any() is None
     with pytest.raises(StoppedError):
-        belt.take()
-    belt.stop()
+        queue.get()
+    queue.stop()
     with pytest.raises(StoppedError):
-        belt.give(7)
+        queue.put(7)

@@ -1,4 +1,4 @@
-"""Desks for the tests of engines: what an item does is written in it. Imported by the workers, too."""
+"""Sessions for the tests of engines: each item says what happens to it. Imported by the workers, too."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from georoads.errors import GeoroadsError, SceneError
 
 
 @dataclass(frozen=True)
-class Errand:
+class Task:
     """An item.
 
     Attributes:
         number: comes back.
         does: nothing; waits (until ``file`` is there); dies (once, or always without ``file``); is killed
             (once); refuses; stumbles.
-        file: of the test; a line is added each time that the errand is begun.
+        file: of the test; a line is added each time that the task is begun.
     """
 
     number: int
@@ -29,53 +29,54 @@ class Errand:
     file: Path | None = None
 
     def __str__(self) -> str:
-        return f"errand {self.number}"
+        return f"task {self.number}"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of an errand, and in which process."""
+    """The result of a task: its number, and the process that did it."""
 
     number: int
     process: int
 
 
-class Runner:
-    """Does errands."""
+class TaskSession:
+    """Does tasks."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def __call__(self, errand: Errand) -> Done:
-        if errand.does == "waits":
-            assert errand.file is not None
-            while not errand.file.exists():
+    def __call__(self, task: Task) -> Done:
+        if task.does == "waits":
+            assert task.file is not None
+            while not task.file.exists():
                 time.sleep(0.01)
-        elif errand.does != "nothing":
-            self._fail(errand)
-        return Done(errand.number, os.getpid())
+        elif task.does != "nothing":
+            self._fail(task)
+        return Done(task.number, os.getpid())
 
-    def _fail(self, errand: Errand) -> None:
-        was_here = errand.file is not None and errand.file.exists()
-        if errand.file is not None:
-            with errand.file.open("a") as lines:
+    def _fail(self, task: Task) -> None:
+        was_begun = task.file is not None and task.file.exists()
+        if task.file is not None:
+            with task.file.open("a") as lines:
                 lines.write("begun\n")
-        if errand.does == "refuses":
+        if task.does == "refuses":
             raise SceneError("scene.tif is torn", "copy it again")
-        if errand.does == "stumbles":
+        if task.does == "stumbles":
             raise KeyError("no such thing")
-        if not was_here and errand.does == "dies":
+        if not was_begun and task.does == "dies":
             os._exit(1)
-        if not was_here and errand.does == "is killed":
+        if not was_begun and task.does == "is killed":
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)
-class Doors:
-    """An opening.
+class TaskSessions:
+    """Opens sessions that do tasks.
 
     Attributes:
-        folder: of the test; the first to open there is of the kind "first", others are not, if ``differ``.
+        folder: of the test; the first session that opens there is of the kind "first", others are not, if
+            ``differ``.
         fails: "", "dies" or "refuses".
     """
 
@@ -84,12 +85,12 @@ class Doors:
     fails: str = ""
 
     @contextmanager
-    def __call__(self) -> Iterator[Runner]:
+    def __call__(self, threads: int) -> Iterator[TaskSession]:
         if self.fails == "dies":
             os._exit(1)
         if self.fails == "refuses":
             raise GeoroadsError("there is no device 'cuda'", "--device cpu")
-        kind = "plain"
+        kind = f"plain, threads: {threads}"
         if self.differ:
             assert self.folder is not None
             try:
@@ -97,12 +98,12 @@ class Doors:
                 kind = "first"
             except FileExistsError:
                 kind = "other"
-        yield Runner(kind)
+        yield TaskSession(kind)
 
 
 @dataclass(frozen=True)
 class Adder:
-    """Work for ``each``: adds what is in a file that is read where the work is done."""
+    """A function for a ``ParallelMap``: adds what is in a file, which is read where the work is done."""
 
     file: Path
 

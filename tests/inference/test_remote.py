@@ -16,11 +16,11 @@ from in_process import InProcessEngine
 from stub import LocalRuntime
 
 from georoads.errors import CheckpointError, GeoroadsError, SceneError
-from georoads.inference import remote as spread
+from georoads.inference import remote
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import predict_raster
-from georoads.inference.remote import open_spread
+from georoads.inference.remote import open_remote
 from georoads.inference.select import PredictParams
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
@@ -53,7 +53,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnyScene:
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """A card with weights that nobody reads."""
-    monkeypatch.setattr(spread, "open_runtime", lambda *_: LocalRuntime(batch=3))
+    monkeypatch.setattr(remote, "open_runtime", lambda *_: LocalRuntime(batch=3))
     weights = tmp_path / "m.safetensors"
     weights.write_bytes(b"weights")
     files = {weights.name: hashlib.sha256(b"weights").hexdigest()}
@@ -74,13 +74,15 @@ def test_workers_and_this_process_give_the_same_bytes_stopped_or_not(
     what = job(scene, checkpoint)
     a, b, work = tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "b.work"
     local = LocalPredictor(LocalRuntime(batch=3))
-    predict_raster(scene, what.grid, checkpoint, local, (a, tmp_path / "a.work"))
+    predict_raster(scene, what.grid, checkpoint, local, raster=a, work=tmp_path / "a.work")
     # Begun here, gone on with by workers.
     with pytest.raises(KeyboardInterrupt):
-        predict_raster(scene, what.grid, checkpoint, LocalPredictor(LocalRuntime(5, batch=3)), (b, work))
+        predict_raster(
+            scene, what.grid, checkpoint, LocalPredictor(LocalRuntime(5, batch=3)), raster=b, work=work
+        )
     assert not b.exists()
-    with open_spread(what, checkpoint, PredictParams(), InProcessEngine()) as predictor:
-        times = predict_raster(scene, what.grid, checkpoint, predictor, (b, work))
+    with open_remote(what, checkpoint, PredictParams(), InProcessEngine()) as predictor:
+        times = predict_raster(scene, what.grid, checkpoint, predictor, raster=b, work=work)
     assert b.read_bytes() == a.read_bytes()
     assert min(times.read_s, times.network_s, times.write_s) > 0
     assert (times.workers, times.saw_nothing) == (1, False)
@@ -97,7 +99,7 @@ def test_a_worker_that_sees_another_scene_or_none_refuses(
         east.unlink()
     with (
         pytest.raises(SceneError, match=r"east\.tif is (another file|not there)") as raised,
-        open_spread(what, checkpoint, PredictParams(), InProcessEngine()),
+        open_remote(what, checkpoint, PredictParams(), InProcessEngine()),
     ):
         pass
     assert "storage that all nodes share" in raised.value.hint
@@ -124,7 +126,7 @@ def test_a_worker_that_finds_another_model_or_none_refuses(
     change(checkpoint)
     with (
         pytest.raises(CheckpointError, match=r"m\.(json|safetensors)") as raised,
-        open_spread(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
+        open_remote(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
     ):
         pass
     assert "storage that all nodes share" in raised.value.hint
@@ -133,16 +135,18 @@ def test_a_worker_that_finds_another_model_or_none_refuses(
 def test_a_worker_of_another_version_refuses(
     scene: AnyScene, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spread.Place, "__reduce__", lambda self: (_older, (self.job, self.params)))
+    monkeypatch.setattr(
+        remote.PredictionSessionFactory, "__reduce__", lambda self: (_older, (self.job, self.params))
+    )
     with (
         pytest.raises(GeoroadsError, match=r"the driver 0\.0\.1"),
-        open_spread(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
+        open_remote(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
     ):
         pass
 
 
-def _older(job: Job, params: PredictParams) -> spread.Place:
-    return spread.Place(job, "m", "", params, "0.0.1")
+def _older(job: Job, params: PredictParams) -> remote.PredictionSessionFactory:
+    return remote.PredictionSessionFactory(job, "m", "", params, "0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -152,10 +156,10 @@ def test_workers_have_gpus_where_there_are_some_and_nothing_else_was_asked_for(
     scene: AnyScene, checkpoint: Checkpoint, device: str, has_gpus: bool, on_gpu: bool
 ) -> None:
     engine = InProcessEngine(has_gpus=has_gpus)
-    with open_spread(job(scene, checkpoint), checkpoint, PredictParams(device), engine):
+    with open_remote(job(scene, checkpoint), checkpoint, PredictParams(device), engine):
         assert engine.on_gpu == on_gpu
     with (
         pytest.raises(GeoroadsError, match="chooses each worker's GPU"),
-        open_spread(job(scene, checkpoint), checkpoint, PredictParams("cuda:1"), engine),
+        open_remote(job(scene, checkpoint), checkpoint, PredictParams("cuda:1"), engine),
     ):
         pass

@@ -44,7 +44,7 @@ class Work:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    """17 runs of 64 px tiles: two bright roads that cross on noise, and a corner without data."""
+    """17 groups of 64 px tiles: two bright roads that cross on noise, and a corner without data."""
     folder = tmp_path_factory.mktemp("work")
     picture = np.random.default_rng(1).normal(120, 4, (3, 700, 1000))
     picture[:, 400:406] = picture[:, :, 500:507] = 220
@@ -85,7 +85,7 @@ def on(cluster: Nodes, work: Work, output: Path, *more: str) -> subprocess.Popen
 
 
 def after_some_tiles(driver: subprocess.Popen[str], output: Path) -> None:
-    """Wait until some runs of tiles are in the folder of the work."""
+    """Wait until some groups of tiles are in the folder of the work."""
     tiles = output.with_name(output.name + ".work") / "tiles.raw"
     while not tiles.exists() or tiles.stat().st_blocks * 512 < 3 * 40 * 64 * 64:
         assert driver.poll() is None, driver.communicate()
@@ -200,21 +200,21 @@ def test_52_a_cluster_on_another_host_is_not_used_without_a_token(
 
 
 def test_52_this_machine_is_known_by_its_addresses(foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ray_access.is_here("127.0.0.1")
-    assert not ray_access.is_here("203.0.113.7")
+    assert ray_access.is_own_address("127.0.0.1")
+    assert not ray_access.is_own_address("203.0.113.7")
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
         address = f"localhost:{server.getsockname()[1]}"
-        ray_access.refuse_unfit(address)
+        ray_access.check_address(address)
     with pytest.raises(GeoroadsError, match="is not reached"):
-        ray_access.refuse_unfit(address)
+        ray_access.check_address(address)
     monkeypatch.setattr(ray_access.socket, "create_connection", mock.Mock())
     with pytest.raises(GeoroadsError, match="has no token"):
-        ray_access.refuse_unfit(foreign)
+        ray_access.check_address(foreign)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    ray_access.refuse_unfit(foreign)
+    ray_access.check_address(foreign)
 
 
 @pytest.mark.skipif(not HOSTS, reason="needs root and network namespaces")
