@@ -13,15 +13,24 @@ from typing import Any
 import torch
 
 import georoads
+from georoads.training.run_folder import replace_file
 
 _PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "numpy", "opencv-python-headless")
 
 
-def note_sitting(folder: Path, command: str, device: str, precision: str, ranks: int) -> None:
-    """Append this sitting to ``environment.json``: when, with which versions, on what."""
+def record_environment(folder: Path, command: str, device: str, precision: str, processes: int) -> None:
+    """Append to ``environment.json`` when a training was started or resumed, with which versions, on what.
+
+    Args:
+        folder: of the run.
+        command: what the user typed.
+        device: as torch names it.
+        precision: fp32 or bf16.
+        processes: that train together.
+    """
     path = folder / "environment.json"
-    sittings: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    sittings.append(
+    starts: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    starts.append(
         {
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "command": command,
@@ -31,11 +40,9 @@ def note_sitting(folder: Path, command: str, device: str, precision: str, ranks:
             **{name: version(name) for name in _PACKAGES},
             "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
             "precision": precision,
-            "processes": ranks,
+            "processes": processes,
             "cpus": os.cpu_count(),
             "threads": torch.get_num_threads(),
         }
     )
-    part = folder / "environment.json.part"
-    part.write_text(json.dumps(sittings, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    replace_file(path, (json.dumps(starts, indent=1) + "\n").encode())

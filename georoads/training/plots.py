@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from georoads.training.run import Epoch
+from georoads.training.run_folder import Epoch
 
 
 def draw_plots(history: Sequence[Epoch], folder: Path, *, pooled: bool = False) -> None:
     """Write ``iou_score_plot.png`` and ``dice_loss_plot.png`` to the folder.
 
     Args:
+        history: the epochs, in order.
+        folder: of the run.
         pooled: show also the figures of background and road pooled, as the DeepGlobe notebook plotted them.
     """
     iou = [("validation, background and road pooled", [e.val_pooled_iou for e in history])] if pooled else []
     dice = [("validation, both channels", [e.val_pooled_dice_loss for e in history])] if pooled else []
     epochs = [e.epoch for e in history]
-    _plot(
+    _draw_lines(
         folder / "iou_score_plot.png",
         "IoU of the road class",
         epochs,
@@ -27,7 +29,7 @@ def draw_plots(history: Sequence[Epoch], folder: Path, *, pooled: bool = False) 
             *iou,
         ],
     )
-    _plot(
+    _draw_lines(
         folder / "dice_loss_plot.png",
         "Loss",
         epochs,
@@ -39,7 +41,7 @@ def draw_plots(history: Sequence[Epoch], folder: Path, *, pooled: bool = False) 
     )
 
 
-def _plot(path: Path, what: str, epochs: list[int], lines: list[tuple[str, list[float]]]) -> None:
+def _draw_lines(path: Path, what: str, epochs: list[int], lines: list[tuple[str, list[float]]]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

@@ -25,9 +25,11 @@ from georoads.data.dataset import open_dataset
 from georoads.data.pictures import read_mask
 from georoads.errors import GeoroadsError
 from georoads.model.checkpoint import find_checkpoint
-from georoads.training.loop import prepare, train
+from georoads.training.chip_loader import ChipSampler
+from georoads.training.loop import train
+from georoads.training.prepare import prepare
 from georoads.training.recipe import Recipe, load_recipe
-from georoads.training.run import Epoch, read_history
+from georoads.training.run_folder import Epoch, read_history
 
 
 @pytest.fixture
@@ -222,9 +224,7 @@ def test_30_one_bad_step_leaves_no_trace_in_the_weights(
 
 def test_31_batches_are_always_full(recipe: Recipe) -> None:
     # 11 pictures in batches of 4: the fourth place of the third batch is the first of the next round.
-    from georoads.training.stream import Tickets
-
-    drawn = iter(Tickets(0, 4, 4, lambda number: 0.0))
+    drawn = iter(ChipSampler(first=0, batch=4, stride=4, progress=lambda number: 0.0))
     assert [len(next(drawn)) for _ in range(30)] == [4] * 30
 
 

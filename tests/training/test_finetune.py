@@ -19,9 +19,9 @@ from georoads.model.build import build
 from georoads.model.card import ModelCard, read_card
 from georoads.model.checkpoint import find_checkpoint, save_checkpoint
 from georoads.model.config import IMAGENET, ModelConfig
+from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import load_recipe
-from georoads.training.run import read_history
-from georoads.training.stream import ChipStream
+from georoads.training.run_folder import read_history
 
 SMALL = ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]})
 
@@ -101,7 +101,9 @@ def test_ground_without_data_does_not_count(tmp_path: Path) -> None:
     assert [s.valid is None for s in data.samples] == [True, False]
     recipe = load_recipe("deepglobe", {"chip": {"size_px": 80, "scale": 1.0, "road_centred": 0.0}})
     mean, std = IMAGENET
-    stream = ChipStream(((recipe.data[0], data.samples[1:]),), recipe.chip, "none", mean, std, 1)
-    image, _, valid = stream[(0, 0.0)]
+    chips = ChipDataset(
+        (ChipSource(recipe.data[0], data.samples[1:]),), recipe.chip, "none", mean, std, seed=1
+    )
+    image, _, valid = chips[ChipRequest(0, 0.0)]
     assert (valid.numpy() == (shown > 0)).all()
     assert (image[:, :, 50:] == 0).all()

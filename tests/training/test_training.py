@@ -12,14 +12,18 @@ import pytest
 import torch
 from drawn_pairs import draw_pairs
 
-from georoads.data.chip import ChipParams
+from georoads.data.chip import Chip, ChipParams
+from georoads.data.dataset import Sample
+from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
 from georoads.model.config import ModelConfig
-from georoads.training import loop
-from georoads.training.loop import prepare, train
+from georoads.training import chip_loader, loop
+from georoads.training.chip_loader import ChipRequest
+from georoads.training.loop import train
 from georoads.training.loss import road_loss
+from georoads.training.prepare import prepare
 from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams, load_recipe, shipped_recipes
-from georoads.training.run import Epoch, read_history, save_state
+from georoads.training.run_folder import Epoch, TrainingState, read_history, save_state
 from georoads.training.schedule import lr_factor
 
 
@@ -82,10 +86,10 @@ def test_a_resumed_training_equals_an_undisturbed_one(
 def test_cut_off_between_the_history_and_the_state(
     recipe: Recipe, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
-    def save(*given: Any) -> None:
-        if given[-1].epoch == epoch:
+    def save(folder: Path, state: TrainingState) -> None:
+        if state.position.epoch == epoch:
             raise KeyboardInterrupt
-        save_state(*given)
+        save_state(folder, state)
 
     folder = tmp_path / "cut"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -108,17 +112,17 @@ def test_a_changed_recipe_is_refused_on_resume(recipe: Recipe, undisturbed: Path
 
 
 def test_a_sample_is_a_function_of_its_number(recipe: Recipe) -> None:
-    stream = prepare(recipe).stream
-    for a, b in zip(stream[(17, 0.3)], stream[(17, 0.3)], strict=True):
+    chips, request = prepare(recipe).chips, ChipRequest(17, 0.3)
+    for a, b in zip(chips[request], chips[request], strict=True):
         assert torch.equal(a, b)
-    assert not torch.equal(stream[(17, 0.3)][0], stream[(18, 0.3)][0])
+    assert not torch.equal(chips[request][0], chips[ChipRequest(18, 0.3)][0])
 
 
 def test_shares_change_along_the_training(recipe: Recipe) -> None:
-    stream = prepare(recipe).stream
     # Pictures of the second data set are resampled, so their chips are not exact crops; count by shares.
-    assert [s.share_at(0.0) for s, _ in stream.sources] == [0.7, 0.3]
-    assert [s.share_at(1.0) for s, _ in stream.sources] == [0.9, 0.1]
+    sources = [each.source for each in prepare(recipe).chips.sources]
+    assert [s.share_at(0.0) for s in sources] == [0.7, 0.3]
+    assert [s.share_at(1.0) for s in sources] == [0.9, 0.1]
 
 
 def test_loss_that_is_no_number_stops_after_three_steps(recipe: Recipe, tmp_path: Path) -> None:
@@ -167,14 +171,23 @@ def test_the_seed_recipe_trains_two_channels_on_whole_tiles(recipe: Recipe, tmp_
     assert drawn == ["sample_pred_0.png"]  # one val picture of eight
 
 
-def test_of_a_single_data_set_each_picture_comes_once_an_epoch(recipe: Recipe) -> None:
-    alone = dataclasses.replace(recipe, data=recipe.data[:1])
-    stream = prepare(alone).stream
-    count = len(stream.sources[0][1])
-    rng = np.random.default_rng(0)
-    turns = [stream._turn(n, rng, count) for n in range(2 * count)]
-    assert sorted(turns[:count]) == sorted(turns[count:]) == list(range(count))
-    assert turns[:count] != turns[count:]
+def test_of_a_single_data_set_each_picture_comes_once_an_epoch(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def read_and_note(sample: Sample, *more: Any) -> Chip:
+        read.append(sample.name)
+        return read_picture(sample, *more)
+
+    monkeypatch.setattr(chip_loader, "read_picture", read_and_note)
+    chips = prepare(dataclasses.replace(recipe, data=recipe.data[:1])).chips
+    names = [s.name for s in chips.sources[0].samples]
+    count = len(names)
+    for number in range(2 * count):
+        chips[ChipRequest(number, 0.0)]
+    assert sorted(read[:count]) == sorted(read[count:]) == sorted(names)
+    assert read[:count] != read[count:]
 
 
 def test_schedule_warms_up_and_falls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from georoads.evaluation.evaluate import count_samples
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.model.checkpoint import find_checkpoint, load_network
 from georoads.model.config import ModelConfig
-from georoads.training.loop import prepare, train
-from georoads.training.ranks import join_ranks
+from georoads.training.distributed import ProcessGroup, join_process_group
+from georoads.training.loop import train
+from georoads.training.prepare import prepare
 from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
 
 
@@ -31,16 +33,15 @@ def tiny(data: Path) -> Recipe:
     )
 
 
-def counts_of(recipe: Recipe, folder: Path) -> list[list[int]]:
+def counts_of(recipe: Recipe, folder: Path, processes: ProcessGroup) -> list[list[int]]:
     """Level counts of the best model on val: each process judges its part, the sum is everybody's."""
-    ranks = join_ranks()
     checkpoint = find_checkpoint(str(folder / "best.json"))
-    val = prepare(recipe, ranks).split.val[ranks.rank :: ranks.world]
+    val = prepare(recipe, processes).split.val[processes.rank :: processes.world_size]
     runtime = TorchRuntime(load_network(checkpoint), "cpu", "fp32")
     total = np.zeros((2, 255), dtype=np.int64)
     for _, counts in count_samples(val, checkpoint.card, runtime):
         total += counts
-    summed: list[list[int]] = ranks.total(total).tolist()
+    summed: list[list[int]] = processes.sum_counts(total).tolist()
     return summed
 
 
@@ -50,11 +51,11 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)
     data, run, report = (Path(a) for a in sys.argv[1:4])
-    here = join_ranks()
+    processes = join_process_group(os.environ)
     recipe = tiny(data)
-    train(recipe, run)
+    train(recipe, run, prepared=prepare(recipe, processes))
     distributed.barrier()
-    found = counts_of(recipe, run)
-    if here.is_first:
-        report.write_text(json.dumps({"world": here.world, "counts": found}))
-    here.leave()
+    found = counts_of(recipe, run, processes)
+    if processes.is_first:
+        report.write_text(json.dumps({"world": processes.world_size, "counts": found}))
+    processes.leave()

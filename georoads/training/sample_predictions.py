@@ -13,10 +13,18 @@ from georoads.levels import FULL
 from georoads.model.card import ModelCard
 
 
-def draw_samples(samples: Sequence[Sample], card: ModelCard, runtime: Runtime, folder: Path) -> None:
+def draw_sample_predictions(
+    samples: Sequence[Sample], card: ModelCard, runtime: Runtime, folder: Path
+) -> None:
     """Write ``sample_pred_{i}.png`` for each sample, i from 0.
 
-    The folder holds crops of the data set: its terms apply to them.
+    The folder then holds pictures of the data set: its terms apply to them.
+
+    Args:
+        samples: to be predicted.
+        card: of the model.
+        runtime: with its weights.
+        folder: made where it is missing.
     """
     from matplotlib.figure import Figure
 
