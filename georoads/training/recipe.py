@@ -221,7 +221,7 @@ def load_recipe(
 def compose_recipe(
     dataset: str | Path | None = None,
     *,
-    recipe: str | Path | None = None,
+    recipe: str | Path | Recipe | None = None,
     init: str | Path = "",
     split: str | Path | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
@@ -231,8 +231,8 @@ def compose_recipe(
 
     Args:
         dataset: folder of the first data set; None: the one that the recipe names.
-        recipe: name or TOML file; None: ``deepglobe``, or ``finetune`` with ``init``.
-        init: name or path of a checkpoint to go on from, instead of an encoder.
+        recipe: name, TOML file, or the recipe to change; None: ``deepglobe``, or ``finetune`` with ``init``.
+        init: name or path of a checkpoint to go on from, where the recipe is named.
         split: of the first data set; None: the recipe's.
         overrides: values to change, by section and parameter.
         train: parameters of the section ``train``; None: the recipe's. Epochs take the place of a recipe's
@@ -249,10 +249,23 @@ def compose_recipe(
     steps = {"steps": None} if "epochs" in given else {}
     sections = dict(overrides or {})
     sections["train"] = steps | dict(sections.get("train", {})) | given
-    loaded = load_recipe(recipe or ("finetune" if init else "deepglobe"), sections, str(init))
-    first = loaded.data[0]
-    first = replace(first, path=str(dataset or first.path), split=str(split or first.split))
-    return replace(loaded, data=(first, *loaded.data[1:]))
+    if isinstance(recipe, Recipe):
+        recipe = _override(recipe, sections, f"recipe {recipe.name}")
+    else:
+        recipe = load_recipe(recipe or ("finetune" if init else "deepglobe"), sections, str(init))
+    return with_dataset(recipe, dataset or recipe.data[0].path, split)
+
+
+def with_dataset(recipe: Recipe, path: str | Path, split: str | Path | None) -> Recipe:
+    """The recipe with its first data set at another place.
+
+    Args:
+        recipe: to be changed.
+        path: folder of the data set.
+        split: how it is divided; None: as the recipe says.
+    """
+    first = replace(recipe.data[0], path=str(path), split=str(split or recipe.data[0].split))
+    return replace(recipe, data=(first, *recipe.data[1:]))
 
 
 def _parse_tables(name: str, tables: dict[str, Any], start: Checkpoint | None) -> Recipe:

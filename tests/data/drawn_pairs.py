@@ -10,7 +10,7 @@ import numpy as np
 SMALL_RECIPE = """
 [model]
 architecture = "Unet"
-encoder = "resnet18"
+encoder = "timm-mobilenetv3_small_minimal_100"
 encoder_weights = "none"
 [model.options]
 decoder_channels = [16, 8, 8, 8, 8]

@@ -18,6 +18,11 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from drawn_pairs import SMALL_RECIPE, draw_pairs
+from small_training import (
+    one_thread,  # noqa: F401 (a fixture)
+    same_weights,
+    with_train,
+)
 
 import georoads.training.loop as loop
 from georoads.cli.main import cli
@@ -47,10 +52,6 @@ def toml(data: Path) -> Path:
 @pytest.fixture
 def recipe(toml: Path) -> Recipe:
     return load_recipe(str(toml))
-
-
-def with_train(recipe: Recipe, **values: object) -> Recipe:
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **values))  # type: ignore[arg-type]
 
 
 def command(toml: Path, *more: str) -> Result:
@@ -189,13 +190,13 @@ def test_29_an_empty_set_is_refused_and_one_picture_is_no_result(tmp_path: Path)
 def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps_of_epoch = prepare(recipe).steps_per_epoch
+    recipe = with_train(recipe, steps=6, validate_every=3)
     calls = iter(range(1000))
     real = loop.road_loss
 
     def bad_from_the_second_epoch_on(*args: torch.Tensor) -> torch.Tensor:
         value = real(*args)  # type: ignore[arg-type]
-        return value if next(calls) < steps_of_epoch else value * float("nan")
+        return value if next(calls) < 3 else value * float("nan")
 
     monkeypatch.setattr(loop, "road_loss", bad_from_the_second_epoch_on)
     with pytest.raises(GeoroadsError, match="3 times in a row"):
@@ -210,12 +211,13 @@ def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
 def test_30_one_bad_step_leaves_no_trace_in_the_weights(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    recipe = with_train(recipe, steps=4, validate_every=2)
     calls = iter(range(1000))
     real = loop.road_loss
     monkeypatch.setattr(loop, "road_loss", lambda *a: real(*a) * (float("inf") if next(calls) == 1 else 1.0))
     train(recipe, tmp_path / "run")
     history = read_history(tmp_path / "run")
-    assert [e.step for e in history] == [prepare(recipe).steps_per_epoch * n for n in (1, 2)]
+    assert [e.step for e in history] == [2, 4]
     assert all(np.isfinite(e.train_loss) for e in history)
 
 
@@ -237,7 +239,7 @@ def test_31_a_batch_of_one_is_refused_where_it_cannot_be_normalised(recipe: Reci
 
 
 def test_31_a_batch_of_one_trains_where_it_can(recipe: Recipe, tmp_path: Path) -> None:
-    train(with_train(recipe, batch=1, epochs=1), tmp_path / "run")
+    train(with_train(recipe, batch=1, steps=1), tmp_path / "run")
     assert len(read_history(tmp_path / "run")) == 1
 
 
@@ -245,13 +247,14 @@ def test_31_a_batch_of_one_trains_where_it_can(recipe: Recipe, tmp_path: Path) -
 
 
 def test_32_a_changed_split_is_refused_on_resume(recipe: Recipe, data: Path, tmp_path: Path) -> None:
-    train(with_train(recipe, epochs=1), tmp_path / "run")
+    recipe = with_train(recipe, steps=1)
+    train(recipe, tmp_path / "run")
     for folder in ("images", "masks"):
         (data / folder / "t00.png").unlink()
     with pytest.raises(GeoroadsError, match="another split_sha256"):
-        train(with_train(recipe, epochs=1), tmp_path / "run", resume=True)
+        train(recipe, tmp_path / "run", resume=True)
     with pytest.raises(GeoroadsError, match=r"another recipe\.train\.lr"):
-        train(with_train(recipe, epochs=1, lr=0.5), tmp_path / "run", resume=True)
+        train(with_train(recipe, lr=0.5), tmp_path / "run", resume=True)
 
 
 # 33: a worker dies
@@ -276,27 +279,26 @@ def test_33_a_worker_that_dies_is_said_within_30_seconds(recipe: Recipe, tmp_pat
 def test_a_training_killed_in_mid_epoch_and_resumed_has_the_weights_of_an_undisturbed_one(
     recipe: Recipe, toml: Path, tmp_path: Path
 ) -> None:
-    longer = with_train(recipe, epochs=4)
-    steps_of_epoch = prepare(longer).steps_per_epoch
-    assert steps_of_epoch > 2
+    params = {"steps": 9, "validate_every": 3}
+    longer = with_train(recipe, **params)
     train(longer, tmp_path / "whole")
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nimport dataclasses\n"
+        "import os, signal, torch\nfrom pathlib import Path\n"
         "from georoads.training.loop import train\nfrom georoads.training.recipe import load_recipe\n"
-        f"recipe = load_recipe({str(toml)!r}, {{'train': {{'epochs': 4}}}})\n"
-        f"def step(done, text):\n    if done == {steps_of_epoch + 2}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"torch.set_num_threads(1)\n"
+        f"recipe = load_recipe({str(toml)!r}, {{'train': {params!r}}})\n"
+        f"def step(done, text):\n    if done == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"train(recipe, Path({str(tmp_path / 'cut')!r}), on_progress=step)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert [e.epoch for e in read_history(tmp_path / "cut")] == [1]
     train(longer, tmp_path / "cut", resume=True)
-    for name in ("last.safetensors", "best.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert same_weights(tmp_path / "cut", tmp_path / "whole")
 
 
 def test_patience_ends_a_training_that_no_longer_gains(recipe: Recipe, tmp_path: Path) -> None:
-    still = with_train(recipe, epochs=50, lr=1e-12, ema=0.0, patience=1)
+    still = with_train(recipe, epochs=50, validate_every=1, lr=1e-12, ema=0.0, patience=1)
     seen: list[Epoch] = []
     train(still, tmp_path / "run", on_epoch=seen.append)
     reached = [e.val_iou for e in seen]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from drawn_pairs import draw_pairs
+from small_training import SMALL, one_thread  # noqa: F401 (a fixture)
 
 from georoads.cli.main import cli
 from georoads.data.dataset import open_dataset
@@ -18,12 +19,10 @@ from georoads.errors import GeoroadsError
 from georoads.model.build import build
 from georoads.model.card import ModelCard, read_card
 from georoads.model.checkpoint import find_checkpoint, save_checkpoint
-from georoads.model.config import IMAGENET, ModelConfig
+from georoads.model.config import IMAGENET
 from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import load_recipe
 from georoads.training.run_folder import read_history
-
-SMALL = ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]})
 
 
 @pytest.fixture(scope="module")

@@ -8,29 +8,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from small_training import small_recipe
 
-from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import count_samples
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.model.checkpoint import find_checkpoint, load_network
-from georoads.model.config import ModelConfig
 from georoads.training.distributed import ProcessGroup, join_process_group
 from georoads.training.loop import train
 from georoads.training.prepare import prepare
-from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
+from georoads.training.recipe import DataSource, Recipe
 
 
 def tiny(data: Path) -> Recipe:
-    return Recipe(
-        "tiny",
-        ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]}),
-        "none",
-        "",
-        ChipParams(64, 0.5, 1.0, 0.5),
-        TrainParams(epochs=2, batch=2, lr=3e-3, augmentation="none", precision="fp32", workers=0, samples=0),
-        TileParams(96, 32),
-        (DataSource(str(data), gsd_m=0.5),),
-    )
+    return small_recipe(DataSource(str(data), gsd_m=0.5), epochs=2, batch=2, augmentation="none")
 
 
 def counts_of(recipe: Recipe, folder: Path, processes: ProcessGroup) -> list[list[int]]:
