@@ -52,7 +52,7 @@ def train(
     from georoads.progress import progress
     from georoads.settings import parse_assignments
     from georoads.training.distributed import join_process_group
-    from georoads.training.final_evaluation import evaluate_best
+    from georoads.training.loop import evaluate_best
     from georoads.training.loop import train as train_model
     from georoads.training.prepare import prepare
     from georoads.training.recipe import compose_recipe
@@ -61,15 +61,9 @@ def train(
         plain = compose_recipe(recipe=recipe_name, init=init)
         options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
     recipe = compose_recipe(
-        dataset,
-        recipe=recipe_name,
-        init=init,
-        split=split,
-        overrides=parse_assignments(settings),
-        epochs=epochs,
-        minutes=minutes,
-        skip_bad=skip_bad or None,
-    )
+        dataset, recipe=recipe_name, init=init, split=split, overrides=parse_assignments(settings),
+        epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
+    )  # fmt: skip
     prepared = prepare(recipe, join_process_group(os.environ))
     parts, processes = prepared.split, prepared.processes
     for message in prepared.messages if processes.is_first else ():

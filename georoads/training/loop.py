@@ -18,7 +18,7 @@ from torch import nn
 from georoads.allocator import keep_freed_memory
 from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
-from georoads.evaluation.evaluate import count_samples
+from georoads.evaluation.evaluate import EvaluateParams, Evaluation, count_samples, evaluate_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
 from georoads.inference.torch_runtime import TorchRuntime, road_logits
 from georoads.levels import FULL
@@ -27,7 +27,6 @@ from georoads.model.checkpoint import find_checkpoint, load_network, save_checkp
 from georoads.progress import Progress, silent
 from georoads.training.card import training_card
 from georoads.training.chip_loader import ChipSampler, explain_dead_workers, load_chips
-from georoads.training.environment import record_environment
 from georoads.training.epoch_meter import EpochMeter, TrainingClock
 from georoads.training.loss import road_loss
 from georoads.training.plots import draw_plots
@@ -40,6 +39,7 @@ from georoads.training.run_folder import (
     history_has_state,
     load_state,
     open_run_folder,
+    record_environment,
     save_state,
     write_history,
 )
@@ -137,6 +137,26 @@ def train(
     return _finish(run)
 
 
+def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> tuple[str, Evaluation]:
+    """Evaluate the best model of a run folder, on test where the split has one, else on val.
+
+    The best model was chosen on val: its figures there flatter it a little.
+
+    Args:
+        recipe: of the training.
+        prepared: its data, device and precision.
+        folder: its run folder, which holds ``best.json``.
+
+    Returns:
+        The name of the subset, and what the model reaches on it.
+    """
+    subset = "test" if prepared.split.test else "val"
+    best = find_checkpoint(str(folder / "best.json"))
+    runtime = TorchRuntime(load_network(best), prepared.processes.device, prepared.precision)
+    params = EvaluateParams(subset, recipe.data[0].white_is_nodata)
+    return subset, evaluate_samples(prepared.split.subset(subset), best.card, runtime, params)
+
+
 def _start_or_resume(run: _Run, resume: bool) -> tuple[TrainingState, list[Epoch]]:
     """Networks and history, as they begin or as the run folder holds them."""
     processes, split = run.prepared.processes, run.prepared.split
@@ -161,7 +181,7 @@ def _schedule_chips(
     total = (run.prepared.total_steps or 1) * step_size
 
     def progress_of(chip: int) -> float:
-        """By time where minutes are given, else by the chip's number alone."""
+        """The share of the time where minutes are given, else of the chips."""
         return chip / total if minutes is None else float(clock.seconds / (minutes * 60.0))
 
     first = at.step * step_size + processes.rank * batch
@@ -180,7 +200,16 @@ def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progres
 
 
 def forward(network: nn.Module, image: torch.Tensor, precision: str) -> torch.Tensor:
-    """(N, C, H, W) float32 logits of (N, 3, H, W)."""
+    """The logits of a batch.
+
+    Args:
+        network: in whichever mode it is.
+        image: (N, 3, H, W) float32.
+        precision: fp32 or bf16.
+
+    Returns:
+        (N, C, H, W) float32.
+    """
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         out: torch.Tensor = network(image)
@@ -220,8 +249,7 @@ def _validate(run: _Run, average: nn.Module) -> LevelCounts:
     card = training_card(run.recipe, split, threshold=0.5)
     mine = split.val[processes.rank :: processes.world_size]
     counts = count_samples(mine, card, runtime, run.recipe.data[0].white_is_nodata)
-    total = sum((c for _, c in counts), start=np.zeros((2, FULL + 1), dtype=np.int64))
-    return processes.sum_counts(total)
+    return processes.sum_counts(counts)
 
 
 def _epoch_line(
@@ -231,21 +259,11 @@ def _epoch_line(
     p = np.arange(FULL + 1) / FULL
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
-        epoch=at.epoch,
-        step=at.step,
-        minutes=at.seconds / 60,
-        lr=lr,
-        train_loss=meter.loss,
-        train_iou=meter.iou,
-        val_dice_loss=dice,
-        val_iou=score.iou,
-        val_threshold=score.threshold,
-        val_precision=score.precision,
-        val_recall=score.recall,
-        val_pooled_iou=two_class_iou(counts),
-        val_pooled_dice_loss=two_class_dice_loss(counts),
-        waited=meter.waited,
-    )
+        epoch=at.epoch, step=at.step, minutes=at.seconds / 60, lr=lr, waited=meter.waited,
+        train_loss=meter.loss, train_iou=meter.iou, val_dice_loss=dice, val_iou=score.iou,
+        val_threshold=score.threshold, val_precision=score.precision, val_recall=score.recall,
+        val_pooled_iou=two_class_iou(counts), val_pooled_dice_loss=two_class_dice_loss(counts),
+    )  # fmt: skip
 
 
 def _has_stalled(history: list[Epoch], recipe: Recipe) -> bool:

@@ -73,6 +73,7 @@ def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTr
             f"{recipe.data[0].path}: no picture is left for validation, so the model is judged on what it "
             "learns from: its figures are no result"
         )
+    precision = "bf16" if processes.device != "cpu" or cpu_has_fast_bf16() else "fp32"
     epoch_steps, total_steps = _count_steps(recipe, primary.train, processes.world_size)
     return PreparedTraining(
         chips=_chip_dataset(recipe, splits),
@@ -80,7 +81,7 @@ def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTr
         steps_per_epoch=epoch_steps,
         total_steps=total_steps,
         processes=processes,
-        precision=_choose_precision(recipe.train.precision, processes.device),
+        precision=precision if recipe.train.precision == "auto" else recipe.train.precision,
         messages=tuple(messages),
     )
 
@@ -130,12 +131,6 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         seed=recipe.train.seed,
         cache=Path(recipe.train.cache) if recipe.train.cache else None,
     )
-
-
-def _choose_precision(wanted: str, device: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "bf16" if device != "cpu" or cpu_has_fast_bf16() else "fp32"
 
 
 def _count_steps(recipe: Recipe, samples: tuple[Sample, ...], processes: int) -> tuple[int, int | None]:

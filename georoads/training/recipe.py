@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from georoads.data.chip import ChipParams
 from georoads.errors import GeoroadsError
@@ -15,8 +15,6 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.config import ModelConfig
 from georoads.settings import with_values
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,13 +117,8 @@ class TrainParams:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if (
-            self.epochs < 1
-            or self.batch < 1
-            or not self.lr > 0
-            or (self.steps is not None and self.steps < 1)
-            or (self.validate_every is not None and self.validate_every < 1)
-        ):
+        numbers = (self.epochs, self.batch, self.steps, self.validate_every)
+        if any(n is not None and n < 1 for n in numbers) or not self.lr > 0:
             raise ValueError("epochs, steps, validate_every and batch must be at least 1, lr above 0")
         if not (0 <= self.dice <= 1 and 0 <= self.cldice <= 1):
             raise ValueError("dice and cldice are weights in 0..1")
@@ -269,11 +262,6 @@ def with_dataset(recipe: Recipe, path: str | Path, split: str | Path | None) -> 
 
 
 def _parse_tables(name: str, tables: dict[str, Any], start: Checkpoint | None) -> Recipe:
-    unknown = tables.keys() - {"model", "chip", "train", "tile", "data"}
-    if unknown:
-        raise GeoroadsError(
-            f"recipe {name}: unknown table {sorted(unknown)[0]!r}", "known: model, chip, train, tile, data"
-        )
     data = tuple(
         with_values(DataSource(), table, f"recipe {name}, [[data]]") for table in tables.get("data", [{}])
     )

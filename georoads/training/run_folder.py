@@ -1,11 +1,15 @@
-"""The run folder: recipe.json, history.csv, the state to go on from, best and last checkpoint, plots."""
+"""The run folder: recipe, environment, history, and the state that a resumed training goes on from."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import platform
+import time
 from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from georoads import __version__
 from georoads.errors import GeoroadsError
 from georoads.training.recipe import Recipe
 
 STATE = "state.safetensors"
 """Name of the file that a resumed training goes on from."""
+
+
+_PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "numpy", "opencv-python-headless")
+"""Whose versions ``environment.json`` names."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,36 @@ def _find_first_difference(then: Any, now: Any, where: str = "") -> str:
         )
         return next(filter(None, inside), "")
     return "" if then == now else f"{where} ({then} then, {now} now)"
+
+
+def record_environment(folder: Path, command: str, device: str, precision: str, processes: int) -> None:
+    """Append to ``environment.json`` when a training was started or resumed, with which versions, on what.
+
+    Args:
+        folder: of the run.
+        command: what the user typed.
+        device: as torch names it.
+        precision: fp32 or bf16.
+        processes: that train together.
+    """
+    path = folder / "environment.json"
+    starts: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    starts.append(
+        {
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "command": command,
+            "georoads": __version__,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            **{name: version(name) for name in _PACKAGES},
+            "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+            "precision": precision,
+            "processes": processes,
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+        }
+    )
+    replace_file(path, (json.dumps(starts, indent=1) + "\n").encode())
 
 
 def write_history(folder: Path, epochs: list[Epoch]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image
-from georoads.evaluation.evaluate import predict_sample
+from georoads.evaluation.evaluate import predict_samples
 from georoads.inference.runtime import Runtime
 from georoads.levels import FULL
 from georoads.model.card import ModelCard
@@ -29,11 +29,12 @@ def draw_sample_predictions(
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    for i, sample in enumerate(samples):
-        levels, road, _ = predict_sample(sample, card, runtime)
+    predictions = predict_samples(samples, card, runtime)
+    for i, (sample, found) in enumerate(zip(samples, predictions, strict=True)):
+        levels = found.levels
         panels = (
             ("picture", read_image(sample), None),
-            ("truth", road, "gray"),
+            ("truth", found.picture.road, "gray"),
             (f"prediction, p ≥ {card.threshold:.2f}", levels >= round(card.threshold * FULL), "gray"),
             ("probability of road", levels, "magma"),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_pairs import draw_pairs
+from drawn_pairs import draw_pairs, hide_columns
 
 from georoads.data.chip import ChipParams
 from georoads.data.dataset import open_dataset
@@ -20,10 +20,7 @@ from georoads.training.recipe import DataSource
 
 def test_a_cached_picture_is_the_picture_until_its_files_change(tmp_path: Path) -> None:
     root = draw_pairs(tmp_path / "d", ["a", "b"])
-    (root / "valid").mkdir()
-    shown = np.full((96, 96), 255, np.uint8)
-    shown[:, 70:] = 0
-    cv2.imwrite(str(root / "valid" / "a.png"), shown)
+    hide_columns(root, "a", 70)
     samples = open_dataset(root, 0.5).samples
     cache = tmp_path / "cache"
     for sample in samples:

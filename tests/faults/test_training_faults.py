@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from drawn_pairs import SMALL_RECIPE, draw_pairs
+from drawn_pairs import KAGGLE_HEAD, SMALL_RECIPE, draw_kaggle, draw_pairs, write_index
 from small_training import (
     one_thread,  # noqa: F401 (a fixture)
     same_weights,
@@ -59,13 +59,9 @@ def command(toml: Path, *more: str) -> Result:
     return CliRunner().invoke(cli, ["train", "--recipe", str(toml), "-o", str(run), "-q", *more])
 
 
-def kaggle(root: Path, rows: list[str], head: str = "image_id,split,sat_image_path,mask_path") -> Path:
-    (root / "train").mkdir(parents=True, exist_ok=True)
-    for name in ("a", "b"):
-        cv2.imwrite(str(root / "train" / f"{name}_sat.jpg"), np.full((64, 64, 3), 90, np.uint8))
-        cv2.imwrite(str(root / "train" / f"{name}_mask.png"), np.zeros((64, 64), np.uint8))
-    (root / "metadata.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
-    return root
+def refusal(done: Result) -> GeoroadsError:
+    assert isinstance(done.exception, GeoroadsError)
+    return done.exception
 
 
 # 25: metadata.csv
@@ -75,21 +71,17 @@ def kaggle(root: Path, rows: list[str], head: str = "image_id,split,sat_image_pa
     ("rows", "head", "said"),
     [
         (["a,train,train/a_sat.jpg"], "image_id,split,sat_image_path", "lacks the column 'mask_path'"),
-        (
-            ["a,train,../secret_sat.jpg,train/a_mask.png"],
-            "image_id,split,sat_image_path,mask_path",
-            "leaves the folder",
-        ),
-        ([], "image_id,split,sat_image_path,mask_path", "holds no labelled picture"),
+        (["a,train,../secret_sat.jpg,train/a_mask.png"], KAGGLE_HEAD, "leaves the folder"),
+        ([], KAGGLE_HEAD, "holds no labelled picture"),
     ],
 )
 def test_25_a_bad_index_is_refused(tmp_path: Path, rows: list[str], head: str, said: str) -> None:
     with pytest.raises(GeoroadsError, match=said):
-        open_dataset(kaggle(tmp_path / "k", rows, head))
+        open_dataset(draw_kaggle(tmp_path / "k", rows, head, names=("a", "b")))
 
 
 def test_25_odd_but_readable_rows_are_read(tmp_path: Path) -> None:
-    root = kaggle(tmp_path / "k", [])
+    root = draw_kaggle(tmp_path / "k", [], names=("a", "b"))
     text = (
         "\ufeffimage_id,split,sat_image_path,mask_path\r\n"
         '"a","train","train/a_sat.jpg","train/a_mask.png"\r\nb,train,/kaggle/input/train/b_sat.jpg,train\\b_mask.png\r\n'
@@ -104,10 +96,9 @@ def test_25_odd_but_readable_rows_are_read(tmp_path: Path) -> None:
 def test_26_a_missing_mask_is_named_or_left_out(toml: Path, data: Path) -> None:
     (data / "masks" / "t03.png").unlink()
     (data / "images" / "t05.png").unlink()
-    refused = command(toml)
-    assert isinstance(refused.exception, GeoroadsError)
-    assert "2 pictures or masks without their counterpart: t03, t05" in refused.exception.message
-    assert "--skip-bad" in refused.exception.hint
+    refused = refusal(command(toml))
+    assert "2 pictures or masks without their counterpart: t03, t05" in refused.message
+    assert "--skip-bad" in refused.hint
     done = command(toml, "--skip-bad")
     assert done.exit_code == 0
     assert "2 pictures left out: t03, t05" in done.stderr
@@ -115,7 +106,7 @@ def test_26_a_missing_mask_is_named_or_left_out(toml: Path, data: Path) -> None:
 
 def test_26_in_the_kaggle_layout(tmp_path: Path) -> None:
     rows = [f"{n},train,train/{n}_sat.jpg,train/{n}_mask.png" for n in "ab"]
-    root = kaggle(tmp_path / "k", rows)
+    root = draw_kaggle(tmp_path / "k", rows, names=("a", "b"))
     (root / "train" / "b_mask.png").unlink()
     with pytest.raises(GeoroadsError, match=r"missing: train/b_mask\.png"):
         open_dataset(root)
@@ -126,17 +117,14 @@ def test_26_in_the_kaggle_layout(tmp_path: Path) -> None:
 def test_27_a_truncated_picture_is_found_by_info_and_at_its_first_use(toml: Path, data: Path) -> None:
     picture = data / "images" / "t04.png"
     picture.write_bytes(picture.read_bytes()[:60])
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    (data / "index.csv").write_text("name,gsd_m\n" + "".join(f"t{i:02d},0.5\n" for i in range(12)))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    assert f"{picture} cannot be decoded" in found.exception.message
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    write_index(data)
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    assert f"{picture} cannot be decoded" in found.message
     for workers in ("0", "1"):
-        used = command(toml, f"--set=train.workers={workers}", "--set=train.seed=3")
-        assert isinstance(used.exception, GeoroadsError)
-        assert used.exception.message == f"{picture} cannot be decoded as a picture"
-        assert "--skip-bad" in used.exception.hint
+        used = refusal(command(toml, f"--set=train.workers={workers}", "--set=train.seed=3"))
+        assert used.message == f"{picture} cannot be decoded as a picture"
+        assert "--skip-bad" in used.hint
         (toml.parent / "run" / "recipe.json").unlink()
     done = command(toml, "--skip-bad")
     assert done.exit_code == 0
@@ -145,12 +133,10 @@ def test_27_a_truncated_picture_is_found_by_info_and_at_its_first_use(toml: Path
 
 def test_28_sizes_that_differ_are_named(data: Path) -> None:
     cv2.imwrite(str(data / "masks" / "t02.png"), np.zeros((50, 96), np.uint8))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    (data / "index.csv").write_text("name,gsd_m\n" + "".join(f"t{i:02d},0.5\n" for i in range(12)))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    assert "t02.png is 96 x 96 but its mask is 96 x 50" in found.exception.message
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    write_index(data)
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    assert "t02.png is 96 x 96 but its mask is 96 x 50" in found.message
 
 
 def test_28_a_colour_that_is_no_class_is_named(data: Path) -> None:
@@ -174,9 +160,8 @@ def test_29_an_empty_set_is_refused_and_one_picture_is_no_result(tmp_path: Path)
     (empty / "masks").mkdir()
     toml = tmp_path / "one.toml"
     toml.write_text(SMALL_RECIPE.format(path=empty))
-    refused = command(toml)
-    assert isinstance(refused.exception, GeoroadsError)
-    assert "holds no labelled picture" in refused.exception.message
+    refused = refusal(command(toml))
+    assert "holds no labelled picture" in refused.message
     one = draw_pairs(tmp_path / "one", ["t0"])
     toml.write_text(SMALL_RECIPE.format(path=one))
     done = command(toml)

@@ -121,8 +121,7 @@ def test_a_sample_is_a_function_of_its_number(recipe: Recipe) -> None:
 def test_shares_change_along_the_training(recipe: Recipe) -> None:
     # Pictures of the second data set are resampled, so their chips are not exact crops; count by shares.
     sources = [each.source for each in prepare(recipe).chips.sources]
-    assert [s.share_at(0.0) for s in sources] == [0.7, 0.3]
-    assert [s.share_at(1.0) for s in sources] == [0.9, 0.1]
+    assert [[s.share_at(p) for s in sources] for p in (0.0, 1.0)] == [[0.7, 0.3], [0.9, 0.1]]
 
 
 def test_loss_that_is_no_number_stops_after_three_steps(recipe: Recipe, tmp_path: Path) -> None:
@@ -243,9 +242,9 @@ def test_the_run_folder_grows_with_each_epoch(recipe: Recipe, tmp_path: Path) ->
     assert "sample_predictions" not in seen[0]
     assert (folder / "sample_predictions" / "epoch_002" / "sample_pred_0.png").is_file()
     train(watched, folder, resume=True)
-    sittings = json.loads((folder / "environment.json").read_text())
-    assert len(sittings) == 2
-    assert {"torch", "device", "precision", "threads"} <= sittings[0].keys()
+    starts = json.loads((folder / "environment.json").read_text())
+    assert len(starts) == 2
+    assert {"torch", "device", "precision", "threads"} <= starts[0].keys()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder / "tensorboard"))

@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 from small_training import small_recipe
 
 from georoads.evaluation.evaluate import count_samples
@@ -28,10 +27,8 @@ def counts_of(recipe: Recipe, folder: Path, processes: ProcessGroup) -> list[lis
     checkpoint = find_checkpoint(str(folder / "best.json"))
     val = prepare(recipe, processes).split.val[processes.rank :: processes.world_size]
     runtime = TorchRuntime(load_network(checkpoint), "cpu", "fp32")
-    total = np.zeros((2, 255), dtype=np.int64)
-    for _, counts in count_samples(val, checkpoint.card, runtime):
-        total += counts
-    summed: list[list[int]] = processes.sum_counts(total).tolist()
+    counts = count_samples(val, checkpoint.card, runtime)
+    summed: list[list[int]] = processes.sum_counts(counts).tolist()
     return summed
 
 
