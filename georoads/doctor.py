@@ -15,10 +15,13 @@ from pathlib import Path
 from georoads import __version__
 from georoads.errors import GeoroadsError
 
-PACKAGES = (
-    "numpy", "torch", "torchvision", "segmentation-models-pytorch", "rasterio", "pyogrio", "pyproj",
-    "shapely", "geopandas", "scikit-image", "opencv-python-headless", "albumentations", "numba", "kaggle",
+CORE = (
+    "numpy", "scipy", "rasterio", "pyogrio", "pyproj", "shapely", "geopandas", "opencv-python-headless",
+    "numba",
 )  # fmt: skip
+"""Distributions that every command may need."""
+TRAIN = ("torch", "segmentation-models-pytorch", "scikit-image", "albumentations", "matplotlib")
+"""Distributions of the extra ``train``."""
 RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
 
 
@@ -48,7 +51,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, one after another; imports torch, and takes a few seconds."""
+    """All findings, one after another; imports torch where it is installed, and takes a few seconds."""
     yield Finding(
         State.FINE,
         "georoads",
@@ -71,25 +74,40 @@ def examine() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    seen, missing = [], []
-    for name in PACKAGES:
-        try:
-            seen.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            missing.append(name)
-    yield Finding(State.FINE, "packages", ", ".join(seen))
-    needed = [name for name in missing if name != "torchvision"]
-    if needed:
+    seen = {name: _version_of(name) for name in (*CORE, *TRAIN, "torchvision", "kaggle")}
+    yield Finding(State.FINE, "packages", ", ".join(f"{name} {v}" for name, v in seen.items() if v))
+    missing = [name for name in CORE if not seen[name]]
+    if missing:
         yield Finding(
             State.BROKEN,
             "packages",
-            f"missing: {', '.join(needed)}",
-            "pip install --force-reinstall georoads",
+            f"missing: {', '.join(missing)}",
+            "python -m pip install --force-reinstall georoads",
         )
+    for extra, names, commands in (
+        ("train", TRAIN, "train, evaluate and export"),
+        ("download", ("kaggle",), "download"),
+    ):
+        absent = [name for name in names if not seen[name]]
+        if absent:
+            install = f'python -m pip install "georoads[{extra}]"'
+            yield Finding(
+                State.FINE, f"not {commands}", f"{', '.join(absent)} not installed: {install} brings it"
+            )
+
+
+def _version_of(name: str) -> str:
+    """Version of an installed distribution; "" where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _torchvision() -> Iterator[Finding]:
     """Its compiled operators come from another build than torch wherever the two were installed apart."""
+    if find_spec("torch") is None:
+        return
     import torch
 
     from georoads.model.guard import import_smp, torchvision_is_usable
@@ -106,6 +124,13 @@ def _torchvision() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
+    if find_spec("torch") is None:
+        if _driver_is_there():
+            unused = "there is an NVIDIA GPU, but torch, which would use it, is not installed"
+            yield Finding(State.POOR, "GPU", unused, 'python -m pip install "georoads[train]"')
+        else:
+            yield Finding(State.FINE, "GPU", "none")
+        return
     import torch
 
     from georoads.inference.cuda import describe_gpu, gpu_count, torch_cuda
@@ -137,6 +162,10 @@ def _runtimes() -> Iterator[Finding]:
     from georoads.inference.select import fastest_runtime, has_gpu
 
     chosen = fastest_runtime("auto")
+    if find_spec(RUNTIMES[chosen]) is None:
+        install = 'python -m pip install "georoads[openvino]"'
+        yield Finding(State.BROKEN, "auto takes", "nothing: no runtime is installed", install)
+        return
     device = "GPU" if has_gpu() else "CPU"
     precision = "bf16" if _cpu_multiplies_bf16() else "fp32 (this CPU does not multiply bf16)"
     yield Finding(
@@ -151,7 +180,7 @@ def _runtimes() -> Iterator[Finding]:
                 State.POOR if faster else State.FINE,
                 f"not {runtime}",
                 "not installed" + (", and two to three times as fast on a CPU" if faster else ""),
-                f"pip install 'georoads[{runtime}]'" if faster else "",
+                f'python -m pip install "georoads[{runtime}]"' if faster else "",
             )
         else:
             slower = "slower on this device" if device == "CPU" else "it would take the CPU"
@@ -159,6 +188,12 @@ def _runtimes() -> Iterator[Finding]:
 
 
 def _cpu_multiplies_bf16() -> bool:
+    if find_spec("torch") is None:
+        if find_spec("openvino") is None:
+            return False  # ONNX Runtime computes in fp32
+        import openvino
+
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     from georoads.inference.torch_runtime import cpu_has_fast_bf16
 
     return cpu_has_fast_bf16()

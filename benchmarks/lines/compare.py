@@ -34,8 +34,9 @@ from georoads.grid import Points
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.output.read import RoadLines, read_roads
-from georoads.scoring.buffered import match
-from georoads.scoring.score import ScoreParams, score
+from georoads.scoring.buffered import match_lengths
+from georoads.scoring.params import ScoreParams
+from georoads.scoring.score import score
 from georoads.scoring.segments import local_crs, to_segments
 from georoads.settings import parse_assignments, with_values
 
@@ -85,8 +86,8 @@ def numbers(lines: list[Points], tile: Tile) -> dict[str, float]:
     layer = to_layer(lines, tile.levels.shape, tile.sample.name)
     crs = local_crs((tile.reference, layer))
     segments = to_segments(layer, crs), to_segments(tile.reference, crs)
-    found = {f"narrow.{k}": v for k, v in dataclasses.asdict(match(*segments, NARROW_M)).items()}
-    found |= {f"wide.{k}": v for k, v in dataclasses.asdict(match(*segments, BUFFER_M)).items()}
+    found = {f"narrow.{k}": v for k, v in dataclasses.asdict(match_lengths(*segments, NARROW_M)).items()}
+    found |= {f"wide.{k}": v for k, v in dataclasses.asdict(match_lengths(*segments, BUFFER_M)).items()}
     scored = score(layer, tile.reference, ScoreParams(buffer_m=BUFFER_M)).as_dict()
     scored.pop("parameters")
     found |= flat(scored)
@@ -108,8 +109,8 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
     """The table's numbers over all tiles.
 
     Buffered scores, TOPO and nodes are pooled: their lengths or counts are added up and divided once. APLS
-    has no such parts: its mean over tiles, and that with the reference's kilometres as weights. What a user
-    feels is per kilometre of proposal.
+    has no such parts: its mean over tiles, and that with the reference's kilometres as weights. Tidiness
+    is per kilometre of proposal.
     """
 
     def total(name: str) -> float:
@@ -138,8 +139,8 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
     precision = ratio(total("nodes.matched"), total("nodes.proposal"))
     found["nodes F1"] = harmonic(recall, precision)
     found["km"] = total("proposal_km")
-    for name in [k for k in rows[0] if k.startswith("feel.")]:
-        found[name.removeprefix("feel.").replace("_per_km", " / km")] = mean(name, "proposal_km")
+    for name in [k for k in rows[0] if k.startswith("tidiness.")]:
+        found[name.removeprefix("tidiness.").replace("_per_km", " / km")] = mean(name, "proposal_km")
     return found
 
 

@@ -29,14 +29,18 @@ def download(
     kaggle.json, or kaggle auth login. A download that was stopped goes on where it was; a complete folder
     is left as it is.
     """
-    from functools import partial
+    from functools import cache, partial
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
-    from georoads.data.fetch import Opener
+    from georoads.data.kaggle_client import archive_address
+    from georoads.data.kaggle_token import KaggleToken, find_token
+    from georoads.extras import require_extra
     from georoads.progress import progress
 
     if any_count and archive is None:
         raise click.UsageError("--any-count goes with --from-zip")
+    if archive is None:
+        require_extra("download", "georoads download", ("kagglesdk", "requests"), "or give --from-zip")
     watch = partial(progress, quiet=quiet)
     started = time.monotonic()
 
@@ -44,21 +48,16 @@ def download(
         if not quiet:
             options.say(f"note: {text}", err=True)
 
-    def kaggle() -> Opener:
-        from georoads.data.kaggle_client import kaggle_opener
-        from georoads.data.kaggle_token import find_token
-
-        try:
-            home = Path.home()
-        except RuntimeError:  # an account without a home, as in some containers: nothing lies there
-            home = Path(os.devnull)
-        token = find_token(os.environ, home)
-        say(f"the token is that of {token.source}")
-        return kaggle_opener(token)
+    @cache
+    def token() -> KaggleToken:
+        home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises for an account without a home
+        found = find_token(os.environ, Path(home))
+        say(f"the token is that of {found.source}")
+        return found
 
     try:
         if archive is None:
-            done = download_deepglobe(output, kaggle, say=say, watch=watch)
+            done = download_deepglobe(output, lambda: archive_address(token()), say=say, watch=watch)
         else:
             done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
     except KeyboardInterrupt:

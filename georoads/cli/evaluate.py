@@ -59,12 +59,14 @@ def evaluate(
     from georoads.evaluation.evaluate import EvaluateParams, evaluate_samples
     from georoads.evaluation.gallery import Gallery
     from georoads.evaluation.report import About, check_report, metrics, write_report
+    from georoads.extras import require_extra
     from georoads.inference.select import PredictParams, open_runtime
     from georoads.model.checkpoint import find_checkpoint
     from georoads.progress import progress
     from georoads.settings import with_values
 
     values = options.rooms(settings, predict=PredictParams(), evaluate=EvaluateParams())
+    require_extra("train", "georoads evaluate", ("matplotlib", "skimage"))
     if report is not None:
         check_report(report, overwrite=overwrite)
     checkpoint = find_checkpoint(model)

@@ -20,6 +20,10 @@ def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
     The file takes RGB values 0..1 at the model's pixel size and gives two channels, background and road.
     """
     from georoads.errors import GeoroadsError
+    from georoads.extras import NETWORK, require_extra
+
+    require_extra("train,onnx", "georoads export", (*NETWORK, "onnx"))
+
     from georoads.files.atomic import check_output, replace_when_complete
     from georoads.model.checkpoint import find_checkpoint, load_network
     from georoads.model.onnx import export_for_plugins

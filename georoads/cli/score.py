@@ -58,6 +58,9 @@ def score(
     if explain is not None:
         from georoads.scoring.explain import write_explained
 
-        write_explained(explain, proposal, truth, params, (roads, reference), overwrite=overwrite)
+        write_explained(
+            explain, proposal, truth, params,
+            proposal_file=roads, reference_file=reference, overwrite=overwrite,
+        )  # fmt: skip
         if not quiet:
             options.say(f"{explain} shows where", err=True)

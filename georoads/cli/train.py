@@ -49,6 +49,10 @@ def train(
     quiet: bool,
 ) -> None:
     """Train a model on DATASET (default: the data sets that the recipe names)."""
+    from georoads.extras import TRAINING, require_extra
+
+    require_extra("train", "georoads train", TRAINING)
+
     from georoads.progress import progress
     from georoads.settings import parse_assignments
     from georoads.training.distributed import join_process_group

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georoads.data.dataset import open_dataset
-from georoads.data.fetch import Opener, Patience, discard, fetch
+from georoads.data.fetch import discard, fetch
 from georoads.data.kaggle_token import PAGE
-from georoads.data.unpack import UnpackLimits, unpack
+from georoads.data.unpack import unpack
 from georoads.errors import DatasetError
 from georoads.files.atomic import check_output
 from georoads.files.lock import only_run
@@ -48,7 +48,7 @@ class Counts:
         return f"{self.labelled} labelled, {self.valid} valid and {self.test} test pictures"
 
 
-DEEPGLOBE = Counts(6226, 1243, 1101)
+DEEPGLOBE = Counts(labelled=6226, valid=1243, test=1101)
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,9 @@ class Download:
 
 def download_deepglobe(
     target: str | Path,
-    opener: Callable[[], Opener],
+    address: Callable[[], str],
     *,
     expected: Counts = DEEPGLOBE,
-    patience: Patience | None = None,
     say: Callable[[str], None] = lambda text: None,
     watch: Watch = unwatched,
 ) -> Download:
@@ -81,31 +80,32 @@ def download_deepglobe(
 
     Args:
         target: folder to make; complete already: nothing is done.
-        opener: makes the way to the server; called only when something is missing.
+        address: gives the archive's address; asked only when something is missing, and for each attempt.
         expected: pictures that the archive must hold.
-        patience: with a bad line.
         say: takes a line about each failed attempt.
         watch: starts the progress of each step.
 
+    Returns:
+        The folder, and what was done for it.
+
     Raises:
-        DatasetError: the target holds something else; refused by the server; the line stays bad; the archive
-            is damaged, unsafe or holds another number of pictures. What was downloaded is kept.
+        DatasetError: the target holds something else; refused by the server; the connection stays bad; the
+            archive is damaged, unsafe or holds another number of pictures. What was downloaded is kept.
     """
     folder = Path(target).resolve()
     part = folder.with_name(folder.name + ".zip.part")
-    with _place(folder, expected) as found:
+    with _reserved(folder, expected) as found:
         if found is not None:
             discard(part)  # of a run that was killed after its last step but one
             return Download(folder, found, was_there=True)
-        got = fetch(opener(), part, room=_ROOM, patience=patience, say=say, watch=watch)
+        downloaded = fetch(address, part, room=_ROOM, say=say, watch=watch)
         try:
             counts = _install(part, folder, expected, watch)
         except DatasetError as e:
-            raise DatasetError(
-                e.message, f"{e.hint}; the archive is kept: remove {printable(part)} to download it again"
-            ) from e
+            kept = f"the archive is kept: remove {printable(part)} to download it again"
+            raise DatasetError(e.message, f"{e.hint}; {kept}") from e
         discard(part)
-    return Download(folder, counts, got)
+    return Download(folder, counts, downloaded)
 
 
 def install_archive(
@@ -119,45 +119,32 @@ def install_archive(
         expected: pictures that it must hold; None: as many as its metadata.csv names.
         watch: starts the progress.
 
+    Returns:
+        The folder, and what was done for it.
+
     Raises:
         DatasetError: the target holds something else; the archive is damaged, unsafe or incomplete.
     """
     folder = Path(target).resolve()
-    with _place(folder, expected) as found:
+    with _reserved(folder, expected) as found:
         if found is not None:
             return Download(folder, found, was_there=True)
         return Download(folder, _install(Path(archive), folder, expected, watch))
 
 
-def count_pictures(root: Path) -> Counts:
-    """Count the pictures that metadata.csv names; every one must be there, and its mask.
-
-    Raises:
-        DatasetError: it is no folder in Kaggle's layout, or files are missing or empty (five are named).
-    """
-    data = open_dataset(root)
-    if data.layout != "kaggle":
-        raise DatasetError(f"{printable(root)} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}")
-    files = [f for s in data.samples for f in (s.image, s.mask)] + list(data.unlabelled)
-    missing = [f for f in files if not (f.is_file() and f.stat().st_size)]
-    if missing:
-        names = ", ".join(printable(f.relative_to(root)) for f in missing[:5])
-        raise DatasetError(
-            f"{printable(root)}: {len(missing)} files of metadata.csv are missing or empty: {names}",
-            "unpack the data set again",
-        )
-    by_folder = Counter(f.parent.name for f in data.unlabelled)
-    return Counts(len(data.samples), by_folder["valid"], by_folder["test"])
-
-
 @contextmanager
-def _place(folder: Path, expected: Counts | None) -> Iterator[Counts | None]:
-    """Hold the target's place, alone; yields its pictures when it is complete already."""
+def _reserved(folder: Path, expected: Counts | None) -> Iterator[Counts | None]:
+    """Keep other runs from the target's place; yields its pictures when it is complete already."""
     shown = printable(folder)
     if folder.is_file():
         raise DatasetError(f"{shown} is a file", "give another folder with -o")
     if folder.is_dir() and any(folder.iterdir()):
-        yield _complete(folder, expected)
+        away = "move it away, or give another folder with -o"
+        try:
+            found = _count_pictures(folder, folder, expected, away)
+        except DatasetError as e:
+            raise DatasetError(f"{e.message}; it is no complete data set", away) from e
+        yield found
         return
     if folder == Path.cwd():
         raise DatasetError(f"{shown} is the current folder", "give the folder a name, as in -o deepglobe")
@@ -166,14 +153,34 @@ def _place(folder: Path, expected: Counts | None) -> Iterator[Counts | None]:
         yield None
 
 
-def _complete(folder: Path, expected: Counts | None) -> Counts:
-    away = "move it away, or give another folder with -o"
+def _count_pictures(root: Path, named: Path, expected: Counts | None, hint: str) -> Counts:
+    """Count the pictures that metadata.csv names; every one must be there, and its mask.
+
+    Args:
+        root: the folder that holds metadata.csv.
+        named: the folder or archive that messages speak of.
+        expected: what the counts must be; None: anything.
+        hint: the way out where they are not.
+    """
+    shown = printable(named)
     try:
-        counts = count_pictures(folder)
+        data = open_dataset(root)
     except DatasetError as e:
-        raise DatasetError(f"{e.message}; it is no complete data set", away) from e
-    if expected is not None and counts != expected:
-        raise DatasetError(f"{printable(folder)} holds {counts}, not {expected}", away)
+        raise DatasetError(e.message.replace(str(root), shown), f"it is incomplete; see {PAGE}") from e
+    if data.layout != "kaggle":
+        raise DatasetError(f"{shown} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}")
+    files = [f for s in data.samples for f in (s.image, s.mask)] + list(data.unlabelled)
+    missing = [f for f in files if not (f.is_file() and f.stat().st_size)]
+    if missing:
+        names = ", ".join(printable(f.relative_to(root)) for f in missing[:5])
+        raise DatasetError(
+            f"{shown}: {len(missing)} files of metadata.csv are missing or empty: {names}",
+            f"it is incomplete; see {PAGE}",
+        )
+    by_folder = Counter(f.parent.name for f in data.unlabelled)
+    counts = Counts(len(data.samples), by_folder["valid"], by_folder["test"])
+    if expected not in (None, counts):
+        raise DatasetError(f"{shown} holds {counts}, not {expected}", hint)
     return counts
 
 
@@ -182,39 +189,12 @@ def _install(archive: Path, folder: Path, expected: Counts | None, watch: Watch)
     beside = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed: we hold the lock
     try:
-        unpack(archive, beside, UnpackLimits(), watch)
-        root = _root(beside, archive)
-        try:
-            counts = count_pictures(root)
-        except DatasetError as e:
-            raise DatasetError(
-                e.message.replace(str(root), printable(archive)), f"the archive is incomplete; see {PAGE}"
-            ) from e
-        if expected is not None and counts != expected:
-            raise DatasetError(
-                f"{printable(archive)} holds {counts}, not {expected}",
-                "unpack it as it is with --from-zip and --any-count",
-            )
-        _move(root, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return counts
-
-
-def _root(beside: Path, archive: Path) -> Path:
-    """The folder that holds metadata.csv: what was unpacked, or the one folder below that has it."""
-    found = [
-        p.parent for p in (beside / "metadata.csv", *sorted(beside.glob("*/metadata.csv"))) if p.is_file()
-    ]
-    if not found:
-        raise DatasetError(
-            f"{printable(archive)} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}"
-        )
-    return found[0]
-
-
-def _move(root: Path, folder: Path) -> None:
-    try:
+        unpack(archive, beside, watch)
+        # The data set may lie below one folder.
+        tables = [*beside.glob("metadata.csv"), *sorted(beside.glob("*/metadata.csv"))]
+        root = tables[0].parent if tables else beside
+        way_out = "unpack it as it is with --from-zip and --any-count"
+        counts = _count_pictures(root, archive, expected, way_out)
         if folder.is_dir():
             folder.rmdir()  # empty, as was checked; Windows does not move onto a folder
         root.rename(folder)
@@ -223,3 +203,6 @@ def _move(root: Path, folder: Path) -> None:
             f"{printable(folder)} cannot be put in place: {e.strerror or e}",
             "close the programs that use it, or give another folder with -o",
         ) from e
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return counts

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
+from georoads.extras import NETWORK, require_extra
 from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
+_LIGHTER = 'or, for CPUs, python -m pip install "georoads[openvino]"'
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def _open_plain(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         return _open_openvino(checkpoint, params)
     if runtime == "onnx":
         return _open_onnx(checkpoint, params)
+    require_extra("train", "the torch runtime", NETWORK, _LIGHTER)
     from georoads.inference.torch_runtime import open_torch
 
     return open_torch(checkpoint, params.device, params.precision, params.batch)
@@ -87,10 +90,12 @@ def _has_twin(checkpoint: Checkpoint) -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver is there; asking torch would cost its import on machines without one."""
+    """Whether torch finds a GPU; it is only asked, as its import takes seconds, where a driver is there."""
     import ctypes.util
     import sys
 
+    if find_spec("torch") is None:
+        return False
     if ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda") is None:
         return False
     from georoads.inference.cuda import gpu_count, torch_cuda
@@ -99,10 +104,7 @@ def has_gpu() -> bool:
 
 
 def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    if find_spec("openvino") is None:
-        raise GeoroadsError(
-            "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
-        )
+    require_extra("openvino", "--runtime openvino", ("openvino",))
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
             f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"
@@ -115,10 +117,7 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    if find_spec("onnxruntime") is None:
-        raise GeoroadsError(
-            "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --runtime torch"
-        )
+    require_extra("onnx", "--runtime onnx", ("onnxruntime",))
     if params.precision == "bf16":
         raise GeoroadsError("the ONNX Runtime runtime computes in fp32", "--runtime openvino or torch")
     from georoads.inference.onnx_runtime import OnnxRuntime

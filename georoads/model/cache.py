@@ -10,6 +10,7 @@ import stat
 import sys
 from pathlib import Path
 
+from georoads.extras import NETWORK, require_extra
 from georoads.model.checkpoint import Checkpoint
 
 KEPT_BYTES = 2**28
@@ -18,23 +19,22 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for georoads, made if need be; a temporary one if it cannot be."""
+    """The user's cache folder for georoads, made if need be; a temporary one if it cannot be.
+
+    It is where the system keeps such folders; GEOROADS_CACHE names another one.
+    """
     import tempfile
 
-    if "GEOROADS_CACHE" in os.environ:
-        folder = Path(os.environ["GEOROADS_CACHE"])
-    elif sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "georoads" / "cache"
-    elif sys.platform == "darwin":
-        folder = Path("~/Library/Caches/georoads").expanduser()
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "georoads"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # a home that is read-only, or none at all
-        pass
+    import platformdirs
+
+    # A home may be read-only. Without one platformdirs raises RuntimeError or, if it is old, keeps the ~.
+    with contextlib.suppress(OSError, RuntimeError):
+        named = os.environ.get("GEOROADS_CACHE")
+        folder = Path(named) if named else platformdirs.user_cache_path("georoads", appauthor=False)
+        if folder.parts[0] != "~":
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
     return Path(tempfile.mkdtemp(prefix="georoads-"))
 
 
@@ -42,13 +42,14 @@ def onnx_twin(checkpoint: Checkpoint) -> Path:
     """The checkpoint's own ONNX file, or one converted from its weights.
 
     Raises:
-        CheckpointError: when it must be converted and the package onnx is not installed.
+        GeoroadsError: it must be converted, and torch or onnx is not installed.
     """
     if checkpoint.onnx is not None:
         return checkpoint.onnx
     card = checkpoint.card
     twin = cache_folder() / f"{checkpoint.sha256[:32]}-{card.tile_px}.onnx"
     if not twin.is_file():
+        require_extra("train,onnx", f"converting {card.name} to ONNX", (*NETWORK, "onnx"))
         from georoads.model.checkpoint import load_network
         from georoads.model.onnx import export_onnx
 

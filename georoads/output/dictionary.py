@@ -21,18 +21,18 @@ class Field:
     Attributes:
         name: the column's name.
         type: how it is stored.
-        unit: "" where it has none.
         title: a short name for people.
         description: what it means.
+        unit: "" where it has none.
         decimals: digits after the point that are written, for float64.
         constraint: name of its constraint (see ``KINDS`` and ``CONFIDENCE_RANGE``), or "".
     """
 
     name: str
     type: FieldType
-    unit: str
     title: str
     description: str
+    unit: str = ""
     decimals: int = 0
     constraint: str = ""
 
@@ -64,54 +64,43 @@ ROADS = Layer(
     "Road centrelines",
     (
         Field(
-            "road_id",
-            "int64",
-            "",
-            "Road",
+            "road_id", "int64", "Road",
             "Stable number, 1… in reading order (north to south, west to east of the first point)",
         ),
-        Field("length_m", "float64", "m", "Length (m)", "Geodesic length on the WGS 84 ellipsoid", 3),
-        Field("width_m", "float64", "m", "Width (m)", "Median width of the road along the line", 3),
         Field(
-            "width_std_m",
-            "float64",
-            "m",
-            "Spread of the width (m)",
-            "Standard deviation of the width along the line",
-            3,
+            "length_m", "float64", "Length (m)", "Geodesic length on the WGS 84 ellipsoid",
+            unit="m", decimals=3,
         ),
         Field(
-            "confidence",
-            "float64",
-            "0 to 1",
-            "Confidence",
+            "width_m", "float64", "Width (m)", "Median width of the road along the line",
+            unit="m", decimals=3,
+        ),
+        Field(
+            "width_std_m", "float64", "Spread of the width (m)",
+            "Standard deviation of the width along the line",
+            unit="m", decimals=3,
+        ),
+        Field(
+            "confidence", "float64", "Confidence",
             "Mean of the model's probability of road along the line; in gaps that were closed straight, of "
             "their ends",
-            4,
-            CONFIDENCE_CONSTRAINT,
+            unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
         ),
         Field(
-            "confidence_p05",
-            "float64",
-            "0 to 1",
-            "Confidence, weakest part",
+            "confidence_p05", "float64", "Confidence, weakest part",
             "5th percentile of the probability of road along the line",
-            4,
-            CONFIDENCE_CONSTRAINT,
+            unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
         ),
         Field(
-            "bridged_m",
-            "float64",
-            "m",
-            "Bridged (m)",
+            "bridged_m", "float64", "Bridged (m)",
             "Metres of the line that were bridged across gaps in the mask",
-            3,
+            unit="m", decimals=3,
         ),
-        Field("from_node", "int64", "", "From node", "nodes.node_id at the first point of the line"),
-        Field("to_node", "int64", "", "To node", "nodes.node_id at the last point of the line"),
-        Field("source", "text", "", "Source", "File name of the scene, or of the scenes"),
+        Field("from_node", "int64", "From node", "nodes.node_id at the first point of the line"),
+        Field("to_node", "int64", "To node", "nodes.node_id at the last point of the line"),
+        Field("source", "text", "Source", "File name of the scene, or of the scenes"),
     ),
-)
+)  # fmt: skip
 
 NODES = Layer(
     "nodes",
@@ -119,14 +108,10 @@ NODES = Layer(
     "Nodes of the road network",
     (
         Field(
-            "node_id",
-            "int64",
-            "",
-            "Node",
-            "Stable number, 1… in reading order (north to south, west to east)",
+            "node_id", "int64", "Node", "Stable number, 1… in reading order (north to south, west to east)"
         ),
-        Field("degree", "int32", "", "Degree", "Road ends that meet here; a loop counts twice"),
-        Field("kind", "text", "", "Kind", "What the node is", constraint=KIND_CONSTRAINT),
+        Field("degree", "int32", "Degree", "Road ends that meet here; a loop counts twice"),
+        Field("kind", "text", "Kind", "What the node is", constraint=KIND_CONSTRAINT),
     ),
 )
 
@@ -158,7 +143,7 @@ Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latit
 
 - `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
   named layers and refuse it.
-- An output that exists is refused. `--overwrite` replaces the file as a whole. `--append` adds the layers to
+- An output that exists is refused. `--overwrite` replaces the whole file. `--append` adds the layers to
   a GeoPackage, on a copy that takes its place when it is complete; other layers stay as they are, and a name
   that is taken is refused.
 - `--aoi AREA` keeps what lies inside: the polygons of a file in any CRS (GeoPackage, GeoJSON, FlatGeobuf,

@@ -66,7 +66,13 @@ def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenanc
 
 
 def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
-    """Write a table as GeoParquet 1.1: WKB, CRS as PROJJSON; the file's metadata carry the provenance."""
+    """Write a table as GeoParquet 1.1, with geometries as WKB and the CRS as PROJJSON.
+
+    Args:
+        path: the file.
+        table: the layer.
+        provenance: goes into the metadata of the file.
+    """
     import pandas as pd
     import pyarrow
     from geopandas import GeoDataFrame
@@ -88,6 +94,11 @@ def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
 
 def verify_single_layer(path: Path, driver: str, table: Table) -> None:
     """Reopen a file of one layer: it must hold as many rows, the same fields and a CRS.
+
+    Args:
+        path: the file.
+        driver: Parquet, or what GDAL calls the format.
+        table: what was written.
 
     Raises:
         LayerError: it does not, or it cannot be read.
@@ -113,6 +124,7 @@ def verify_single_layer(path: Path, driver: str, table: Table) -> None:
 
 
 def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], object]:
+    """Number of rows and names of the fields of a GeoParquet file; and its CRS."""
     from pyarrow import ArrowException, parquet
 
     try:

@@ -19,7 +19,15 @@ from georoads.output.dictionary import Field, Layer
 from georoads.output.drivers import gdal_errors, write_with_gdal
 from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
 from georoads.output.provenance import Provenance
-from georoads.output.style import add_options, add_symbol, add_symbol_layer, qml_root, qml_text
+from georoads.output.style import (
+    add_category,
+    add_options,
+    add_renderer,
+    add_symbol,
+    add_symbol_layer,
+    qml_root,
+    qml_text,
+)
 from georoads.output.table import Table
 from georoads.text import printable
 
@@ -46,8 +54,8 @@ ERRORS = Layer(
     "LineString",
     "Right, missing and false roads",
     (
-        Field("kind", "text", "", "Kind", "What the stretch is", constraint=_KIND_CONSTRAINT),
-        Field("length_m", "float64", "m", "Length (m)", "Length on the ground", 3),
+        Field("kind", "text", "Kind", "What the stretch is", constraint=_KIND_CONSTRAINT),
+        Field("length_m", "float64", "Length (m)", "Length on the ground", unit="m", decimals=3),
     ),
 )
 
@@ -90,9 +98,14 @@ class ErrorLines:
 def check_errors_output(path: str | Path, *, overwrite: bool, inputs: tuple[Path, ...] = ()) -> None:
     """Refuse an output that ``write_errors`` could not write, before the work is done.
 
+    Args:
+        path: the file to write.
+        overwrite: True when an existing file may be replaced.
+        inputs: files that the output must not be.
+
     Raises:
         LayerError: the suffix is not .gpkg; the file is in use.
-        GeoroadsError: as ``jobs.atomic.check_output``.
+        GeoroadsError: as ``files.atomic.check_output``.
     """
     target = Path(path)
     if target.suffix.lower() != ".gpkg":
@@ -109,6 +122,12 @@ def write_errors(
 ) -> None:
     """Write the layer; the file appears whole or not at all.
 
+    Args:
+        errors: the lines.
+        path: the GeoPackage to write.
+        provenance: goes into the file; its date is the file's date.
+        overwrite: True when an existing file may be replaced.
+
     Raises:
         LayerError, GeoroadsError: as ``check_errors_output``; the disk is full.
     """
@@ -123,7 +142,7 @@ def write_errors(
     styled = StyledLayer(ERRORS, errors_qml(), {_KIND_CONSTRAINT: meanings})
 
     def verify(part: Path) -> None:
-        _verify(part, len(errors.lines))
+        verify_geopackage(part, {ERRORS.name: len(errors.lines)})
         check_not_open(target)  # it may have been opened while the work was done
 
     with replace_when_complete(target, overwrite=overwrite, verify=verify) as part:
@@ -135,32 +154,11 @@ def write_errors(
 def errors_qml() -> str:
     """QML of the layer: colour by kind over a dark casing, the same width at every scale."""
     root = qml_root()
-    renderer = SubElement(
-        root,
-        "renderer-v2",
-        {
-            "type": "categorizedSymbol",
-            "attr": "kind",
-            "symbollevels": "1",
-            "enableorderby": "0",
-            "forceraster": "0",
-            "referencescale": "-1",
-        },
-    )
+    renderer = add_renderer(root, "categorizedSymbol", {"attr": "kind", "symbollevels": "1"})
     categories = SubElement(renderer, "categories")
     symbols = SubElement(renderer, "symbols")
     for number, (kind, (colour, pattern, width)) in enumerate(LOOK.items()):
-        SubElement(
-            categories,
-            "category",
-            {
-                "value": kind.value,
-                "type": "string",
-                "label": kind.value,
-                "symbol": str(number),
-                "render": "true",
-            },
-        )
+        add_category(categories, kind.value, label=kind.value, symbol=str(number))
         symbol = add_symbol(symbols, str(number), "line")
         # Two levels: all casings first, so that none covers a neighbour.
         for level, paint, mm, dash in (
@@ -171,7 +169,3 @@ def errors_qml() -> str:
             layer = add_symbol_layer(symbol, "SimpleLine", level)
             add_options(layer, {**options, "line_width": mm, "line_width_unit": "MM"})
     return qml_text(root)
-
-
-def _verify(path: Path, expected: int) -> None:
-    verify_geopackage(path, [(ERRORS.name, expected)])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from georoads.errors import LayerError
+from georoads.extras import require_extra
 from georoads.text import printable
 
 WRITTEN = {
@@ -41,10 +41,6 @@ def check_parquet(path: Path) -> None:
     """Refuse a GeoParquet file where pyarrow is missing.
 
     Raises:
-        LayerError: pyarrow is not installed.
+        GeoroadsError: pyarrow is not installed.
     """
-    if find_spec("pyarrow") is None:
-        raise LayerError(
-            f"{printable(path)}: GeoParquet needs pyarrow, which is not installed",
-            'pip install "georoads[parquet]"; or use .gpkg or .fgb',
-        )
+    require_extra("parquet", f"{printable(path)}: GeoParquet", ("pyarrow",), "or use .gpkg or .fgb")

@@ -81,9 +81,14 @@ class StyledLayer:
 
 
 def finish_geopackage(path: Path, layers: Sequence[StyledLayer], provenance: Provenance) -> None:
-    """Add style, data dictionary and provenance of ``layers`` to a GeoPackage that GDAL has written them to.
+    """Add styles, data dictionary and provenance to a GeoPackage that GDAL has written layers to.
 
     What the file says of other layers stays as it is.
+
+    Args:
+        path: the file.
+        layers: those that were written, with what is said of them.
+        provenance: where they come from.
 
     Raises:
         LayerError: SQLite cannot write the file.
@@ -126,7 +131,7 @@ def check_takes_layers(path: Path, names: Sequence[str]) -> None:
     """Refuse to add layers to a file that is no GeoPackage or has one of these names.
 
     Raises:
-        LayerError: it is one of these.
+        LayerError: the file is no sound GeoPackage, or a name is taken.
     """
     with path.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
@@ -145,8 +150,8 @@ def check_takes_layers(path: Path, names: Sequence[str]) -> None:
             )
 
 
-def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
-    """Check a GeoPackage: SQLite finds no damage, and the layers have these numbers of rows.
+def verify_geopackage(path: Path, counts: Mapping[str, int]) -> None:
+    """Check that SQLite finds no damage in a GeoPackage, and that its layers have these numbers of rows.
 
     Raises:
         LayerError: it is damaged or incomplete.
@@ -154,13 +159,13 @@ def verify_geopackage(path: Path, counts: Sequence[tuple[str, int]]) -> None:
     try:
         with closing(sqlite3.connect(path)) as db:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            found = [(name, _count(db, name)) for name, _ in counts]
+            found = {name: _count_rows(db, name) for name in counts}
     except DAMAGED as e:
         raise LayerError(
             f"{printable(path)} is damaged: {e}",
             "the disk may be full or failing: free some space, or write to another one",
         ) from e
-    if verdict != "ok" or found != list(counts):
+    if verdict != "ok" or found != counts:
         raise LayerError(
             f"{printable(path)} is damaged: {verdict}, rows {found}",
             "the disk may be failing: write to another one",
@@ -178,7 +183,7 @@ def tables_of(path: Path) -> dict[str, int]:
             names = [
                 str(name) for (name,) in db.execute("SELECT table_name FROM gpkg_contents ORDER BY rowid")
             ]
-            return {name: _count(db, name) for name in names if _is_table(db, name)}
+            return {name: _count_rows(db, name) for name in names if _is_table(db, name)}
     except DAMAGED as e:
         raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
 
@@ -210,7 +215,7 @@ def check_not_open(path: Path) -> None:
         return  # no SQLite at all: nobody holds it as one
 
 
-def _count(db: sqlite3.Connection, table: str) -> int:
+def _count_rows(db: sqlite3.Connection, table: str) -> int:
     quoted = table.replace('"', '""')
     (rows,) = db.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()
     return int(rows)

@@ -35,13 +35,14 @@ def plain_path(path: Path) -> Iterator[Path]:
     with ExitStack() as made:
         try:
             folder = made.enter_context(tempfile.TemporaryDirectory(prefix="georoads-"))
-            link = _linked(absolute, Path(folder))
+            link = _link_plainly(absolute, Path(folder))
         except OSError as e:
             raise LayerError(f"{printable(path)} cannot be used: {e.strerror or e}", "rename it") from e
         yield link
 
 
-def _linked(absolute: Path, folder: Path) -> Path:
+def _link_plainly(absolute: Path, folder: Path) -> Path:
+    """A path in ``folder`` that leads to the file over a link, under a name without odd signs."""
     if not _ODD.search(absolute.name):
         (folder / "folder").symlink_to(absolute.parent, target_is_directory=True)
         return folder / "folder" / absolute.name

@@ -53,7 +53,7 @@ def epsg_of(crs: str) -> int:
 def check_database(
     database: Database, layers: Sequence[Layer], provenance: Provenance, existing: Existing, crs: str | None
 ) -> None:
-    """Refuse what ``write_database`` could not write: it is done with no rows, and undone.
+    """Refuse what ``write_database`` could not write: it is done without rows, and undone.
 
     Args:
         database: the address.
@@ -68,7 +68,7 @@ def check_database(
     none = np.empty(0, dtype=np.object_)
     tables = [Table(layer, none, (none,) * len(layer.fields), crs or "") for layer in layers]
     with transaction(database) as cursor:
-        _store(cursor, database, tables, provenance, existing)
+        _store_tables(cursor, database, tables, provenance, existing)
         cursor.connection.rollback()
 
 
@@ -93,34 +93,35 @@ def write_database(
             program holds them; the server goes away.
     """
     with transaction(database) as cursor:
-        _store(cursor, database, tables, provenance, existing)
+        _store_tables(cursor, database, tables, provenance, existing)
 
 
-def _store(
+def _store_tables(
     cursor: Cursor[Any],
     database: Database,
     tables: Sequence[Table],
     provenance: Provenance,
     existing: Existing,
 ) -> None:
-    schema, postgis = _schemas(cursor, database)
+    """Do what ``write_database`` does, within a transaction that is open."""
+    schema, postgis = _find_schemas(cursor, database)
     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK,))
     # Two runs that append must not take the same numbers; tables are only locked by who may change rows.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{tables[0].layer.name}",))
-    there = _tables_there(cursor, database, schema, tables, existing)
+    there = _find_tables(cursor, database, schema, tables, existing)
     adds = bool(there) and existing == "append"
     if adds:
         for table in tables:
             _check_fits(cursor, database, schema, table)
-        tables = _numbered_on(cursor, schema, tables)
+        tables = _number_on(cursor, schema, tables)
     else:
-        _create(cursor, schema, postgis, tables, there)
+        _create_tables(cursor, schema, postgis, tables, there)
     for table in tables:
-        _copy(cursor, schema, table)
-    _note(cursor, schema, tables[0], provenance, keeps_others=adds)
+        _copy_rows(cursor, schema, table)
+    _note_provenance(cursor, schema, tables[0], provenance, keeps_others=adds)
 
 
-def _schemas(cursor: Cursor[Any], database: Database) -> tuple[str, str]:
+def _find_schemas(cursor: Cursor[Any], database: Database) -> tuple[str, str]:
     """The schema that is written to, and that of PostGIS."""
     cursor.execute(
         "SELECT current_schema(), (SELECT n.nspname FROM pg_extension e "
@@ -134,15 +135,15 @@ def _schemas(cursor: Cursor[Any], database: Database) -> tuple[str, str]:
         )
     if postgis is None:
         raise LayerError(
-            f"{database} has no PostGIS",
-            "its owner or a superuser adds it: CREATE EXTENSION postgis",
+            f"{database} has no PostGIS", "its owner or a superuser adds it: CREATE EXTENSION postgis"
         )
     return schema, postgis
 
 
-def _tables_there(
+def _find_tables(
     cursor: Cursor[Any], database: Database, schema: str, tables: Sequence[Table], existing: Existing
 ) -> list[str]:
+    """The names of these tables that the schema has already, once it is seen that they may stay or go."""
     names = [table.layer.name for table in tables]
     cursor.execute(
         "SELECT c.relname, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -168,9 +169,10 @@ def _tables_there(
     return list(found)
 
 
-def _create(
+def _create_tables(
     cursor: Cursor[Any], schema: str, postgis: str, tables: Sequence[Table], there: Sequence[str]
 ) -> None:
+    """Make the tables with key, index and comments; drop those of the names ``there`` before."""
     from psycopg import sql
 
     for gone in there:
@@ -179,7 +181,7 @@ def _create(
         layer, name = table.layer, sql.Identifier(schema, table.layer.name)
         columns = [sql.SQL(f"{{}} {_TYPES[f.type]}").format(sql.Identifier(f.name)) for f in layer.fields]
         columns[0] += sql.SQL(" PRIMARY KEY")
-        shape = sql.SQL(f"{{}} {{}}.{_shape(table)} NOT NULL")
+        shape = sql.SQL(f"{{}} {{}}.{_geometry_type(table)} NOT NULL")
         columns.append(shape.format(sql.Identifier(GEOMETRY_COLUMN), sql.Identifier(postgis)))
         cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(name, sql.SQL(", ").join(columns)))
         index = sql.SQL("CREATE INDEX ON {} USING gist ({})")
@@ -194,7 +196,7 @@ def _create(
             cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(at, sql.Literal(text)))
 
 
-def _shape(table: Table) -> str:
+def _geometry_type(table: Table) -> str:
     """The type of the geometry column, with the SRID once the CRS is known."""
     srid = f",{epsg_of(table.crs)}" if table.crs else ""
     return f"geometry({table.layer.geometry}{srid})"
@@ -212,7 +214,7 @@ def _check_fits(cursor: Cursor[Any], database: Database, schema: str, table: Tab
     found = {name: kind.rpartition(".")[2] for name, kind in cursor.fetchall()}
     if not table.crs:
         found[GEOMETRY_COLUMN] = found.get(GEOMETRY_COLUMN, "").partition(",")[0].rstrip(")") + ")"
-    expected = {f.name: _TYPES[f.type] for f in table.layer.fields} | {GEOMETRY_COLUMN: _shape(table)}
+    expected = {f.name: _TYPES[f.type] for f in table.layer.fields} | {GEOMETRY_COLUMN: _geometry_type(table)}
     for name, kind in expected.items():
         if found.get(name) != kind:
             is_there = f"is {found[name]}" if name in found else "is missing"
@@ -223,7 +225,7 @@ def _check_fits(cursor: Cursor[Any], database: Database, schema: str, table: Tab
             )
 
 
-def _numbered_on(cursor: Cursor[Any], schema: str, tables: Sequence[Table]) -> list[Table]:
+def _number_on(cursor: Cursor[Any], schema: str, tables: Sequence[Table]) -> list[Table]:
     """Ids go on after the highest that is there; from_node and to_node follow their nodes."""
     from psycopg import sql
 
@@ -246,7 +248,8 @@ def _numbered_on(cursor: Cursor[Any], schema: str, tables: Sequence[Table]) -> l
     ]
 
 
-def _copy(cursor: Cursor[Any], schema: str, table: Table) -> None:
+def _copy_rows(cursor: Cursor[Any], schema: str, table: Table) -> None:
+    """Send the rows of a table by COPY."""
     from psycopg import sql
 
     if not len(table.geometry):
@@ -261,7 +264,7 @@ def _copy(cursor: Cursor[Any], schema: str, table: Table) -> None:
             copy.write_row(row)
 
 
-def _note(
+def _note_provenance(
     cursor: Cursor[Any], schema: str, roads: Table, provenance: Provenance, *, keeps_others: bool
 ) -> None:
     """Add the provenance of these roads; that of a table of the same name that is gone goes, too."""

@@ -11,7 +11,6 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.network.types import RoadNetwork
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import width_fields, widths_of
 
@@ -44,19 +43,10 @@ class RoadLines:
             raise ValueError(f"{self.name}: coordinates must be finite")
 
 
-def lines_of(network: RoadNetwork, name: str = "roads") -> RoadLines:
-    """The lines of a network in the CRS of its grid, in the order of its edges."""
-    n = network.n_edges
-    rows = np.repeat(np.arange(n), np.diff(network.offsets))
-    points = network.grid.to_crs(network.points)
-    lines = np.asarray(shapely.linestrings(points, indices=rows) if n else (), dtype=np.object_)
-    return RoadLines(lines, network.grid.crs, name)
-
-
 def read_roads(
     path: str | Path, layer: str | None = None, *, with_widths: bool = False, flag: str = LINES.flag
 ) -> RoadLines:
-    """Read the lines of a road layer; parts of MultiLineStrings become lines of their own, Z and M go.
+    """Read the lines of a road layer; parts of MultiLineStrings become lines, Z and M are dropped.
 
     Lines of a FlatGeobuf that numbers them (``road_id``) come in the order of their numbers, as they do from
     other formats.

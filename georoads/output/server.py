@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from georoads.errors import LayerError
+from georoads.extras import require_extra
 from georoads.output.address import Database
 
 if TYPE_CHECKING:
@@ -22,13 +22,10 @@ def transaction(database: Database) -> Iterator[Cursor[Any]]:
     """A cursor of one transaction: kept when the block ends well, else undone.
 
     Raises:
-        LayerError: psycopg is missing; the server cannot be reached, or refuses the user or what is asked.
+        GeoroadsError: psycopg is not installed.
+        LayerError: the server cannot be reached, or refuses the user or what is asked.
     """
-    if find_spec("psycopg") is None:
-        raise LayerError(
-            f"{database}: writing to PostGIS needs psycopg, which is not installed",
-            'pip install "georoads[postgis]"; or write .gpkg',
-        )
+    require_extra("postgis", f"{database}: writing to PostGIS", ("psycopg",), "or write .gpkg")
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -43,15 +40,16 @@ def transaction(database: Database) -> Iterator[Cursor[Any]]:
     try:
         connection = psycopg.connect(make_conninfo(**parts | {"client_encoding": "UTF8"}))
     except psycopg.OperationalError as e:
-        raise _unreached(database, e) from e
+        raise _explain_unreached(database, e) from e
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
     except psycopg.Error as e:
-        raise _refused(database, e) from e
+        raise _explain_refused(database, e) from e
 
 
-def _unreached(database: Database, e: Error) -> LayerError:
+def _explain_unreached(database: Database, e: Error) -> LayerError:
+    """That no connection was made, with the way out for its reason."""
     said = str(e).removeprefix("connection failed: ")
     if e.pgconn is not None and e.pgconn.needs_password:
         return LayerError(
@@ -69,7 +67,7 @@ def _unreached(database: Database, e: Error) -> LayerError:
     )
 
 
-def _refused(database: Database, e: Error) -> LayerError:
+def _explain_refused(database: Database, e: Error) -> LayerError:
     """What the server says, with the way out for its kind."""
     from psycopg import OperationalError, errors
 
@@ -84,10 +82,7 @@ def _refused(database: Database, e: Error) -> LayerError:
             "drop the views that use the table, or --append to it, or give another --layer",
         ),
         (errors.DiskFull, "free some space on the server"),
-        (
-            OperationalError,
-            "see whether the server runs, then run again (extract goes on with --resume)",
-        ),
+        (OperationalError, "see whether the server runs, then run again (extract goes on with --resume)"),
     )
     hint = next((hint for kind, hint in hints if isinstance(e, kind)), "write .gpkg instead")
     return LayerError(f"{database} cannot be written: {e.diag.message_primary or e}", hint)

@@ -45,7 +45,8 @@ _FALLBACK_WIDTH_M = "4"
 
 @dataclass(frozen=True)
 class _Stroke:
-    """One of the two lines that make a road."""
+    """One of the two lines that make a road: its colour, its width on the ground (an expression of QGIS), the
+    least width on the screen, and when it is drawn."""
 
     colour: str
     width_m: str
@@ -56,20 +57,9 @@ class _Stroke:
 def roads_qml() -> str:
     """QML of the ``roads`` layer: classes of confidence, widths in metres on the ground."""
     root = qml_root()
-    renderer = SubElement(
-        root,
-        "renderer-v2",
-        # Roads added by hand have no confidence: they are drawn as the lowest class.
-        {
-            "type": "graduatedSymbol",
-            "attr": 'coalesce("confidence", 0)',
-            "graduatedMethod": "GraduatedColor",
-            "symbollevels": "1",
-            "enableorderby": "0",
-            "forceraster": "0",
-            "referencescale": "-1",
-        },
-    )
+    # Roads added by hand have no confidence: they are drawn as the lowest class.
+    value = {"attr": 'coalesce("confidence", 0)', "graduatedMethod": "GraduatedColor"}
+    renderer = add_renderer(root, "graduatedSymbol", {**value, "symbollevels": "1"})
     ranges = SubElement(renderer, "ranges")
     symbols = SubElement(renderer, "symbols")
     for number, (low, high, colour) in enumerate(CLASSES):
@@ -78,8 +68,8 @@ def roads_qml() -> str:
         symbol = add_symbol(symbols, str(number), "line")
         width = f'coalesce("width_m", {_FALLBACK_WIDTH_M})'
         # Two levels: all casings first, so that no casing cuts the road that it joins.
-        _line(symbol, _Stroke(_CASING, f"{width} + 1", 1.0, "0"))
-        _line(symbol, _Stroke(colour, width, 0.6, "1"))
+        _add_stroke(symbol, _Stroke(_CASING, width_m=f"{width} + 1", least_mm=1.0, level="0"))
+        _add_stroke(symbol, _Stroke(colour, width_m=width, least_mm=0.6, level="1"))
     SubElement(root, "layerOpacity").text = "0.85"
     return qml_text(root)
 
@@ -90,27 +80,12 @@ def nodes_qml() -> str:
     root.set("hasScaleBasedVisibilityFlag", "1")
     root.set("minScale", _NODES_FROM_SCALE)
     root.set("maxScale", "0")
-    renderer = SubElement(
-        root,
-        "renderer-v2",
-        {
-            "type": "categorizedSymbol",
-            "attr": "kind",
-            "symbollevels": "0",
-            "enableorderby": "0",
-            "forceraster": "0",
-            "referencescale": "-1",
-        },
-    )
+    renderer = add_renderer(root, "categorizedSymbol", {"attr": "kind", "symbollevels": "0"})
     categories = SubElement(renderer, "categories")
     symbols = SubElement(renderer, "symbols")
     for kind, (marker, colour, size) in _NODE_LOOK.items():
-        number, label = str(int(kind)), kind.label.replace("_", " ")
-        SubElement(
-            categories,
-            "category",
-            {"value": kind.label, "type": "string", "label": label, "symbol": number, "render": "true"},
-        )
+        number = str(int(kind))
+        add_category(categories, kind.label, label=kind.label.replace("_", " "), symbol=number)
         symbol = add_symbol(symbols, number, "marker")
         layer = add_symbol_layer(symbol, "SimpleMarker", "0")
         options = {"name": marker, "color": colour, "size": size, "size_unit": "MM"}
@@ -123,17 +98,51 @@ def qml_root() -> Element:
     return Element("qgis", {"version": _VERSION, "styleCategories": "LayerConfiguration|Symbology|Rendering"})
 
 
+def add_renderer(root: Element, kind: str, attributes: Mapping[str, str]) -> Element:
+    """Add what draws the features of a layer.
+
+    Args:
+        root: the QML document.
+        kind: graduatedSymbol or categorizedSymbol.
+        attributes: what is special about this one, as QGIS names it.
+    """
+    usual = {"enableorderby": "0", "forceraster": "0", "referencescale": "-1"}
+    return SubElement(root, "renderer-v2", {"type": kind, **attributes, **usual})
+
+
+def add_category(categories: Element, value: str, *, label: str, symbol: str) -> None:
+    """Draw features of a value with a symbol.
+
+    Args:
+        categories: those of a renderer.
+        value: what the renderer's field says of the features.
+        label: the words in the legend.
+        symbol: the name of the symbol.
+    """
+    named = {"value": value, "type": "string", "label": label, "symbol": symbol, "render": "true"}
+    SubElement(categories, "category", named)
+
+
 def add_symbol(symbols: Element, name: str, kind: str) -> Element:
-    """Add an opaque symbol, ``kind`` line or marker, that categories and ranges refer to by ``name``."""
-    return SubElement(
-        symbols,
-        "symbol",
-        {"name": name, "type": kind, "alpha": "1", "clip_to_extent": "1", "force_rhr": "0"},
-    )
+    """Add an opaque symbol.
+
+    Args:
+        symbols: those of a renderer.
+        name: by which categories and ranges refer to it.
+        kind: line or marker.
+    """
+    opaque = {"alpha": "1", "clip_to_extent": "1", "force_rhr": "0"}
+    return SubElement(symbols, "symbol", {"name": name, "type": kind, **opaque})
 
 
 def add_symbol_layer(symbol: Element, kind: str, level: str) -> Element:
-    """Add one stroke or marker (``kind``: SimpleLine, SimpleMarker); lower levels are drawn first."""
+    """Add one stroke or marker to a symbol.
+
+    Args:
+        symbol: the symbol.
+        kind: SimpleLine or SimpleMarker.
+        level: a number; of all symbols of a layer, what has the lowest is drawn first.
+    """
     return SubElement(symbol, "layer", {"class": kind, "enabled": "1", "locked": "0", "pass": level})
 
 
@@ -144,7 +153,7 @@ def add_options(layer: Element, options: Mapping[str, str]) -> None:
         SubElement(box, "Option", {"name": name, "type": "QString", "value": value})
 
 
-def _line(symbol: Element, stroke: _Stroke) -> None:
+def _add_stroke(symbol: Element, stroke: _Stroke) -> None:
     layer = add_symbol_layer(symbol, "SimpleLine", stroke.level)
     add_options(
         layer,

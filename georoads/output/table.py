@@ -13,6 +13,7 @@ from georoads.errors import LayerError
 from georoads.grid import Points, parse_crs
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.output.dictionary import NODES, ROADS, Layer
+from georoads.ragged import owners
 
 _NUMPY = {"int64": np.int64, "int32": np.int32, "float64": np.float64, "text": np.object_}
 
@@ -43,6 +44,11 @@ class Table:
 def road_table(network: RoadNetwork, crs: str, sources: tuple[str, ...]) -> Table:
     """The lines, numbered in reading order of their first point (in the grid: by row, then by column).
 
+    Args:
+        network: the roads.
+        crs: of the coordinates in the table.
+        sources: file names of the scenes, for the field ``source``.
+
     Raises:
         LayerError: they cannot be transformed to ``crs``.
     """
@@ -58,10 +64,10 @@ def road_table(network: RoadNetwork, crs: str, sources: tuple[str, ...]) -> Tabl
     for field in ROADS.fields:
         if field.type == "float64":
             values[field.name] = np.round(getattr(network, field.name)[order], field.decimals)
-    points = _transformed(network, network.points, crs)
-    rows = np.repeat(np.arange(n), np.diff(network.offsets))
-    lines = np.asarray(shapely.linestrings(points, indices=rows) if n else (), dtype=np.object_)
-    return _table(ROADS, lines[order], values, crs)
+    points = _project_points(network, network.points, crs)
+    lines = shapely.linestrings(points, indices=owners(network.offsets)) if n else ()
+    lines = np.asarray(lines, dtype=np.object_)
+    return _make_table(ROADS, lines[order], values, crs)
 
 
 def node_table(network: RoadNetwork, crs: str) -> Table:
@@ -76,16 +82,17 @@ def node_table(network: RoadNetwork, crs: str) -> Table:
         "degree": network.degree() if network.n_nodes else np.empty(0),
         "kind": labels[network.node_kind],
     }
-    points = np.asarray(shapely.points(_transformed(network, network.node_xy, crs)), dtype=np.object_)
-    return _table(NODES, points, values, crs)
+    points = np.asarray(shapely.points(_project_points(network, network.node_xy, crs)), dtype=np.object_)
+    return _make_table(NODES, points, values, crs)
 
 
-def _table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, Any], crs: str) -> Table:
+def _make_table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, Any], crs: str) -> Table:
+    """A table of values by field, brought into the order and the types of the layer's fields."""
     columns = tuple(np.asarray(values[f.name]).astype(_NUMPY[f.type]) for f in layer.fields)
     return Table(layer, geometry, columns, crs)
 
 
-def _transformed(network: RoadNetwork, points_px: Points, crs: str) -> Points:
+def _project_points(network: RoadNetwork, points_px: Points, crs: str) -> Points:
     """Pixel coordinates to coordinates of ``crs``, both (N, 2)."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError

@@ -1,4 +1,4 @@
-"""The guarded door for vector files, ours or anybody's.
+"""Vector files, ours or anybody's, read without trusting them.
 
 A file must be what its suffix says before GDAL or pyarrow sees it: else it could name other files or
 addresses.
@@ -32,9 +32,10 @@ _BEGINS = {
     "Parquet": b"PAR1",
 }
 MAX_GEOJSON_BYTES = 1024**3
-"""Reading a GeoJSON takes about four times its size of memory; beyond, another format is asked for."""
+"""Larger GeoJSON files are refused: reading one takes about four times its size of memory."""
 MAX_WHOLE_BYTES = 8_000_000
-"""What is no list of features near its beginning GDAL reads as a whole, at up to 80 times its size."""
+"""A GeoJSON in which no list of features begins soon is read by GDAL as a whole, at up to 80 times its size;
+larger ones are refused."""
 _HEAD_BYTES = 1 << 16
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+("|\Z)|[\[\]{}]', re.DOTALL)
 
@@ -47,8 +48,8 @@ class Kind:
         one, many: in words, as "a line" and "lines".
         geometry: what names of fitting geometry types contain, as "LineString".
         types: shapely's numbers of the geometry types.
-        preferred: name of the layer that is taken where several fit, or "".
         hint: what to give instead of another kind.
+        preferred: name of the layer that is taken where several fit, or "".
         flag: with which a user names a layer, or "".
     """
 
@@ -56,13 +57,18 @@ class Kind:
     many: str
     geometry: str
     types: tuple[int, ...]
-    preferred: str
     hint: str
+    preferred: str = ""
     flag: str = ""
 
 
-LINES = Kind("a line", "lines", "LineString", (1, 5), "roads", "give a layer of centrelines", "--layer")
-POLYGONS = Kind("a polygon", "polygons", "Polygon", (3, 6), "", "give a layer of polygons")
+LINES = Kind(
+    one="a line", many="lines", geometry="LineString", types=(1, 5), preferred="roads",
+    hint="give a layer of centrelines", flag="--layer",
+)  # fmt: skip
+POLYGONS = Kind(
+    one="a polygon", many="polygons", geometry="Polygon", types=(3, 6), hint="give a layer of polygons"
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def read_features(
     kind: Kind,
     choose: Callable[[list[str]], Iterable[str]] = lambda fields: (),
 ) -> Features:
-    """Read a layer; Z and M go.
+    """Read the rows of a layer; Z and M are dropped.
 
     Args:
         path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.
@@ -103,7 +109,7 @@ def read_features(
             read; the layer is missing, holds another kind, has no CRS, or has rows without geometry.
     """
     file = Path(path)
-    driver = _checked_driver(file)
+    driver = _check_driver(file)
     try:
         if driver == "Parquet" and layer is not None:
             raise LayerError(
@@ -111,27 +117,27 @@ def read_features(
                 f"GeoParquet holds one, without a name: leave {kind.flag or 'it'} out",
             )
         if driver == "Parquet":
-            geometry, columns, crs, where, name = _read_parquet(file, choose)
+            found = _read_parquet(file, choose)
         else:
-            geometry, columns, crs, where, name = _read_with_gdal(file, layer, kind, choose)
-        return Features(_checked(geometry, kind, where), columns, _checked_crs(crs, where), where, name)
+            found = _read_with_gdal(file, layer, kind, choose)
+        _check_geometry(found, kind)
+        _check_crs(found)
+        return found
     except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
         raise LayerError(
             f"there is not enough memory for {printable(file)}", "cut it to the area of interest"
         ) from e
 
 
-_Raw = tuple[NDArray[np.object_], dict[str, NDArray[Any]], str | None, str, str]
-
-
 def _read_with_gdal(
     file: Path, layer: str | None, kind: Kind, choose: Callable[[list[str]], Iterable[str]]
-) -> _Raw:
+) -> Features:
+    """The rows of a layer as they stand in the file; the CRS is "" where it has none."""
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
-        with plain_path(file) as plain, _offline(), warnings.catch_warnings():
+        with plain_path(file) as plain, _without_network(), warnings.catch_warnings():
             # What GDAL warns of (a fourth coordinate, a mixed layer) is allowed or checked below.
             warnings.simplefilter("ignore", RuntimeWarning)
             chosen, info = _choose_layer(file, plain, layer, kind)
@@ -148,12 +154,16 @@ def _read_with_gdal(
         raise LayerError(
             f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
         )
-    return geometry, dict(zip(map(str, meta["fields"]), values, strict=True)), meta["crs"], where, chosen
+    fields = dict(zip(map(str, meta["fields"]), values, strict=True))
+    return Features(geometry, fields, meta["crs"] or "", where, chosen)
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
-    """GDAL asks the address that a GeoJSON may give for its CRS: it is sent to a proxy that is not there."""
+def _without_network() -> Iterator[None]:
+    """Keep GDAL off the network: it would ask the address that a GeoJSON may give for its CRS.
+
+    It is sent to a proxy that is not there.
+    """
     import pyogrio
 
     nowhere = {
@@ -169,7 +179,7 @@ def _offline() -> Iterator[None]:
         pyogrio.set_gdal_config_options(before)
 
 
-def _checked_driver(file: Path) -> str:
+def _check_driver(file: Path) -> str:
     """The driver by suffix, once the content agrees."""
     shown = printable(file)
     driver = READ.get(file.suffix.lower())
@@ -252,7 +262,8 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
     return chosen, info
 
 
-def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> _Raw:
+def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:
+    """As ``_read_with_gdal``, of a GeoParquet file."""
     check_parquet(file)
     import geopandas
     from pyarrow import ArrowException
@@ -267,31 +278,29 @@ def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> _
             f"{printable(file)} has metadata that are not GeoParquet's ({e})", "export it anew as .gpkg"
         ) from e
     columns = {name: frame[name].to_numpy() for name in choose([str(c) for c in frame.columns])}
-    return geometry, columns, None if frame.crs is None else frame.crs.to_wkt(), printable(file), ""
+    return Features(geometry, columns, "" if frame.crs is None else frame.crs.to_wkt(), printable(file))
 
 
-def _checked_crs(crs: str | None, where: str) -> str:
+def _check_crs(found: Features) -> None:
     from pyproj.exceptions import CRSError
 
-    if crs is None:
-        raise LayerError(f"{where} has no CRS", "assign one, as in: ogr2ogr -a_srs EPSG:32633 OUT IN")
+    if not found.crs:
+        raise LayerError(f"{found.where} has no CRS", "assign one, as in: ogr2ogr -a_srs EPSG:32633 OUT IN")
     try:
-        parse_crs(crs)
+        parse_crs(found.crs)
     except CRSError as e:
-        raise LayerError(f"{where} has a CRS that PROJ cannot read", "assign another one") from e
-    return crs
+        raise LayerError(f"{found.where} has a CRS that PROJ cannot read", "assign another one") from e
 
 
-def _checked(geometry: NDArray[np.object_], kind: Kind, where: str) -> NDArray[np.object_]:
+def _check_geometry(found: Features, kind: Kind) -> None:
+    geometry, where = found.geometry, found.where
     missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     if missing.any():
         count, first = int(missing.sum()), int(missing.argmax()) + 1
         raise LayerError(
-            f"{where}: {count} rows have no geometry, the first is row {first}",
-            "delete them in QGIS",
+            f"{where}: {count} rows have no geometry, the first is row {first}", "delete them in QGIS"
         )
     wrong = ~np.isin(shapely.get_type_id(geometry), kind.types)
     if wrong.any():
         row = int(wrong.argmax())
         raise LayerError(f"{where}: row {row + 1} is a {geometry[row].geom_type}, not {kind.one}", kind.hint)
-    return geometry

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH_FIELDS = ("width_m", "width", "lanes", "lane_number")
-"""Names that are looked for, the first that says something decides: our own layer's, OSM's ``width`` (metres
-unless it says feet) and ``lanes``, SpaceNet's ``lane_number``. Upper and lower case are the same."""
+"""Fields that may say how wide a road is; for each road the first one that says something decides. They are
+those of our own layers, OSM's ``width`` (metres unless it says feet) and ``lanes``, and SpaceNet's
+``lane_number``. Upper and lower case are the same."""
 LANE_M = 3.5
-"""Metres of a lane, where only their number is known."""
+"""Width of a lane in metres, for roads of which only the number of lanes is known."""
 WIDEST_M = 200.0
-"""What is above is no width of a road, but a code or a mistake."""
+"""Greater values are no width of a road, but a code or a mistake."""
 
 _METRES = {"": 1.0, "m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0}
 _FEET = {"'": 0.3048, "ft": 0.3048, "feet": 0.3048}
@@ -42,13 +43,16 @@ def widths_of(columns: Mapping[str, Sequence[Any] | NDArray[Any]], count: int) -
     widths = np.full(count, np.nan)
     for name in width_fields(list(columns)):
         lanes = name.lower().startswith("lane")
-        read = np.array([_metres(v, lanes=lanes) for v in columns[name]], dtype=np.float64)
+        read = np.array([_parse_metres(v, lanes=lanes) for v in columns[name]], dtype=np.float64)
         widths = np.where(np.isnan(widths), read, widths)
     return widths
 
 
-def _metres(value: Any, *, lanes: bool) -> float:
-    """A width in metres, or NaN: for a text that is none, and beyond what a road can have."""
+def _parse_metres(value: Any, *, lanes: bool) -> float:
+    """A width in metres; NaN for a text that is no width, and for one that no road can have.
+
+    ``lanes`` says that a number without a unit counts lanes.
+    """
     if value is None:
         return np.nan
     match = _NUMBER_AND_UNIT.fullmatch(str(value).strip().lower())

@@ -185,8 +185,8 @@ def _write_geopackage(
     appends = options.append and target.exists()
     before = tables_of(target) if appends else {}
     state = _state(target) if appends else None
-    counts = [(name, rows) for name, rows in before.items() if name != "layer_styles"]
-    counts += [(table.layer.name, len(table.geometry)) for table in tables]
+    counts = {name: rows for name, rows in before.items() if name != "layer_styles"}
+    counts |= {table.layer.name: len(table.geometry) for table in tables}
 
     def verify(part: Path) -> None:
         verify_geopackage(part, counts)

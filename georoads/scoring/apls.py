@@ -18,9 +18,9 @@ import numpy as np
 
 from georoads.scoring.matching import harmonic
 from georoads.scoring.params import ScoreParams
-from georoads.scoring.places import Places, at_nodes, snap, spread
+from georoads.scoring.places import Places, divide_edges, places_at_nodes, snap
 from georoads.scoring.road_graph import RoadGraph
-from georoads.scoring.routes import Goals, Metres, Routes, chunks
+from georoads.scoring.routes import Destinations, Metres, Routes, chunks
 
 LEAST_SHARE = 0.75
 """Edges shorter than this share of the spacing get no point between their ends; as the authors' code does."""
@@ -46,11 +46,11 @@ class Direction:
     """
 
     score: float
-    control_points: int
-    snapped: int
-    sources: int
-    pairs: int
-    missing: int
+    control_points: int = 0
+    snapped: int = 0
+    sources: int = 0
+    pairs: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,40 +69,57 @@ class Apls:
 
 
 def apls(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Apls:
-    """Average path length similarity; 1 when both networks are empty, 0 when one is."""
-    first = _direction(reference, proposal, params)
-    second = _direction(proposal, reference, params)
+    """Average path length similarity of two networks.
+
+    Args:
+        proposal: the network to be judged.
+        reference: the truth.
+        params: spacing and snapping distance of the control points, and how many are drawn.
+
+    Returns:
+        The score and how it came about; 1 when both networks are empty, 0 when one is.
+    """
+    first = _score_direction(reference, proposal, params)
+    second = _score_direction(proposal, reference, params)
     return Apls(harmonic(first.score, second.score), first, second)
 
 
 def control_points(graph: RoadGraph, spacing_m: float, min_curvature: float) -> Places:
-    """The nodes, then points that divide edges into equal parts of at most ``spacing_m``.
+    """The nodes, then points that divide edges into equal parts.
 
-    An edge shorter than 0.75 times the spacing is not divided, any other one at least halved. Only edges
-    whose curvature |d - L| / L is ``min_curvature`` or more are divided; L is the length of the edge, d the
-    diagonal of its bounding box. A loop is always halved: else its ends, one node, would be all of it.
+    An edge shorter than 0.75 times the spacing is not divided, any other one at least halved. A loop is
+    always halved: else its ends, one node, would be all of it.
+
+    Args:
+        graph: the network.
+        spacing_m: the parts are at most so long.
+        min_curvature: only edges whose curvature |d - L| / L is this or more are divided; L is the length of
+            the edge, d the diagonal of its bounding box.
     """
-    nodes = at_nodes(graph)
+    nodes = places_at_nodes(graph)
     if not graph.n_edges:
         return nodes
     length = graph.length_m
+    # The curvature of each edge, from its length and its bounding box.
     first = graph.offsets[:-1]
     box = np.maximum.reduceat(graph.points, first) - np.minimum.reduceat(graph.points, first)
     curvature = np.abs(np.hypot(box[:, 0], box[:, 1]) - length) / length
+    # How many parts each edge is divided into.
     parts = np.maximum(np.ceil((length - _TOLERANCE_M) / spacing_m), 2)
     parts[(length < LEAST_SHARE * spacing_m) | (curvature < min_curvature)] = 1
     loop = graph.edge_nodes[:, 0] == graph.edge_nodes[:, 1]
     parts[loop] = np.maximum(parts[loop], 2)
-    between = spread(parts.astype(np.int64), graph, middles=False)
+    between = divide_edges(graph, parts.astype(np.int64), middles=False)
     return Places(
         np.concatenate((nodes.edge, between.edge)), np.concatenate((nodes.along_m, between.along_m))
     )
 
 
-def _direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) -> Direction:
+def _score_direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) -> Direction:
+    """Compare the routes between the control points of ``graph`` with those on the other network."""
     points = control_points(graph, params.apls_spacing_m, params.apls_min_curvature)
     if not len(points):
-        return Direction(0.0 if other.n_edges else 1.0, 0, 0, 0, 0, 0)
+        return Direction(0.0 if other.n_edges else 1.0)
     partners = snap(graph, points, other, params.apls_snap_m)
     sources = np.arange(len(points))
     if len(points) > params.apls_all_pairs:
@@ -110,34 +127,39 @@ def _direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) -> Direc
         sources = np.sort(chosen)
     costs, pairs, missing = np.zeros(len(sources)), 0, 0
     here, there = Routes(graph), Routes(other)
-    goals, other_goals = Goals(graph, points), Goals(other, partners)
+    goals, other_goals = Destinations(graph, points), Destinations(other, partners)
     for part in chunks(len(sources), graph, other):
         chunk = sources[part]
-        rows = here.to_nodes(points[chunk])
+        # From each source to the nodes of both networks; inf on the other one where it has no partner there.
+        rows = here.lengths_to_nodes(points[chunk])
         found = partners.edge[chunk] >= 0
         other_rows = np.full((len(chunk), len(other.node_xy)), np.inf)
         if found.any():
-            other_rows[found] = there.to_nodes(partners[chunk[found]])
+            other_rows[found] = there.lengths_to_nodes(partners[chunk[found]])
         for k, source in enumerate(chunk.tolist()):
-            length = goals.metres(rows[k], int(points.edge[source]), float(points.along_m[source]))
-            if found[k]:
-                start = int(partners.edge[source]), float(partners.along_m[source])
-                other_length = other_goals.metres(other_rows[k], *start)
-            else:
-                other_length = np.full(len(points), np.inf)
+            # From the nodes on to all control points, and to their partners.
+            length = goals.route_lengths(rows[k], points, source)
+            other_length = other_goals.route_lengths(other_rows[k], partners, source)
             route = np.isfinite(length) & (length >= _LEAST_ROUTE_M)
             length, other_length = length[route], other_length[route]
-            costs[part.start + k] = _costs(length, other_length).sum()
+            costs[part.start + k] = _route_costs(length, other_length).sum()
             pairs += len(length)
             missing += int(np.isinf(other_length).sum())
     snapped = int((partners.edge >= 0).sum())
     # Networks without any route are specks of a millimetre: all that can be said is whether they are there.
     score = 1.0 - float(costs.sum()) / pairs if pairs else snapped / len(points)
-    return Direction(score, len(points), snapped, len(sources), pairs, missing)
+    return Direction(
+        score=score,
+        control_points=len(points),
+        snapped=snapped,
+        sources=len(sources),
+        pairs=pairs,
+        missing=missing,
+    )
 
 
-def _costs(length: Metres, other_length: Metres) -> Metres:
-    """Cost 0..1 of each pair."""
+def _route_costs(length: Metres, other_length: Metres) -> Metres:
+    """(K,) float64 in 0..1: the cost of each pair, from the lengths (K,) of its two routes."""
     apart = np.abs(length - other_length)
     apart[apart < _SAME_M] = 0.0  # so that a network against itself is 1, not almost
     return np.asarray(np.minimum(apart / length, 1.0), dtype=np.float64)

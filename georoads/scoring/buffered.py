@@ -1,4 +1,4 @@
-"""Completeness, correctness and quality of lines within a buffer.
+"""Completeness, correctness and quality of lines within a buffer of each other.
 
 Method: Heipke, Mayer, Wiedemann, Jamet, "Evaluation of automatic road extraction" (ISPRS 1997), section 3,
 without their test of directions.
@@ -17,18 +17,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.scoring.segments import Segments, straight
+from georoads.scoring.matching import harmonic
+from georoads.scoring.segments import Segments, straight_lines
 
 _CHUNK = 50_000
 """Segments that are looked up at once: bounds memory when layers have millions of lines."""
 
 Vectors = NDArray[np.float64]
-"""(N, 2) vectors or (N,) numbers, float64."""
-Interval = tuple[Vectors, Vectors]
+"""(N, 2) float64 metres."""
+Numbers = NDArray[np.float64]
+"""(N,) float64."""
+Limits = tuple[Numbers, Numbers]
+"""The least and the greatest t of each pair of segments; inf and -inf where no t fits."""
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedLengths:
     """Lengths in metres: of both layers, and of the parts that lie within the buffer of the other layer."""
 
     reference_m: float
@@ -38,28 +42,29 @@ class Matched:
 
     @property
     def completeness(self) -> float:
-        """Share of the reference's length within the buffer of the proposal; see ``_share`` for empty."""
-        return self._share(self.reference_matched_m, self.reference_m)
+        """Share of the reference's length within the buffer of the proposal.
+
+        As all shares here: 1 when both layers are empty, 0 when one of them is.
+        """
+        return self._share_of(self.reference_matched_m, self.reference_m)
 
     @property
     def correctness(self) -> float:
         """Share of the proposal's length within the buffer of the reference."""
-        return self._share(self.proposal_matched_m, self.proposal_m)
+        return self._share_of(self.proposal_matched_m, self.proposal_m)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of completeness and correctness."""
-        total = self.completeness + self.correctness
-        return 2 * self.completeness * self.correctness / total if total else 0.0
+        return harmonic(self.completeness, self.correctness)
 
     @property
     def quality(self) -> float:
         """Matched proposal / (proposal + unmatched reference)."""
         missed = self.reference_m - self.reference_matched_m
-        return self._share(self.proposal_matched_m, self.proposal_m + missed)
+        return self._share_of(self.proposal_matched_m, self.proposal_m + missed)
 
-    def _share(self, part: float, whole: float) -> float:
-        """part / whole; when both layers are empty 1, when one of them is 0."""
+    def _share_of(self, part: float, whole: float) -> float:
         if self.reference_m == 0 and self.proposal_m == 0:
             return 1.0
         if self.reference_m == 0 or self.proposal_m == 0:
@@ -67,72 +72,89 @@ class Matched:
         return part / whole
 
 
-def match(proposal: Segments, reference: Segments, buffer_m: float) -> Matched:
-    """Lengths of two layers and of their parts within ``buffer_m`` metres of each other.
+def match_lengths(proposal: Segments, reference: Segments, buffer_m: float) -> MatchedLengths:
+    """Lengths of two layers and of their parts that lie within a buffer of each other.
 
-    Lines that lie on each other count as often as they are drawn.
+    Args:
+        proposal, reference: lines in one metric plane; what was drawn twice counts twice.
+        buffer_m: half the width of the buffer.
     """
-    return Matched(
+    return MatchedLengths(
         reference_m=float(reference.length_m.sum()),
         proposal_m=float(proposal.length_m.sum()),
-        reference_matched_m=_covered_m(reference, proposal, buffer_m),
-        proposal_matched_m=_covered_m(proposal, reference, buffer_m),
+        reference_matched_m=_covered_length_m(reference, proposal, buffer_m),
+        proposal_matched_m=_covered_length_m(proposal, reference, buffer_m),
     )
 
 
 @dataclass(frozen=True)
-class Covered:
-    """Where segments lie within a buffer: disjoint intervals, in the order of their segments.
+class Intervals:
+    """Parts of segments: disjoint intervals, in the order of their segments.
 
     Attributes:
-        own: (N,) int64, the segment that each interval belongs to.
+        own: (N,) int64, the segment that each interval is a part of.
         low, high: (N,) float64 in 0..1 from the segment's start to its end.
     """
 
     own: NDArray[np.int64]
-    low: Vectors
-    high: Vectors
+    low: Numbers
+    high: Numbers
 
-    def shares(self, count: int) -> Vectors:
-        """(count,) float64 in 0..1: the covered share of each segment."""
+    def shares(self, count: int) -> Numbers:
+        """(count,) float64 in 0..1: the share of each of ``count`` segments that lies in its intervals."""
         shares = np.bincount(self.own, weights=self.high - self.low, minlength=count)
         return np.minimum(shares.astype(np.float64), 1.0)
 
 
-def covered(segments: Segments, others: Segments, buffer_m: float) -> Covered:
-    """The parts of ``segments`` that lie within ``buffer_m`` of ``others``."""
-    found = [Covered(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
+def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Intervals:
+    """The parts of ``segments`` that lie within a buffer of ``others``.
+
+    Args:
+        segments, others: lines in one metric plane.
+        buffer_m: half the width of the buffer.
+    """
+    found = [Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
     if len(segments) and len(others):
         for begin in range(0, len(segments), _CHUNK):
             start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
-            own, near = others.tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
+            own, near = others.tree.query(straight_lines(start, end), predicate="dwithin", distance=buffer_m)
             way = end[own] - start[own]
-            low, high = within(start[own], way, others.start[near], others.end[near], buffer_m)
-            found.append(united(own.astype(np.int64) + begin, low, high))
-    return Covered(
-        np.concatenate([c.own for c in found]),
-        np.concatenate([c.low for c in found]),
-        np.concatenate([c.high for c in found]),
+            low, high = limits_within(start[own], way, others.start[near], others.end[near], buffer_m)
+            found.append(unite_intervals(own.astype(np.int64) + begin, low, high))
+    return Intervals(
+        own=np.concatenate([f.own for f in found]),
+        low=np.concatenate([f.low for f in found]),
+        high=np.concatenate([f.high for f in found]),
     )
 
 
-def _covered_m(segments: Segments, others: Segments, buffer_m: float) -> float:
+def _covered_length_m(segments: Segments, others: Segments, buffer_m: float) -> float:
     """Metres of ``segments`` that lie within ``buffer_m`` of ``others``."""
-    shares = covered(segments, others, buffer_m).shares(len(segments))
+    shares = find_covered(segments, others, buffer_m).shares(len(segments))
     return float((shares * segments.length_m).sum())
 
 
-def within(s: Vectors, d: Vectors, a: Vectors, b: Vectors, r: float) -> Interval:
-    """Limits of t in 0..1, (N,) each, where s + t d lies within r of the segment a b; low > high: nowhere."""
-    discs = [_through_disc(s - a, d, r), _through_disc(s - b, d, r)]
-    strip = _through_strip(s - a, d, b - a, r)
+def limits_within(s: Vectors, d: Vectors, a: Vectors, b: Vectors, r: float) -> Limits:
+    """Between which t the point s + t d of a segment lies within a distance of another segment.
+
+    Args:
+        s, d: (N, 2) float64 metres, start of each segment and its vector to its end.
+        a, b: (N, 2) float64 metres, start and end of the other one.
+        r: the distance in metres.
+
+    Returns:
+        (N,) float64 each, the least and the greatest t in 0..1; the least is greater where no point is near.
+    """
+    discs = [_limits_in_disc(s - a, d, r), _limits_in_disc(s - b, d, r)]
+    strip = _limits_in_strip(s - a, d, b - a, r)
     low = np.minimum.reduce([limits[0] for limits in (*discs, strip)])
     high = np.maximum.reduce([limits[1] for limits in (*discs, strip)])
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
-def _through_disc(s: Vectors, d: Vectors, r: float) -> Interval:
+def _limits_in_disc(s: Vectors, d: Vectors, r: float) -> Limits:
     """Limits of t where |s + t d| <= r: inf, -inf where it never is."""
+    # From where the line is nearest to the middle of the disc, Pythagoras leads to where it crosses the rim.
     dd = (d * d).sum(axis=1)
     middle = -(s * d).sum(axis=1) / dd
     nearest = s + middle[:, None] * d
@@ -142,20 +164,19 @@ def _through_disc(s: Vectors, d: Vectors, r: float) -> Interval:
     return np.where(hit, middle - half, np.inf), np.where(hit, middle + half, -np.inf)
 
 
-def _through_strip(s: Vectors, d: Vectors, u: Vectors, r: float) -> Interval:
+def _limits_in_strip(s: Vectors, d: Vectors, u: Vectors, r: float) -> Limits:
     """Limits of t where s + t d lies beside the segment from 0 to u, at most r away."""
     length = np.hypot(u[:, 0], u[:, 1])
     along, across = u / length[:, None], np.column_stack((-u[:, 1], u[:, 0])) / length[:, None]
-    low_1, high_1 = _between((s * along).sum(axis=1), (d * along).sum(axis=1), np.zeros(len(u)), length)
-    low_2, high_2 = _between(
-        (s * across).sum(axis=1), (d * across).sum(axis=1), np.full(len(u), -r), np.full(len(u), r)
-    )
+    zero, radius = np.zeros(len(u)), np.full(len(u), r)
+    low_1, high_1 = _limits_between((s * along).sum(axis=1), (d * along).sum(axis=1), zero, length)
+    low_2, high_2 = _limits_between((s * across).sum(axis=1), (d * across).sum(axis=1), -radius, radius)
     low, high = np.maximum(low_1, low_2), np.minimum(high_1, high_2)
     hit = low <= high
     return np.where(hit, low, np.inf), np.where(hit, high, -np.inf)
 
 
-def _between(p: Vectors, v: Vectors, least: Vectors, most: Vectors) -> Interval:
+def _limits_between(p: Numbers, v: Numbers, least: Numbers, most: Numbers) -> Limits:
     """Limits of t where least <= p + t v <= most."""
     still = v == 0
     speed = np.where(still, 1.0, v)
@@ -166,20 +187,26 @@ def _between(p: Vectors, v: Vectors, least: Vectors, most: Vectors) -> Interval:
     return low, high
 
 
-def united(own: NDArray[np.int64], low: Vectors, high: Vectors) -> Covered:
-    """The union of the intervals of each owner; those with low >= high are empty."""
+def unite_intervals(own: NDArray[np.int64], low: Numbers, high: Numbers) -> Intervals:
+    """The union of the intervals of each segment.
+
+    Args:
+        own: (N,) int64, the segment of each interval, in any order.
+        low, high: (N,) float64, its limits; where low >= high it is empty.
+    """
     real = low < high
     own, low, high = own[real], low[real], high[real]
     if not len(own):
-        return Covered(own, low, high)
+        return Intervals(own, low, high)
     order = np.lexsort((low, own))
     own, low, high = own[order], low[order], high[order]
-    # How far the intervals of an owner reach so far. Ranks by (owner, high) let the running maximum start
-    # anew at each owner without rounding, so that a segment that is wholly covered is so exactly.
+    # How far the intervals of a segment reach so far. Ranks by (segment, high) let the running maximum start
+    # anew at each segment without rounding, so that a segment that is wholly covered is so exactly.
     by_reach = np.lexsort((high, own))
     rank = np.empty_like(by_reach)
     rank[by_reach] = np.arange(len(own))
     reach = high[by_reach[np.maximum.accumulate(rank)]]
+    # A united interval begins at a new segment, and where those before do not reach.
     begins = np.concatenate(([True], (own[1:] != own[:-1]) | (low[1:] > reach[:-1])))
     ends = np.concatenate((begins[1:], [True]))
-    return Covered(own[begins], low[begins], reach[ends])
+    return Intervals(own[begins], low[begins], reach[ends])

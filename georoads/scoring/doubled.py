@@ -13,40 +13,48 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.scoring.buffered import united, within
+from georoads.ragged import ranks
+from georoads.scoring.buffered import limits_within, unite_intervals
 from georoads.scoring.road_graph import Indices, RoadGraph
-from georoads.scoring.segments import straight
+from georoads.scoring.segments import straight_lines
 
 _CHUNK = 50_000
 _SLACK = 1e-6
-"""More than rounding can do: so much wider is the first look at pairs, which only rules out."""
-_AWAY = 4.0
+"""More than rounding can do: so much wider is the search for pairs, of which some are ruled out later."""
+_AWAY_FACTOR = 4.0
 """Roads that leave a node within 15° of each other are one road width apart after 4 widths: nearer to a node
 that they share they are no doubled road but a fork."""
 
 
 def doubled_m(graph: RoadGraph, distance_m: float, parallel_deg: float) -> float:
-    """Metres that run within a distance of another road of the graph, nearly parallel to it.
+    """Metres of road that run close beside another road of the graph.
 
     Both roads count. Not counted is what lies nearer than 4 times the distance to a node that both share. A
     road also doubles itself, where it comes back after at least that way. Pieces that were drawn n times
     count n times.
+
+    Args:
+        graph: the network.
+        distance_m: how close is doubled.
+        parallel_deg: the directions differ by so many degrees at most.
     """
-    away = _AWAY * distance_m
+    away = _AWAY_FACTOR * distance_m
     total = 0.0
     for begin in range(0, len(graph.pieces), _CHUNK):
-        own, near = _beside(graph, slice(begin, begin + _CHUNK), distance_m, parallel_deg)
+        own, near = _find_pairs_beside(graph, slice(begin, begin + _CHUNK), distance_m, parallel_deg)
         drawn_again = begin + np.flatnonzero(graph.drawn[begin : begin + _CHUNK] > 1)
-        pieces = _short_pieces(graph, away, np.union1d(own, drawn_again))
-        others = _short_pieces(graph, away, np.unique(near))
+        pieces = _divide_pieces(graph, away, np.union1d(own, drawn_again))
+        others = _divide_pieces(graph, away, np.unique(near))
         length = pieces.end_m - pieces.start_m
-        shares = _doubled(graph, pieces, others, distance_m, parallel_deg)
+        shares = _doubled_shares(graph, pieces, others, distance_m, parallel_deg)
         shares = np.where(pieces.drawn > 1, 1.0, shares)
         total += float((shares * length * pieces.drawn).sum())
     return total
 
 
-def _beside(graph: RoadGraph, part: slice, distance_m: float, parallel_deg: float) -> tuple[Indices, Indices]:
+def _find_pairs_beside(
+    graph: RoadGraph, part: slice, distance_m: float, parallel_deg: float
+) -> tuple[Indices, Indices]:
     """Pairs of straight pieces, the first one of a part, that may double each other; most have no partner.
 
     Pieces that lead away from a common vertex, at a right angle or more, are left out: what lies 4 times
@@ -54,14 +62,18 @@ def _beside(graph: RoadGraph, part: slice, distance_m: float, parallel_deg: floa
     """
     pieces = graph.pieces
     own, near = pieces.tree.query(
-        straight(pieces.start[part], pieces.end[part]), predicate="dwithin", distance=distance_m + _SLACK
+        straight_lines(pieces.start[part], pieces.end[part]),
+        predicate="dwithin",
+        distance=distance_m + _SLACK,
     )
     own = own + part.start
     own, near = own[own != near], near[own != near]
+    # Nearly parallel pieces stay.
     way, other_way = pieces.end[own] - pieces.start[own], pieces.end[near] - pieces.start[near]
     lengths = np.hypot(*way.T) * np.hypot(*other_way.T) * (1 + _SLACK)
-    parallel = _parallel(way, other_way, lengths, parallel_deg)
+    parallel = _are_parallel(way, other_way, lengths, parallel_deg)
     own, near, along = own[parallel], near[parallel], (way * other_way).sum(axis=1)[parallel]
+    # Those with a common vertex, whichever of their ends it is, go where they lead away from each other.
     away = np.zeros(len(own), dtype=bool)
     for end, sign in ((pieces.start, 1), (pieces.end, -1)):
         for other_end, other_sign in ((pieces.start, 1), (pieces.end, -1)):
@@ -69,35 +81,43 @@ def _beside(graph: RoadGraph, part: slice, distance_m: float, parallel_deg: floa
     return own[~away], near[~away]
 
 
-def _parallel(a: Points, b: Points, lengths: NDArray[np.float64], parallel_deg: float) -> NDArray[np.bool_]:
-    """Whether directions differ by at most so many degrees, whichever way they lead; |a| |b| is given."""
+def _are_parallel(
+    a: Points, b: Points, lengths: NDArray[np.float64], parallel_deg: float
+) -> NDArray[np.bool_]:
+    """(N,) bool: do the vectors a and b, whose lengths' product is given, differ by at most so many degrees?
+
+    The sense of a direction does not count.
+    """
     cross = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
     return np.asarray(cross <= np.sin(np.radians(parallel_deg)) * lengths, dtype=np.bool_)
 
 
-def _doubled(
-    graph: RoadGraph, pieces: _Pieces, others: _Pieces, distance_m: float, parallel_deg: float
+def _doubled_shares(
+    graph: RoadGraph, pieces: _ShortPieces, others: _ShortPieces, distance_m: float, parallel_deg: float
 ) -> NDArray[np.float64]:
-    """(N,) share of each piece that runs beside the others."""
-    away = _AWAY * distance_m
+    """(N,) float64 in 0..1: the share of each piece that runs beside one of the others."""
+    away = _AWAY_FACTOR * distance_m
     length, other_length = pieces.end_m - pieces.start_m, others.end_m - others.start_m
-    tree = shapely.STRtree(straight(others.start, others.end))
-    own, near = tree.query(straight(pieces.start, pieces.end), predicate="dwithin", distance=distance_m)
+    tree = shapely.STRtree(straight_lines(others.start, others.end))
+    own, near = tree.query(straight_lines(pieces.start, pieces.end), predicate="dwithin", distance=distance_m)
     way, other_way = pieces.end[own] - pieces.start[own], others.end[near] - others.start[near]
+    # How far the pieces of a pair lie from each other along the road, if it is one; on a loop either way.
     gap = np.maximum(others.start_m[near] - pieces.end_m[own], pieces.start_m[own] - others.end_m[near])
-    gap = np.minimum(gap, _gap_around(graph, pieces.edge[own], gap, length[own] + other_length[near]))
-    kept = _parallel(way, other_way, length[own] * other_length[near], parallel_deg)
+    gap = np.minimum(gap, _gap_around_loop(graph, pieces.edge[own], gap, length[own] + other_length[near]))
+    # Pairs that are nearly parallel, and do not simply follow each other.
+    kept = _are_parallel(way, other_way, length[own] * other_length[near], parallel_deg)
     kept &= (pieces.edge[own] != others.edge[near]) | (gap >= away)
     own, near, way = own[kept], near[kept], way[kept]
-    low, high = within(pieces.start[own], way, others.start[near], others.end[near], distance_m)
+    # Where the first one of a pair is near the second, and far enough from the nodes that both share.
+    low, high = limits_within(pieces.start[own], way, others.start[near], others.end[near], distance_m)
     least, most = _away_from_shared(graph, pieces.edge[own], others.edge[near], away)
     low = np.maximum(low, (least - pieces.start_m[own]) / length[own])
     high = np.minimum(high, (most - pieces.start_m[own]) / length[own])
-    return united(own, low, high).shares(len(length))
+    return unite_intervals(own, low, high).shares(len(length))
 
 
 @dataclass(frozen=True)
-class _Pieces:
+class _ShortPieces:
     """Straight pieces: ends (N, 2), edge (N,), metres along the edge of both ends (N,), times drawn (N,)."""
 
     start: Points
@@ -108,27 +128,26 @@ class _Pieces:
     drawn: Indices
 
 
-def _short_pieces(graph: RoadGraph, longest_m: float, part: Indices) -> _Pieces:
+def _divide_pieces(graph: RoadGraph, longest_m: float, part: Indices) -> _ShortPieces:
     """Some straight pieces of the edges, divided into equal parts of at most ``longest_m``."""
     from_m, drawn = graph.piece_from_m[part], graph.drawn[part]
     start, edge = graph.pieces.start[part], graph.pieces.line[part]
     way = graph.pieces.end[part] - start
     length = np.hypot(way[:, 0], way[:, 1])
     parts = np.maximum(np.ceil(length / longest_m), 1).astype(np.int64)
-    of = np.repeat(np.arange(len(length)), parts)
-    rank = np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
+    of, rank = np.repeat(np.arange(len(length)), parts), ranks(parts)
     low, high = rank / parts[of], (rank + 1) / parts[of]
-    return _Pieces(
-        start[of] + low[:, None] * way[of],
-        start[of] + high[:, None] * way[of],
-        edge[of],
-        from_m[of] + low * length[of],
-        from_m[of] + high * length[of],
-        drawn[of],
+    return _ShortPieces(
+        start=start[of] + low[:, None] * way[of],
+        end=start[of] + high[:, None] * way[of],
+        edge=edge[of],
+        start_m=from_m[of] + low * length[of],
+        end_m=from_m[of] + high * length[of],
+        drawn=drawn[of],
     )
 
 
-def _gap_around(
+def _gap_around_loop(
     graph: RoadGraph, edge: Indices, gap: NDArray[np.float64], lengths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Metres between two pieces of a loop the other way round; inf where the edge is no loop."""

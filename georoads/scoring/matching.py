@@ -1,4 +1,4 @@
-"""One-to-one matching of points within a distance."""
+"""One-to-one matching of points within a distance, and the mean that joins two scores."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from georoads.grid import Points
 
 
 def matched_count(a: Points, b: Points, distance_m: float) -> int:
-    """Largest number of pairs of a point of ``a`` (N, 2) and one of ``b`` (M, 2), each used at most once.
+    """Largest number of pairs of a point of ``a`` and a near one of ``b``, each point used at most once.
 
-    Points of a pair lie at most ``distance_m`` apart. The largest number is found (Hopcroft and Karp 1973),
-    so it depends on no order; the greedy matching of other implementations may find fewer.
+    Method: Hopcroft and Karp, "An n^5/2 algorithm for maximum matchings in bipartite graphs" (SIAM Journal on
+    Computing 2, 1973). The largest number depends on no order; the greedy matching of other implementations
+    may find fewer.
+
+    Args:
+        a, b: (N, 2) and (M, 2) float64 metres.
+        distance_m: how far the points of a pair may lie apart.
 
     Example:
         >>> matched_count(np.array([[0.0, 0], [3, 0]]), np.array([[2.0, 0], [9, 0]]), 2.5)
@@ -28,5 +33,5 @@ def matched_count(a: Points, b: Points, distance_m: float) -> int:
 
 
 def harmonic(a: float, b: float) -> float:
-    """Harmonic mean; 0 where both are."""
+    """Harmonic mean of two scores; 0 where both are."""
     return 2 * a * b / (a + b) if a + b else 0.0

@@ -1,4 +1,4 @@
-"""Are junctions and dead ends where they should be?"""
+"""Junctions and dead ends of two networks, matched one to one."""
 
 from __future__ import annotations
 
@@ -28,11 +28,21 @@ class NodeScore:
 
 
 def match_nodes(proposal: RoadGraph, reference: RoadGraph, distance_m: float) -> NodeScore:
-    """Match nodes of any degree but 2 within a distance; 1 when both networks have none, 0 when one has."""
+    """Match the nodes of two networks; those of degree 2, where a ring was opened, do not count.
+
+    Args:
+        proposal: the network to be judged.
+        reference: the truth.
+        distance_m: how far a node may lie from its partner.
+
+    Returns:
+        The score; 1 when neither network has a node, 0 when one has none.
+    """
     a, b = (graph.node_xy[graph.degree != 2] for graph in (proposal, reference))
-    if not len(a) or not len(b):
-        both = float(not len(a) and not len(b))
-        return NodeScore(both, both, both, len(b), len(a), 0)
     matched = matched_count(a, b, distance_m)
-    precision, recall = matched / len(a), matched / len(b)
-    return NodeScore(precision, recall, harmonic(precision, recall), len(b), len(a), matched)
+    if len(a) and len(b):
+        precision, recall = matched / len(a), matched / len(b)
+    else:
+        precision = recall = float(len(a) == len(b))
+    f1 = harmonic(precision, recall)
+    return NodeScore(precision, recall, f1, reference=len(b), proposal=len(a), matched=matched)

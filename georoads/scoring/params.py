@@ -16,22 +16,22 @@ class ScoreParams:
     Attributes:
         buffer_m: how far lines may lie apart and still match.
         apls_spacing_m: greatest distance between control points along an edge.
-        apls_min_curvature: control points are put on edges from this curvature on; 0: on all edges.
+        apls_min_curvature: edges of this curvature or more get control points between their ends; 0: all do.
         apls_snap_m: how far a control point may lie from the other network.
-        apls_all_pairs: up to so many control points, routes start from each of them.
-        apls_sources: beyond that, from so many of them, drawn with ``seed``; they lead to all others.
+        apls_all_pairs: with up to so many control points, routes from each to all others are compared.
+        apls_sources: with more, only the routes from so many of them, drawn with ``seed``.
         topo_match_m: how far a hole may lie from its marble, and a seed from the other network.
         topo_step_m: distance of holes and marbles along the roads.
         topo_radius_m: how far the roads are followed from a seed.
         topo_seed_every_m: greatest distance between possible seeds along an edge.
-        topo_seeds: so many seeds at most, drawn with ``seed``.
+        topo_seeds: number of seeds at most, drawn with ``seed``.
         node_match_m: how far a node may lie from its partner.
         spur_m: a dead end shorter than this is a spur.
         doubled_m: roads closer than this, and nearly parallel, are doubled.
-        doubled_deg: what nearly parallel means, in degrees.
-        bend_deg: a bend that turns by more is sharp, in degrees.
+        doubled_deg: directions that differ by at most so many degrees are nearly parallel.
+        bend_deg: a bend that turns by more degrees is sharp.
         bound_m: a road that ends within this of the layer's bound was cut there and is no dangle.
-        seed: of the random draws.
+        seed: the random draws of control points and seeds begin with it.
     """
 
     buffer_m: float = 4.0

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.output.read import RoadLines
-from georoads.scoring.segments import Segments, longest, projected
+from georoads.ragged import offsets_of, owners, ranks, rows_of
+from georoads.scoring.segments import Segments, longest_segment, project_points
 
 CELL_M = 0.01
 """Vertices that are equal when rounded to this are the same."""
@@ -61,7 +62,7 @@ class RoadGraph:
     @cached_property
     def pieces(self) -> Segments:
         """The (P - E) straight pieces of the edges; ``line`` is the edge."""
-        edge = np.repeat(np.arange(self.n_edges), np.diff(self.offsets))
+        edge = owners(self.offsets)
         first = np.flatnonzero(edge[1:] == edge[:-1])
         return Segments(self.points[first], self.points[first + 1], edge[first])
 
@@ -97,19 +98,23 @@ class RoadGraph:
     def _ends_at_nodes(self) -> tuple[Indices, Indices]:
         """Edges in the order of the nodes where they end; (N + 1,) where those of each node begin."""
         order = np.argsort(self.edge_nodes.ravel(), kind="stable")
-        return order // 2, np.concatenate(([0], np.cumsum(self.degree)))
+        return order // 2, offsets_of(self.degree)
 
     def edges_at(self, nodes: Indices) -> Indices:
         """Edges that end at one of these nodes or more, in rising order."""
         edges, starts = self._ends_at_nodes
-        count = self.degree[nodes]
-        rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        return np.unique(edges[np.repeat(starts[nodes], count) + rank])
+        return np.unique(edges[rows_of(starts[nodes], self.degree[nodes])])
 
 
 @dataclass(frozen=True)
 class _Vertices:
-    """Distinct vertices, sorted by place, in the layer's CRS and in the plane; and the pieces between."""
+    """The distinct vertices of a layer, sorted by place, and the straight pieces between them.
+
+    Attributes:
+        source, xy: (V, 2) float64, the vertices in the layer's CRS and in metres of the plane.
+        pairs: (Q, 2) int64, the vertices at the ends of each piece.
+        drawn: (Q,) int64, how often each piece was drawn.
+    """
 
     source: Points
     xy: Points
@@ -119,7 +124,13 @@ class _Vertices:
 
 @dataclass(frozen=True)
 class _Chains:
-    """Chains of vertices, one after the other; ``piece`` is the piece that follows each, -1 at the end."""
+    """Chains of vertices, each of which becomes an edge, one after the other.
+
+    Attributes:
+        vertex: (C,) int64, the vertices of all chains.
+        piece: (C,) int64, the piece that follows each; -1 at the end of a chain.
+        offsets: (E + 1,) int64; chain e has the vertices offsets[e] to offsets[e + 1].
+    """
 
     vertex: Indices
     piece: Indices
@@ -127,7 +138,11 @@ class _Chains:
 
 
 def road_graph(layer: RoadLines, crs: str) -> RoadGraph:
-    """The graph of a layer in the plane of ``crs``.
+    """The graph of a layer.
+
+    Args:
+        layer: the lines.
+        crs: the metric plane of the graph, as from ``local_crs``.
 
     Raises:
         LayerError: the lines cannot be projected.
@@ -139,12 +154,12 @@ def road_graph(layer: RoadLines, crs: str) -> RoadGraph:
         >>> graph.n_edges, graph.degree.tolist(), graph.length_m.tolist()
         (3, [1, 3, 1, 1], [50.0, 9.0, 40.0])
     """
-    vertices = _vertices(layer, crs)
+    vertices = _find_vertices(layer, crs)
     degree = np.bincount(vertices.pairs.ravel(), minlength=len(vertices.xy))
-    chains = _chains(vertices, degree)
+    chains = _trace_chains(vertices, degree)
     ends = np.column_stack((chains.vertex[chains.offsets[:-1]], chains.vertex[chains.offsets[1:] - 1]))
     nodes, edge_nodes = np.unique(ends, return_inverse=True)
-    points, offsets, piece = _bent(vertices, chains, layer, crs)
+    points, offsets, piece = _place_points(vertices, chains, layer, crs)
     return RoadGraph(
         node_xy=vertices.xy[nodes],
         degree=degree[nodes],
@@ -155,12 +170,14 @@ def road_graph(layer: RoadLines, crs: str) -> RoadGraph:
     )
 
 
-def _vertices(layer: RoadLines, crs: str) -> _Vertices:
+def _find_vertices(layer: RoadLines, crs: str) -> _Vertices:
     source, line = shapely.get_coordinates(layer.lines, return_index=True)
-    xy = projected(source, layer, crs)
+    xy = project_points(source, layer, crs)
+    # Points of one cell are one vertex, that of the first one.
     cell = np.rint(xy / CELL_M).astype(np.int64)
     # One number for both: a plane around the scene reaches no further than half around the Earth, 31 bits.
     _, first, vertex = np.unique((cell[:, 0] << 32) + cell[:, 1], return_index=True, return_inverse=True)
+    # Each step along a line is a piece, whichever way it leads; equal ones are one, and are counted.
     pairs = np.column_stack((vertex[:-1], vertex[1:]))
     pairs = np.sort(pairs[(line[1:] == line[:-1]) & (vertex[1:] != vertex[:-1])], axis=1)
     # One number for both again: whole rows are sorted many times slower.
@@ -169,14 +186,15 @@ def _vertices(layer: RoadLines, crs: str) -> _Vertices:
     return _Vertices(source[first], xy[first], pairs.astype(np.int64), drawn.astype(np.int64))
 
 
-def _chains(vertices: _Vertices, degree: Indices) -> _Chains:
+def _trace_chains(vertices: _Vertices, degree: Indices) -> _Chains:
     """Walk from every node along every piece to the next node; what is left are rings."""
+    # Both ends of each piece, sorted by vertex: where it leads to, and which piece it is.
     a, b = vertices.pairs[:, 0], vertices.pairs[:, 1]
     ends = np.concatenate((a, b))
     order = np.argsort(ends, kind="stable")
     to = np.concatenate((b, a))[order].tolist()
     by = np.tile(np.arange(len(a)), 2)[order].tolist()
-    first = np.concatenate(([0], np.cumsum(degree))).tolist()
+    first = offsets_of(degree).tolist()
     degrees = degree.tolist()
     used = [False] * len(a)
     vertex: list[int] = []
@@ -192,6 +210,7 @@ def _chains(vertices: _Vertices, degree: Indices) -> _Chains:
             vertex.append(here)
             if degrees[here] != 2 or here == start:
                 break
+            # Of the two pieces at this vertex the one that we did not come by.
             half = first[here] + (by[first[here]] == by[half])
         piece.append(-1)
         offsets.append(len(vertex))
@@ -207,26 +226,30 @@ def _chains(vertices: _Vertices, degree: Indices) -> _Chains:
     return _Chains(*(np.array(values, dtype=np.int64) for values in (vertex, piece, offsets)))
 
 
-def _bent(
+def _place_points(
     vertices: _Vertices, chains: _Chains, layer: RoadLines, crs: str
 ) -> tuple[Points, Indices, Indices]:
-    """Points and offsets of the edges, with points between vertices far apart; the piece of each step."""
+    """Points and offsets of the edges, and the piece of each step.
+
+    Pieces that are long get points on the way: what is straight in the layer's CRS is bent in the plane.
+    """
     going = np.flatnonzero(chains.piece >= 0)
     start, end = chains.vertex[going], chains.vertex[going + 1]
     way = vertices.source[end] - vertices.source[start]
     parts = np.ones(len(chains.vertex), dtype=np.int64)
     # The end of a chain stands for itself alone.
-    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest(layer)), 1)
-    of = np.repeat(np.arange(len(parts)), parts)
-    starts = np.concatenate(([0], np.cumsum(parts)))
-    step = np.arange(len(of)) - starts[of]
+    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest_segment(layer)), 1)
+    # The chain's vertices, each followed by the points between it and the next one, which are projected anew.
+    starts = offsets_of(parts)
+    of = owners(starts)
+    step = ranks(parts)
     points = vertices.xy[chains.vertex[of]]
     between = np.flatnonzero(step)
     if len(between):
         at = of[between]
         base = vertices.source[chains.vertex[at]]
         along = (step[between] / parts[at])[:, None]
-        points[between] = projected(
+        points[between] = project_points(
             base + along * (vertices.source[chains.vertex[at + 1]] - base), layer, crs
         )
     piece = chains.piece[of]

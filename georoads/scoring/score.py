@@ -1,4 +1,4 @@
-"""How well a proposed road layer fits a reference: the scores together."""
+"""How well a proposed road layer fits a reference: all scores together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from georoads.output.read import RoadLines
 from georoads.scoring.apls import Apls, apls
-from georoads.scoring.buffered import match
+from georoads.scoring.buffered import match_lengths
 from georoads.scoring.nodes import NodeScore, match_nodes
-from georoads.scoring.params import ScoreParams as ScoreParams
+from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.segments import local_crs, to_segments
-from georoads.scoring.tidiness import Feel, feel
+from georoads.scoring.tidiness import Tidiness, measure_tidiness
 from georoads.scoring.topo import Topo, topo
 
 
@@ -28,7 +28,7 @@ class Score:
         apls: similarity of the lengths of routes.
         topo: similarity of what can be reached from many places.
         nodes: junctions and dead ends, matched one to one.
-        feel: how tidy the proposal's lines are.
+        tidiness: how tidy the proposal's lines are.
         reference_km, proposal_km: lengths of the layers.
         params: the settings.
     """
@@ -40,7 +40,7 @@ class Score:
     apls: Apls
     topo: Topo
     nodes: NodeScore
-    feel: Feel
+    tidiness: Tidiness
     reference_km: float
     proposal_km: float
     params: ScoreParams
@@ -61,7 +61,8 @@ class Score:
             "apls_proposal_onto_reference": asdict(self.apls.proposal_onto_reference),
             "topo": asdict(self.topo),
             "nodes": asdict(self.nodes),
-            "feel": asdict(self.feel),
+            "tidiness": asdict(self.tidiness),
+            "feel": asdict(self.tidiness),  # its name in earlier releases
             "parameters": asdict(self.params),
         }
 
@@ -92,7 +93,7 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
     params = params or ScoreParams()
     crs = local_crs((reference, proposal))
     truth = to_segments(reference, crs)
-    matched = match(to_segments(proposal, crs), truth, params.buffer_m)
+    matched = match_lengths(to_segments(proposal, crs), truth, params.buffer_m)
     ours, theirs = road_graph(proposal, crs), road_graph(reference, crs)
     return Score(
         completeness=matched.completeness,
@@ -102,7 +103,7 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
         apls=apls(ours, theirs, params),
         topo=topo(ours, theirs, params),
         nodes=match_nodes(ours, theirs, params.node_match_m),
-        feel=feel(proposal, crs, ours, truth, params),
+        tidiness=measure_tidiness(proposal, crs, ours, truth, params),
         reference_km=matched.reference_m / 1000,
         proposal_km=matched.proposal_m / 1000,
         params=params,

@@ -49,21 +49,21 @@ class Segments:
     @cached_property
     def tree(self) -> shapely.STRtree:
         """Spatial index of the pieces."""
-        return shapely.STRtree(straight(self.start, self.end))
+        return shapely.STRtree(straight_lines(self.start, self.end))
 
 
-def straight(start: Points, end: Points) -> NDArray[np.object_]:
-    """(N,) shapely LineStrings of two points each."""
+def straight_lines(start: Points, end: Points) -> NDArray[np.object_]:
+    """(N,) shapely LineStrings of two points each, from points (N, 2) to points (N, 2)."""
     return np.asarray(shapely.linestrings(np.stack((start, end), axis=1)), dtype=np.object_)
 
 
 def local_crs(layers: tuple[RoadLines, ...]) -> str:
-    """``metric_crs`` around the middle of the first layer that is not empty."""
+    """The metric plane around the middle of the first layer that is not empty, as a PROJ string."""
     for layer in layers:
         if len(layer.lines):
             west, south, east, north = shapely.total_bounds(layer.lines)
             corners = np.array([[west, south], [east, south], [west, north], [east, north]])
-            return metric_crs(*middle_of(projected(corners, layer, "EPSG:4326")))
+            return metric_crs(*middle_of(project_points(corners, layer, "EPSG:4326")))
     return "EPSG:4326"
 
 
@@ -76,46 +76,63 @@ def to_segments(layer: RoadLines, crs: str) -> Segments:
         LayerError: the lines cannot be projected.
     """
     real = layer.lines[shapely.length(layer.lines) > 0]
-    lines = shapely.segmentize(real, longest(layer))
+    lines = shapely.segmentize(real, longest_segment(layer))
     points, line = shapely.get_coordinates(lines, return_index=True)
-    points = projected(points, layer, crs)
+    points = project_points(points, layer, crs)
     same = line[1:] == line[:-1]
     moved = (points[1:] != points[:-1]).any(axis=1)
     keep = np.flatnonzero(same & moved)
     return Segments(points[keep], points[keep + 1], line[keep])
 
 
-def longest(layer: RoadLines) -> float:
-    """``LONGEST_M`` in the units of the layer's CRS."""
+def longest_segment(layer: RoadLines) -> float:
+    """``LONGEST_M`` in the unit of the layer's CRS, which may be degrees."""
     parsed = parse_crs(layer.crs)
     factor = float(parsed.axis_info[0].unit_conversion_factor) if parsed.axis_info else 1.0
     return LONGEST_M / (factor * _EARTH_M if parsed.is_geographic else factor)
 
 
-def projected(points: Points, layer: RoadLines, crs: str) -> Points:
-    """Points (N, 2) of a layer's CRS in the plane of ``crs``.
+def project_points(points: Points, layer: RoadLines, crs: str) -> Points:
+    """Project points of a layer.
+
+    Args:
+        points: (N, 2) float64 in the layer's CRS.
+        layer: names the CRS, and itself in errors.
+        crs: the CRS to project to, mostly ``local_crs``.
+
+    Returns:
+        (N, 2) float64 in ``crs``.
 
     Raises:
-        LayerError: naming the layer, when a point cannot be projected.
+        LayerError: a point cannot be projected.
     """
-    moved = _transformed(points, layer.crs, crs)
+    moved = _transform_points(points, layer.crs, crs)
     if not np.isfinite(moved).all():
         raise LayerError(f"{layer.name} lies outside the area of its CRS", "check the CRS of the layer")
     return moved
 
 
-def unprojected(points: Points, layer: RoadLines, crs: str) -> Points:
-    """Points (N, 2) of the plane of ``crs`` in the layer's CRS: the way back from ``projected``."""
-    return _transformed(points, crs, layer.crs)
+def unproject_points(points: Points, layer: RoadLines, crs: str) -> Points:
+    """Take points back to the CRS of a layer, from which ``project_points`` had taken them.
+
+    Args:
+        points: (N, 2) float64 in ``crs``.
+        layer: names the CRS to go to.
+        crs: the CRS to come from.
+
+    Returns:
+        (N, 2) float64 in the layer's CRS; infinite where there is no way back.
+    """
+    return _transform_points(points, crs, layer.crs)
 
 
-def _transformed(points: Points, source: str, target: str) -> Points:
-    x, y = _transformer(source, target).transform(points[:, 0], points[:, 1])
+def _transform_points(points: Points, source: str, target: str) -> Points:
+    x, y = _find_transformer(source, target).transform(points[:, 0], points[:, 1])
     return np.column_stack((x, y))
 
 
 @lru_cache(maxsize=16)
-def _transformer(source: str, target: str) -> Transformer:
+def _find_transformer(source: str, target: str) -> Transformer:
     """PROJ takes longer to find the way from one CRS to the other than to move a thousand points."""
     from pyproj import Transformer
 

@@ -1,4 +1,4 @@
-"""What a user of the proposal feels: how tidy its lines are, per kilometre of line.
+"""Tidiness of a proposal's lines, per kilometre of line.
 
 These numbers need no reference, but for the lateral jitter. Lower is better, except for vertices per
 kilometre, which only says how heavy the lines are. They say what the scores of routes and buffers cannot: how
@@ -16,11 +16,12 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.output.read import RoadLines
-from georoads.scoring.buffered import within
+from georoads.ragged import rows_of
+from georoads.scoring.buffered import limits_within
 from georoads.scoring.doubled import doubled_m
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import RoadGraph
-from georoads.scoring.segments import Segments, longest, projected, straight
+from georoads.scoring.segments import Segments, longest_segment, project_points, straight_lines
 
 _CHUNK = 200_000
 """Samples whose distances are measured at once: bounds memory."""
@@ -29,7 +30,7 @@ _SAMPLE_M = 2.0
 
 
 @dataclass(frozen=True)
-class Feel:
+class Tidiness:
     """Numbers of a proposal, each per kilometre of its lines; 0 where it has none.
 
     Attributes:
@@ -42,21 +43,23 @@ class Feel:
             where nothing is.
     """
 
-    vertices_per_km: float
-    dangles_per_km: float
-    spurs_per_km: float
-    doubled_m_per_km: float
-    sharp_bends_per_km: float
-    jitter_m: float | None
+    vertices_per_km: float = 0.0
+    dangles_per_km: float = 0.0
+    spurs_per_km: float = 0.0
+    doubled_m_per_km: float = 0.0
+    sharp_bends_per_km: float = 0.0
+    jitter_m: float | None = None
 
 
-def feel(layer: RoadLines, crs: str, graph: RoadGraph, reference: Segments, params: ScoreParams) -> Feel:
-    """Measure a proposal.
+def measure_tidiness(
+    layer: RoadLines, crs: str, graph: RoadGraph, reference: Segments, params: ScoreParams
+) -> Tidiness:
+    """Measure how tidy the lines of a proposal are.
 
     Args:
         layer: the proposal as it was drawn.
         crs: the plane of ``graph`` and ``reference``.
-        graph: of the proposal.
+        graph: the network of the proposal.
         reference: the lines to measure the jitter against.
         params: the settings.
 
@@ -65,11 +68,11 @@ def feel(layer: RoadLines, crs: str, graph: RoadGraph, reference: Segments, para
     """
     km = float((graph.pieces.length_m * graph.drawn).sum()) / 1000
     if not km:
-        return Feel(0.0, 0.0, 0.0, 0.0, 0.0, None)
+        return Tidiness()
     real = layer.lines[shapely.length(layer.lines) > 0]
     dangle = dangles(graph, layer, crs, params.bound_m)
     spur = (graph.length_m < params.spur_m) & dangle[graph.edge_nodes].any(axis=1)
-    return Feel(
+    return Tidiness(
         vertices_per_km=int(shapely.get_num_points(real).sum()) / km,
         dangles_per_km=int(dangle.sum()) / km,
         spurs_per_km=int(spur.sum()) / km,
@@ -80,12 +83,22 @@ def feel(layer: RoadLines, crs: str, graph: RoadGraph, reference: Segments, para
 
 
 def dangles(graph: RoadGraph, layer: RoadLines, crs: str, bound_m: float) -> NDArray[np.bool_]:
-    """(N,) bool: nodes of degree 1 further than ``bound_m`` from the layer's bounding box in its own CRS.
+    """The dead ends that do not lie where the layer was cut.
 
-    Scenes are cut along their own axes, so a road that was cut there ends on that box.
+    Scenes are cut along their own axes, so a road that was cut there ends on the layer's bounding box in its
+    own CRS.
+
+    Args:
+        graph: the network of the layer.
+        layer: the lines as they were drawn.
+        crs: the plane of the graph.
+        bound_m: a dead end within this of the bounding box counts as cut there.
+
+    Returns:
+        (N,) bool, one for each node.
     """
-    box = shapely.segmentize(shapely.box(*shapely.total_bounds(layer.lines)).exterior, longest(layer))
-    bound = shapely.linestrings(projected(shapely.get_coordinates(box), layer, crs))
+    box = shapely.segmentize(shapely.box(*shapely.total_bounds(layer.lines)).exterior, longest_segment(layer))
+    bound = shapely.linestrings(project_points(shapely.get_coordinates(box), layer, crs))
     inside = shapely.distance(shapely.points(graph.node_xy), bound) > bound_m
     return np.asarray((graph.degree == 1) & inside, dtype=np.bool_)
 
@@ -94,6 +107,7 @@ def sharp_bends(graph: RoadGraph, bend_deg: float) -> int:
     """Number of points between nodes where the direction changes by more than ``bend_deg``."""
     if not graph.n_edges:
         return 0
+    # The piece that follows each one; -1 behind the last of an edge.
     way = graph.pieces.end - graph.pieces.start
     following = np.arange(1, len(way) + 1)
     last = graph.offsets[1:] - np.arange(graph.n_edges) - 2
@@ -107,42 +121,54 @@ def sharp_bends(graph: RoadGraph, bend_deg: float) -> int:
 
 
 def jitter_m(graph: RoadGraph, reference: Segments, buffer_m: float) -> float | None:
-    """Root mean square of the distance to the reference, over the metres that lie within the buffer."""
+    """Root mean square of the distance to a reference, over the metres that lie within a buffer of it.
+
+    Args:
+        graph: the network of the proposal.
+        reference: the lines to measure to, in the same plane.
+        buffer_m: half the width of the buffer.
+
+    Returns:
+        Metres; None where nothing lies within the buffer.
+    """
     if not len(reference):
         return None
     squares = metres = 0.0
-    for part in _parts(np.ceil(graph.pieces.length_m / _SAMPLE_M)):
-        gap, weight = _gaps(graph.pieces, part, reference, buffer_m)
+    for part in _slices_of_samples(np.ceil(graph.pieces.length_m / _SAMPLE_M)):
+        gap, weight = _sample_distances(graph.pieces, part, reference, buffer_m)
         near = gap <= buffer_m
         squares += float((weight[near] * gap[near] * gap[near]).sum())
         metres += float(weight[near].sum())
     return float(np.sqrt(squares / metres)) if metres else None
 
 
-def _parts(samples: NDArray[np.float64]) -> Iterator[slice]:
+def _slices_of_samples(samples: NDArray[np.float64]) -> Iterator[slice]:
     """Slices of pieces that have about ``_CHUNK`` samples together."""
     number = np.cumsum(samples) // _CHUNK
     bounds = [0, *(np.flatnonzero(number[1:] > number[:-1]) + 1).tolist(), len(samples)]
     yield from (slice(low, high) for low, high in pairwise(bounds))
 
 
-def _gaps(
+def _sample_distances(
     pieces: Segments, part: slice, reference: Segments, buffer_m: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Distance of each sample of some pieces to the reference, inf where it is far; metres it stands for."""
+    # Samples are the middles of equal parts; one row of ``nearest`` for each, piece after piece.
     start, end = pieces.start[part], pieces.end[part]
     way = end - start
     length = np.hypot(way[:, 0], way[:, 1])
     count = np.maximum(np.ceil(length / _SAMPLE_M), 1).astype(np.int64)
     nearest = np.full(count.sum(), np.inf)
-    own, near = reference.tree.query(straight(start, end), predicate="dwithin", distance=buffer_m)
-    low, high = within(start[own], way[own], reference.start[near], reference.end[near], buffer_m)
+    # Pairs of a piece and a reference line, and the samples of the piece that can be near that line.
+    own, near = reference.tree.query(straight_lines(start, end), predicate="dwithin", distance=buffer_m)
+    low, high = limits_within(start[own], way[own], reference.start[near], reference.end[near], buffer_m)
     # One sample more on either side, so that rounding loses none.
     first = np.maximum(np.floor(np.minimum(low, 1) * count[own] - 1.5), 0).astype(np.int64)
     last = np.minimum(np.ceil(np.maximum(high, 0) * count[own] + 0.5), count[own] - 1).astype(np.int64)
     several = np.maximum(last - first + 1, 0)
+    # One row for each sample of each pair, and its distance to the line of the pair.
     pair = np.repeat(np.arange(len(own)), several)
-    rank = np.arange(len(pair)) - np.repeat(np.cumsum(several) - several, several) + first[pair]
+    rank = rows_of(first, several)
     own, near = own[pair], near[pair]
     xy = start[own] + ((rank + 0.5) / count[own])[:, None] * way[own]
     base = reference.start[near]

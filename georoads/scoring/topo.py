@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from georoads.grid import Points
+from georoads.ragged import ranks
 from georoads.scoring.matching import harmonic, matched_count
 from georoads.scoring.params import ScoreParams
-from georoads.scoring.places import Places, locate, snap, spread
+from georoads.scoring.places import Places, divide_edges, locate, snap
 from georoads.scoring.road_graph import Indices, RoadGraph
 from georoads.scoring.routes import Metres, Routes, chunks
 
@@ -43,19 +44,28 @@ class Topo:
     precision: float
     recall: float
     f1: float
-    seeds: int
-    possible_seeds: int
-    unmatched_seeds: int
-    holes: int
-    marbles: int
-    matched: int
+    seeds: int = 0
+    possible_seeds: int = 0
+    unmatched_seeds: int = 0
+    holes: int = 0
+    marbles: int = 0
+    matched: int = 0
 
 
 def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo:
-    """TOPO precision, recall and F1; 1 when both networks are empty, 0 when one is."""
+    """TOPO precision, recall and F1 of two networks.
+
+    Args:
+        proposal: the network to be judged.
+        reference: the truth, on which the seeds lie.
+        params: distances along the roads and between partners, and how many seeds are drawn.
+
+    Returns:
+        The score and its counts; 1 when both networks are empty, 0 when one is.
+    """
     if not reference.n_edges or not proposal.n_edges:
         both = float(not reference.n_edges and not proposal.n_edges)
-        return Topo(both, both, both, 0, 0, 0, 0, 0, 0)
+        return Topo(both, both, both)
     possible = _possible_seeds(reference, params.topo_seed_every_m)
     chosen = np.random.default_rng(params.seed).permutation(len(possible))[: params.topo_seeds]
     seeds = possible[np.sort(chosen)]
@@ -64,47 +74,58 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
     holes = marbles = matched = 0
     here, there = Routes(reference), Routes(proposal)
     for part in chunks(len(seeds), reference, proposal):
+        # Metres from each seed, and from its partner where it has one, to the nodes in reach.
         own, other = seeds[part], partners[part]
-        rows = here.to_nodes(own, params.topo_radius_m)
-        other_rows = iter(there.to_nodes(other[near[part]], params.topo_radius_m))
+        rows = here.lengths_to_nodes(own, params.topo_radius_m)
+        other_rows = iter(there.lengths_to_nodes(other[near[part]], params.topo_radius_m))
         for k in range(len(own)):
-            dug = _reached(reference, own[k : k + 1], rows[k], params)
+            dug = _find_reached(reference, own[k : k + 1], rows[k], params)
             holes += len(dug)
             if other.edge[k] < 0:
                 continue
-            rolled = _reached(proposal, other[k : k + 1], next(other_rows), params)
+            rolled = _find_reached(proposal, other[k : k + 1], next(other_rows), params)
             marbles += len(rolled)
             matched += matched_count(dug, rolled, params.topo_match_m)
     precision = matched / marbles if marbles else 0.0
     recall = matched / holes
-    unmatched = int((~near).sum())
-    f1 = harmonic(precision, recall)
-    return Topo(precision, recall, f1, len(seeds), len(possible), unmatched, holes, marbles, matched)
+    return Topo(
+        precision=precision,
+        recall=recall,
+        f1=harmonic(precision, recall),
+        seeds=len(seeds),
+        possible_seeds=len(possible),
+        unmatched_seeds=int((~near).sum()),
+        holes=holes,
+        marbles=marbles,
+        matched=matched,
+    )
 
 
 def _possible_seeds(graph: RoadGraph, every_m: float) -> Places:
     """The middles of equal parts of each edge, so that each metre of road has the same chance."""
     parts = np.maximum(np.ceil(graph.length_m / every_m - _SAME_M), 1).astype(np.int64)
-    return spread(parts, graph, middles=True)
+    return divide_edges(graph, parts, middles=True)
 
 
-def _reached(graph: RoadGraph, seed: Places, node_m: Metres, params: ScoreParams) -> Points:
-    """(K, 2) places at whole steps along the roads from the seed, up to the radius; each place once.
+def _find_reached(graph: RoadGraph, seed: Places, node_m: Metres, params: ScoreParams) -> Points:
+    """(K, 2) float64 metres: the places at whole steps along the roads from the seed, each once.
 
     On an edge the distance from the seed grows from both ends towards a summit. So the places are counted
     from either end up to there; those that fall on nodes are taken with the nodes.
     """
     step, radius = params.topo_step_m, params.topo_radius_m
     near = np.flatnonzero(np.isfinite(node_m))  # a few of all nodes: what follows looks at no others
-    edge, begin, length, ends_m = _stretches(graph, seed, node_m, near)
-    summit = np.clip((ends_m[:, 1] + length - ends_m[:, 0]) / 2, 0.0, length)
+    edges = _edges_in_reach(graph, seed, node_m, near)
+    length, first_m, last_m = edges.length_m, edges.first_m, edges.last_m
+    # How far along each edge the summit lies, and how far steps are counted from its first and last end.
+    summit = np.clip((last_m + length - first_m) / 2, 0.0, length)
     upward = np.minimum(summit + _SAME_M, length - _SAME_M)
     downward = np.minimum(length - summit - _SAME_M, length - _SAME_M)
-    rising, rise = _steps(ends_m[:, 0], upward, step, radius)
-    falling, fall = _steps(ends_m[:, 1], downward, step, radius)
+    rising, rise = _whole_steps(first_m, upward, step, radius)
+    falling, fall = _whole_steps(last_m, downward, step, radius)
     on_edges = Places(
-        np.concatenate((edge[rising], edge[falling])),
-        np.concatenate((begin[rising] + rise, begin[falling] + length[falling] - fall)),
+        np.concatenate((edges.edge[rising], edges.edge[falling])),
+        np.concatenate((edges.begin_m[rising] + rise, edges.begin_m[falling] + length[falling] - fall)),
     )
     near_m = node_m[near]
     whole = np.abs(near_m - step * np.rint(near_m / step)) <= _SAME_M
@@ -115,29 +136,57 @@ def _reached(graph: RoadGraph, seed: Places, node_m: Metres, params: ScoreParams
     return np.concatenate((start, on_nodes, locate(graph, on_edges)))
 
 
-def _stretches(
-    graph: RoadGraph, seed: Places, node_m: Metres, near: Indices
-) -> tuple[Indices, Metres, Metres, Metres]:
-    """Edges at the nodes in reach, that of the seed in two: edge, begin, length, metres at the ends."""
+@dataclass(frozen=True)
+class _EdgesInReach:
+    """Edges, or parts of them, on which places can be reached from a seed.
+
+    Attributes:
+        edge: (N,) int64.
+        begin_m: (N,) float64, where on its edge the part begins.
+        length_m: (N,) float64, of the part.
+        first_m, last_m: (N,) float64, metres from the seed to both ends of the part; inf where too far.
+    """
+
+    edge: Indices
+    begin_m: Metres
+    length_m: Metres
+    first_m: Metres
+    last_m: Metres
+
+
+def _edges_in_reach(graph: RoadGraph, seed: Places, node_m: Metres, near: Indices) -> _EdgesInReach:
+    """The edges that end at the nodes ``near``; that of the seed in two parts, before and behind it."""
     here, at = int(seed.edge[0]), float(seed.along_m[0])
     touched = graph.edges_at(near)
     touched = touched[touched != here]
     whole = graph.length_m[here]
-    edge = np.concatenate((touched, [here, here]))
-    begin = np.concatenate((np.zeros(len(touched)), [0.0, at]))
-    length = np.concatenate((graph.length_m[touched], [at, whole - at]))
-    first_m, last_m = node_m[graph.edge_nodes[here]]
-    own = [[first_m, 0.0], [0.0, last_m]]
-    return edge.astype(np.int64), begin, length, np.concatenate((node_m[graph.edge_nodes[touched]], own))
+    first_node, last_node = graph.edge_nodes[touched].T
+    own_first_m, own_last_m = node_m[graph.edge_nodes[here]]
+    return _EdgesInReach(
+        edge=np.concatenate((touched, [here, here])).astype(np.int64),
+        begin_m=np.concatenate((np.zeros(len(touched)), [0.0, at])),
+        length_m=np.concatenate((graph.length_m[touched], [at, whole - at])),
+        first_m=np.concatenate((node_m[first_node], [own_first_m, 0.0])),
+        last_m=np.concatenate((node_m[last_node], [0.0, own_last_m])),
+    )
 
 
-def _steps(end_m: Metres, up_to: Metres, step: float, radius: float) -> tuple[Indices, Metres]:
-    """Whole steps after the end of each stretch: which stretch, and metres from its end (above 0)."""
+def _whole_steps(end_m: Metres, up_to: Metres, step: float, radius: float) -> tuple[Indices, Metres]:
+    """The whole steps from a seed that fall on parts of edges.
+
+    Args:
+        end_m: (N,) float64, metres from the seed to one end of each part; inf where it is too far.
+        up_to: (N,) float64, metres from that end up to which steps are counted.
+        step: metres of a step.
+        radius: metres from the seed up to which steps are counted.
+
+    Returns:
+        (K,) int64, the part of each step, and (K,) float64, its metres from the end, above 0.
+    """
     known = np.where(np.isfinite(end_m), end_m, radius)
     first = np.floor((known + _SAME_M) / step) + 1
     last = np.floor((np.minimum(known + up_to, radius + _SAME_M)) / step)
     count = np.where(np.isfinite(end_m), np.maximum(last - first + 1, 0), 0).astype(np.int64)
-    stretch = np.repeat(np.arange(len(end_m)), count)
-    rank = np.arange(len(stretch)) - np.repeat(np.cumsum(count) - count, count)
-    metres = (first[stretch] + rank) * step - known[stretch]
-    return stretch.astype(np.int64), np.asarray(metres, dtype=np.float64)
+    part = np.repeat(np.arange(len(end_m)), count)
+    metres = (first[part] + ranks(count)) * step - known[part]
+    return part.astype(np.int64), np.asarray(metres, dtype=np.float64)

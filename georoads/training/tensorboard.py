@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from georoads.errors import GeoroadsError
+from georoads.extras import require_extra
 from georoads.training.run_folder import Epoch
 
 
@@ -17,12 +17,9 @@ def log_to_tensorboard(folder: Path, epoch: Epoch) -> None:
     Raises:
         GeoroadsError: TensorBoard is not installed.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as e:
-        raise GeoroadsError(
-            "train.tensorboard needs the package tensorboard", "pip install 'georoads[tensorboard]'"
-        ) from e
+    require_extra("tensorboard", "train.tensorboard", ("tensorboard",))
+    from torch.utils.tensorboard import SummaryWriter
+
     with SummaryWriter(str(folder / "tensorboard"), purge_step=epoch.epoch) as writer:
         for name, value in asdict(epoch).items():
             if name != "epoch":

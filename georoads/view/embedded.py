@@ -12,15 +12,15 @@ from georoads.output.dictionary import NODES, ROADS
 from georoads.output.geopackage import DAMAGED
 
 MAX_STYLE = 2**22
-"""Characters; a style of ours has some 10,000."""
+"""Longer styles are not read; in characters, of which ours have some 10,000."""
 SHOWN = ("renderer-v2", "labeling", "blendMode", "featureBlendMode", "layerOpacity")
 """Elements of a style that say how a layer looks; others may hold scripts, and are not taken over."""
 
 
 def embedded_style(path: Path, layer: str) -> ElementTree.Element | None:
-    """The root of the QML that a GeoPackage has as the default of a layer, as ``parsed_style``."""
+    """The default style of a layer in a GeoPackage, as ``parsed_style``; None where there is none."""
     query = "SELECT styleQML FROM layer_styles WHERE f_table_name = ? AND useAsDefault ORDER BY id DESC"
-    found = _row(path, "layer_styles", query, (layer,))
+    found = _first_row(path, "layer_styles", query, (layer,))
     return parsed_style(found[0]) if found else None
 
 
@@ -45,12 +45,13 @@ def nodes_of(path: Path, layer: str) -> str | None:
     name = NODES.name if layer == ROADS.name else f"{layer}_{NODES.name}"
     query = "SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = ? AND geometry_type_name = ?"
     lines, points = (
-        _row(path, "gpkg_geometry_columns", query, pair) for pair in ((layer, "LINESTRING"), (name, "POINT"))
+        _first_row(path, "gpkg_geometry_columns", query, pair)
+        for pair in ((layer, "LINESTRING"), (name, "POINT"))
     )
     return name if points is not None and points == lines else None
 
 
-def _row(path: Path, table: str, query: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _first_row(path: Path, table: str, query: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
     """The first row; None where there is none, no such table (a view might never end) or no database."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:

@@ -16,15 +16,18 @@ from georoads.output.errors_layer import LOOK, ErrorKind
 from georoads.output.style import CLASSES
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import widths_of
+from georoads.ragged import offsets_of
 from georoads.text import printable
 from georoads.view.plane import Bounds, Plane, box_of, plane_around
 
 MAX_POINTS = 10_000_000
-"""More than a browser handles well."""
+"""A browser does not handle layers of more points well."""
 USUAL_WIDTH_M = 4.0
-"""Of lines whose width is not known, as in the style for QGIS."""
+"""Lines whose width is not known are drawn so wide, as in the style for QGIS."""
 _UNKNOWN = "#b8c2cc"
+"""Colour of lines without a confidence, where others have one."""
 _PLAIN = "#fdbc2c"
+"""Colour of lines of a layer that says neither confidence nor error."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,13 @@ class MapLayer:
 
     @property
     def bounds(self) -> Bounds | None:
-        """Of the lines; None where there is none."""
+        """The box around the lines in the plane; None where there is no line."""
         return box_of(self.points) if len(self.points) else None
 
     @property
     def length_m(self) -> NDArray[np.float64]:
         """(N,) float64 metres in the plane."""
+        # The length up to each point, all lines end to end; what lies between two lines counts nothing.
         steps = np.hypot(*np.diff(self.points, axis=0, prepend=self.points[:1]).T)
         steps[self.offsets[:-1]] = 0.0
         total = np.concatenate(([0.0], np.cumsum(steps)))
@@ -128,6 +132,7 @@ class MapLayer:
         first, last = self.offsets[:-1], self.offsets[1:] - 1
         count = np.full(len(self.points), 2)
         count[first] = count[last] = 1
+        # Points within a centimetre are one place; how many ends of lines each place has.
         _, place = np.unique(np.rint(self.points * 100).astype(np.int64), axis=0, return_inverse=True)
         place = place.reshape(-1)
         met = np.bincount(place, weights=count)[place]
@@ -138,7 +143,7 @@ class MapLayer:
 def read_layer(
     path: Path, layer: str | None = None, plane: Plane | None = None, most_points: float = MAX_POINTS
 ) -> MapLayer:
-    """Read any layer of lines that ``output.door`` reads, with all its attributes.
+    """Read any layer of lines that ``read_features`` reads, with all its attributes.
 
     Args:
         path: the file.
@@ -158,8 +163,8 @@ def read_layer(
             f"{found.where} has {len(points):,} points; {most_points:,} can be shown",
             "cut it to an area, or write a QGIS project (.qgz)",
         )
+    # Parts without a point are left out.
     counts = np.bincount(of_line, minlength=len(lines)) if len(lines) else np.zeros(0, dtype=np.int64)
-    offsets = np.concatenate(([0], np.cumsum(counts[counts > 0]))).astype(np.int64)
     rows = rows[counts > 0].astype(np.int64)
     box = None
     if len(points):
@@ -173,11 +178,22 @@ def read_layer(
                 "redraw them, or assign another CRS",
             )
     columns = {name: c for name, c in found.columns.items() if not _is_geometry(c)}
-    subject, classes, class_of_row = _classes(columns, len(found.geometry))
+    look = _classify(columns, len(found.geometry))
     return MapLayer(
-        printable(path.name), found.layer, found.crs, box, plane or Plane(0.0, 0.0), points, offsets, rows,
-        _widths(found, subject)[rows], class_of_row[rows], classes, subject, columns,
-    )  # fmt: skip
+        name=printable(path.name),
+        layer=found.layer,
+        crs=found.crs,
+        box=box,
+        plane=plane or Plane(0.0, 0.0),
+        points=points,
+        offsets=offsets_of(counts[counts > 0]),
+        rows=rows,
+        width_m=_line_widths(found, look.subject)[rows],
+        class_of=look.of_row[rows],
+        classes=look.classes,
+        subject=look.subject,
+        columns=columns,
+    )
 
 
 def _is_geometry(column: NDArray[Any]) -> bool:
@@ -185,7 +201,8 @@ def _is_geometry(column: NDArray[Any]) -> bool:
     return column.dtype == object and any(isinstance(v, shapely.Geometry) for v in column)
 
 
-def _widths(found: Features, subject: str) -> NDArray[np.float64]:
+def _line_widths(found: Features, subject: str) -> NDArray[np.float64]:
+    """(N,) float64 metres, the width of each row; 0 for errors, which are as thin as can be seen."""
     n = len(found.geometry)
     if subject == "Errors":
         return np.zeros(n)
@@ -193,10 +210,17 @@ def _widths(found: Features, subject: str) -> NDArray[np.float64]:
     return np.where(np.isnan(widths), USUAL_WIDTH_M, widths)
 
 
-def _classes(
-    columns: dict[str, NDArray[Any]], n: int
-) -> tuple[str, tuple[LineClass, ...], NDArray[np.uint8]]:
-    """What the classes tell, the classes, and (n,) that of each row: by error, by confidence, or one."""
+@dataclass(frozen=True)
+class _Classification:
+    """What the classes of a layer tell, the classes, and (N,) uint8, the number of the class of each row."""
+
+    subject: str
+    classes: tuple[LineClass, ...]
+    of_row: NDArray[np.uint8]
+
+
+def _classify(columns: dict[str, NDArray[Any]], n: int) -> _Classification:
+    """The classes of ``n`` rows: by error, by confidence, or one for all."""
     kinds = columns.get("kind")
     names = [kind.value for kind in ErrorKind]
     if kinds is not None and "length_m" in columns and all(kind in names for kind in kinds):
@@ -205,20 +229,21 @@ def _classes(
             for kind, (colour, pattern, _) in LOOK.items()
         )
         order = [kind.value for kind in LOOK]
-        return "Errors", classes, np.array([order.index(kind) for kind in kinds], dtype=np.uint8)
+        of_row = np.array([order.index(kind) for kind in kinds], dtype=np.uint8)
+        return _Classification("Errors", classes, of_row)
     p = columns.get("confidence")
     if p is not None and p.dtype.kind == "f" and not ((p < 0) | (p > 1)).any():
-        return _by_confidence(p)
-    return "Lines", (LineClass("all alike", _PLAIN),), np.zeros(n, dtype=np.uint8)
+        return _classify_confidence(p)
+    return _Classification("Lines", (LineClass("all alike", _PLAIN),), np.zeros(n, dtype=np.uint8))
 
 
-def _by_confidence(p: NDArray[Any]) -> tuple[str, tuple[LineClass, ...], NDArray[np.uint8]]:
+def _classify_confidence(p: NDArray[Any]) -> _Classification:
     classes = tuple(LineClass(f"{low:.2f} – {high:.2f}", _hex(colour)) for low, high, colour in CLASSES)
     of_row = np.searchsorted([high for _, high, _ in CLASSES], p).astype(np.uint8)
     if np.isnan(p).any():
         of_row = np.where(np.isnan(p), 0, of_row + 1).astype(np.uint8)
         classes = (LineClass("not stated", _UNKNOWN), *classes)
-    return "Confidence", classes, of_row
+    return _Classification("Confidence", classes, of_row)
 
 
 def _hex(rgba: str) -> str:

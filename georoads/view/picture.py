@@ -21,12 +21,14 @@ from georoads.scene.scene import Scene
 from georoads.view.plane import Bounds, Plane, box_of, outline
 
 BACKGROUND = (16, 21, 28)
-"""Where the scene has no pixel."""
+"""Colour where the scene has no pixel."""
 SIDE_PX = 2048
+"""Longer side of a picture, unless another one is asked for."""
 STRIPE_PX = 64
-"""Rows of the picture that are read at once, so that memory does not grow with the scene."""
+"""Rows of the picture that are read at once: memory does not grow with the scene."""
 AVERAGED_PX = 400_000_000
-"""Pixels of a scene of which means are taken; of larger ones, so that each need not be decoded, samples."""
+"""Scenes of up to so many pixels are shown as means of pixels, larger ones as samples: else each pixel would
+have to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class Picture:
 
     rgb: NDArray[np.uint8]
     bounds: Bounds
+
+
+@dataclass(frozen=True)
+class _PlacedPixels:
+    """Pixels and their place on the ground.
+
+    Attributes:
+        values: (4, H, W) uint8: colours, and validity as 255 or 0.
+        transform: from (column, row) to coordinates.
+        crs: of the coordinates, as WKT.
+    """
+
+    values: NDArray[np.uint8]
+    transform: Affine
+    crs: str
 
 
 def plane_of(scenes: Sequence[Scene]) -> Plane:
@@ -60,21 +77,21 @@ def picture_of(scenes: Sequence[Scene], plane: Plane, area: Bounds | None, side_
     Raises:
         SceneError: no scene meets the area, or one is damaged.
     """
-    places = [(scene, _common(scene, plane, area)) for scene in scenes]
+    # The boxes of the scenes in the plane, and the one around them.
+    places = [(scene, _common_box(scene, plane, area)) for scene in scenes]
     met = [(scene, place) for scene, place in places if place is not None]
     if not met:
         raise SceneError(f"{scenes[0].path} lies elsewhere than the lines", "give the scene that shows them")
     bounds = box_of(np.array([corner for _, place in met for corner in (place[:2], place[2:])]))
     west, south, east, north = bounds
+    # As large as asked for, but no finer than the finest scene.
     step_m = max(max(east - west, north - south) / side_px, min(scene.grid.gsd_m for scene, _ in met))
     width, height = (max(1, min(side_px, round(d / step_m))) for d in (east - west, north - south))
     to_plane = Affine((east - west) / width, 0, west, 0, -(north - south) / height, north)
     rgb = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
     for scene, place in reversed(met):
-        window = _window(scene, plane, place)
-        values, step = _read(scene, window, step_m / scene.grid.gsd_m)
-        from_scene = scene.grid.transform * Affine.translation(window.col, window.row) * step
-        warped = _warped(values, (from_scene, _crs_of(scene)), (to_plane, plane.crs), (height, width))
+        pixels = _read_window(scene, _window_under(scene, plane, place), step_m / scene.grid.gsd_m)
+        warped = _warp(pixels, to_plane, plane.crs, (height, width))
         seen = warped[3] >= 128
         rgb[seen] = warped[:3, seen].T
     return Picture(rgb, bounds)
@@ -94,7 +111,7 @@ def jpeg_of(picture: Picture, most_bytes: int = 2_000_000) -> bytes:
     return data.tobytes()
 
 
-def _common(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
+def _common_box(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
     """Where both the scene and the area lie, in the plane; None where they do not meet."""
     grid = scene.grid
     border = plane.project(grid.to_crs(outline((0, 0, grid.width, grid.height))), grid.crs)
@@ -109,7 +126,7 @@ def _common(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
     return (west, south, east, north) if west < east and south < north else None
 
 
-def _window(scene: Scene, plane: Plane, bounds: Bounds) -> Window:
+def _window_under(scene: Scene, plane: Plane, bounds: Bounds) -> Window:
     """The scene's pixels under a box of the plane."""
     grid = scene.grid
     px = grid.to_px(plane.unproject(outline(bounds), grid.crs))
@@ -121,10 +138,10 @@ def _window(scene: Scene, plane: Plane, bounds: Bounds) -> Window:
     return Window(row, col, max(1, size[0]), max(1, size[1])).intersect(grid.window)
 
 
-def _read(scene: Scene, window: Window, factor: float) -> tuple[NDArray[np.uint8], Affine]:
-    """(4, H, W) uint8: colours and validity (255 or 0) of a window at 1 / ``factor`` of its size; and the
-    affine from these pixels to those of the window. Overviews are used where the file has them."""
+def _read_window(scene: Scene, window: Window, factor: float) -> _PlacedPixels:
+    """A window of a scene at 1 / ``factor`` of its size; overviews are used where the file has them."""
     import rasterio
+    from rasterio.windows import Window as RasterioWindow
 
     factor = max(1.0, factor)
     height, width = (max(1, math.ceil(n / factor)) for n in (window.height, window.width))
@@ -133,20 +150,20 @@ def _read(scene: Scene, window: Window, factor: float) -> tuple[NDArray[np.uint8
     with rasterio.Env(**scene.file.options, GDAL_CACHEMAX=CACHE_BYTES), scene.file.open() as source:
         for top in range(0, height, STRIPE_PX):
             rows = min(STRIPE_PX, height - top)
-            part = window.col, window.row + top * step.e, window.width, rows * step.e
-            out[:, top : top + rows] = _stripe(source, scene, part, (rows, width), window.size)
-    return out, step
+            area = RasterioWindow(window.col, window.row + top * step.e, window.width, rows * step.e)
+            is_sampled = bool(scene.palette) or window.size > AVERAGED_PX
+            out[:, top : top + rows] = _read_stripe(source, scene, area, (rows, width), is_sampled=is_sampled)
+    transform = scene.grid.transform * Affine.translation(window.col, window.row) * step
+    return _PlacedPixels(out, transform, _crs_of(scene))
 
 
-def _stripe(
-    source: Any, scene: Scene, part: tuple[float, float, float, float], shape: tuple[int, int], size: int
+def _read_stripe(
+    source: Any, scene: Scene, area: Any, shape: tuple[int, int], *, is_sampled: bool
 ) -> NDArray[np.uint8]:
+    """(4, *shape) uint8: colours and validity of an area of an open file, sampled or as means."""
     from rasterio.enums import Resampling
     from rasterio.errors import NodataShadowWarning
-    from rasterio.windows import Window as RasterioWindow
 
-    area = RasterioWindow(*part)
-    is_sampled = bool(scene.palette) or size > AVERAGED_PX
     how = Resampling.nearest if is_sampled else Resampling.average
     try:
         values = source.read(list(scene.bands), window=area, out_shape=(3, *shape), resampling=how)
@@ -170,15 +187,14 @@ def _crs_of(scene: Scene) -> str:
     return str(placed.to_wkt())
 
 
-def _warped(
-    values: NDArray[np.uint8], source: tuple[Affine, str], target: tuple[Affine, str], shape: tuple[int, int]
-) -> NDArray[np.uint8]:
+def _warp(pixels: _PlacedPixels, transform: Affine, crs: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """(4, *shape) uint8: the pixels on the grid of another transform and CRS."""
     from rasterio.enums import Resampling
     from rasterio.warp import reproject
 
-    out = np.zeros((len(values), *shape), dtype=np.uint8)
+    out = np.zeros((len(pixels.values), *shape), dtype=np.uint8)
     reproject(
-        values, out, src_transform=source[0], src_crs=source[1], dst_transform=target[0], dst_crs=target[1],
-        resampling=Resampling.bilinear,
+        pixels.values, out, src_transform=pixels.transform, src_crs=pixels.crs, dst_transform=transform,
+        dst_crs=crs, resampling=Resampling.bilinear,
     )  # fmt: skip
     return out

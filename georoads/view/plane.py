@@ -67,7 +67,13 @@ def box_of(points: Points) -> Bounds:
 
 
 def widened(bounds: Bounds, share: float, least_m: float) -> Bounds:
-    """A box with a margin on each side: a share of its longer side, at least some metres."""
+    """A box with a margin on each side.
+
+    Args:
+        bounds: the box.
+        share: the margin as a share of the box's longer side.
+        least_m: the margin is at least so wide.
+    """
     west, south, east, north = bounds
     margin = max(least_m, share * max(east - west, north - south))
     return west - margin, south - margin, east + margin, north + margin

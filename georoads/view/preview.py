@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
+from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.index import scene_files
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import SceneParams
 from georoads.text import printable
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
 from georoads.view.plane import Bounds, round_length, widened
+from georoads.view.request import MapRequest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,10 +36,11 @@ def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overw
     """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
 
     Raises:
-        GeoroadsError: the suffix is not .png; as ``jobs.atomic.check_output``.
+        GeoroadsError: the suffix is not .png; matplotlib is missing; as ``files.atomic.check_output``.
     """
     if output is None:
         return
+    _require_matplotlib()
     if output.suffix.lower() != ".png":
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
@@ -74,40 +77,35 @@ def write_preview(
         return
     check_preview_output(output, rasters, overwrite=overwrite)
     params = params or SceneParams(max_megapixels=math.inf)
-    write_picture(roads, output, rasters, params, layer=layer, overwrite=overwrite)
+    write_picture(MapRequest(roads, output, rasters, params, layer=layer, overwrite=overwrite))
 
 
-def write_picture(
-    roads: Path,
-    output: Path,
-    rasters: tuple[Path, ...] = (),
-    params: SceneParams | None = None,
-    *,
-    layer: str | None = None,
-    overwrite: bool = False,
-) -> MapSize:
-    """As ``write_preview``; without rasters the lines are drawn on plain ground."""
-    files = scene_files(rasters)
-    check_output(output, overwrite=overwrite, inputs=(roads, *files))
-    scenes = [open_scene(file, params) for file in files]
-    lines = read_layer(roads, layer, plane_of(scenes) if scenes else None)
+def write_picture(request: MapRequest) -> MapSize:
+    """Write a map as ``write_preview`` does; without scenes the lines are drawn on plain ground."""
+    _require_matplotlib()
+    scenes = request.open_scenes()
+    lines = read_layer(request.roads, request.layer, plane_of(scenes) if scenes else None)
     area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
     if scenes:
         ground = picture_of(scenes, lines.plane, area, LONG_PX)
     else:
         ground = Picture(np.full((1, 1, 3), BACKGROUND, np.uint8), area or (-50.0, -50.0, 50.0, 50.0))
     figure = draw_preview(lines, ground)
-    with replace_when_complete(output, overwrite=overwrite) as part:
+    with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
     return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+
+
+def _require_matplotlib() -> None:
+    require_extra("preview", "drawing a PNG", ("matplotlib",))
 
 
 def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
     """The picture with the lines over it, coloured by their classes, a legend and a scale bar."""
     from matplotlib.figure import Figure
 
-    west, south, east, north = _framed(picture.bounds)
+    west, south, east, north = _widen_to_picture(picture.bounds)
     px_per_m = LONG_PX / max(east - west, north - south)
     # matplotlib cuts off what is not a whole pixel.
     width, height = ((round(d * px_per_m) + 1e-3) / _DPI for d in (east - west, north - south))
@@ -119,12 +117,12 @@ def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
     dimmed = picture.rgb * _DIM + np.array(BACKGROUND) * (1 - _DIM)
     axes.imshow(dimmed.astype(np.uint8), extent=ground, aspect="auto", interpolation="bilinear")
     _draw_lines(axes, layer, px_per_m)
-    _legend(axes, layer)
-    _scale_bar(axes, px_per_m)
+    _draw_legend(axes, layer)
+    _draw_scale_bar(axes, px_per_m)
     return figure
 
 
-def _framed(bounds: Bounds) -> Bounds:
+def _widen_to_picture(bounds: Bounds) -> Bounds:
     """The bounds, widened where they are narrower than a picture can be."""
     west, south, east, north = bounds
     least = max(east - west, north - south, 1.0) * SHORT_PX / LONG_PX
@@ -151,7 +149,7 @@ def _draw_lines(axes: Axes, layer: MapLayer, px_per_m: float) -> None:
         )  # fmt: skip
 
 
-def _legend(axes: Axes, layer: MapLayer) -> None:
+def _draw_legend(axes: Axes, layer: MapLayer) -> None:
     from matplotlib.lines import Line2D
 
     entries = [
@@ -170,7 +168,7 @@ def _legend(axes: Axes, layer: MapLayer) -> None:
     box.get_title().set_color("white")
 
 
-def _scale_bar(axes: Axes, px_per_m: float) -> None:
+def _draw_scale_bar(axes: Axes, px_per_m: float) -> None:
     """In the lower left corner, on a dark box; places are pixels of the picture."""
     from matplotlib.patches import Rectangle
 

@@ -17,18 +17,18 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 import numpy as np
 
 from georoads.errors import GeoroadsError
-from georoads.files.atomic import check_output, replace_when_complete
+from georoads.files.atomic import replace_when_complete
 from georoads.grid import parse_crs, to_wgs84
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
-from georoads.scene.index import scene_files
 from georoads.scene.native import HIGH, LOW
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.scene import Scene
 from georoads.text import printable
 from georoads.view.embedded import embedded_style, nodes_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.plane import Bounds, box_of, outline, widened
+from georoads.view.request import MapRequest
 
 _VERSION = "3.22.16"
 """The last release of 3.22; another one says in a line that the project is older or newer than itself."""
@@ -44,27 +44,17 @@ _PROPERTIES = {
 """Lengths on WGS 84; relative names stay so when it is saved; without the last QGIS ignores the CRS."""
 
 
-def write_project(
-    roads: Path,
-    output: Path,
-    scenes: tuple[Path, ...] = (),
-    scene_params: SceneParams | None = None,
-    *,
-    layer: str | None = None,
-    overwrite: bool = False,
-) -> MapSize:
-    """Write the project of a layer, over its scenes if there are any; it appears whole or not at all.
+def write_project(request: MapRequest) -> MapSize:
+    """Write a map as a QGIS project; the file appears whole or not at all.
 
     Raises:
-        LayerError, SceneError: as ``read_layer``, ``scene_files`` and ``open_scene``.
-        GeoroadsError: as ``check_output``; QGIS cannot name a file, or place a scene.
+        LayerError, SceneError: as ``read_layer`` and ``MapRequest.open_scenes``.
+        GeoroadsError: as ``MapRequest.open_scenes``; QGIS cannot name a file, or place a scene.
     """
-    files = scene_files(scenes)
-    check_output(output, overwrite=overwrite, inputs=(roads, *files))
-    opened = [open_scene(file, scene_params) for file in files]
-    lines = read_layer(roads, layer, most_points=math.inf)
-    content = project(lines, roads, opened, output.resolve().parent)
-    with replace_when_complete(output, overwrite=overwrite) as part:
+    opened = request.open_scenes()
+    lines = read_layer(request.roads, request.layer, most_points=math.inf)
+    content = project(lines, request.roads, opened, request.output.resolve().parent)
+    with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         with zipfile.ZipFile(part, "w") as archive:
             # The date is that of all: the same layers give the same bytes.
             archive.writestr(zipfile.ZipInfo("project.qgs"), content, zipfile.ZIP_DEFLATED)
@@ -89,17 +79,20 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     if nodes is not None:
         style = embedded_style(roads, nodes)
         style = fromstring(nodes_qml()) if style is None else style
-        added = _add_layer(tree, layers, ("nodes", nodes), _named(roads, folder, nodes), layer.crs)
-        _describe(added, "Point", style, NODES.fields)
+        source = _name_source(roads, folder, nodes)
+        added = _add_layer(tree, layers, key="nodes", title=nodes, source=source, crs=layer.crs)
+        _describe_vectors(added, "Point", style, NODES.fields)
     name = layer.layer or roads.stem
-    added = _add_layer(tree, layers, ("roads", name), _named(roads, folder, layer.layer), layer.crs)
+    source = _name_source(roads, folder, layer.layer)
+    added = _add_layer(tree, layers, key="roads", title=name, source=source, crs=layer.crs)
     known = [f for f in (*ROADS.fields, *ERRORS.fields) if f.name in layer.columns]
     style = embedded_style(roads, layer.layer)
-    _describe(added, "Line", _style_of(layer) if style is None else style, known)
+    _describe_vectors(added, "Line", _style_of(layer) if style is None else style, known)
     for number, scene in enumerate(scenes, 1):
-        source = scene.file.opens if not scene.file.files else _named(scene.path, folder)
-        added = _add_layer(tree, layers, (f"scene{number}", scene.path.name), source, scene.grid.crs)
-        _paint(added, scene)
+        source = scene.file.opens if not scene.file.files else _name_source(scene.path, folder)
+        key, title = f"scene{number}", scene.path.name
+        added = _add_layer(tree, layers, key=key, title=title, source=source, crs=scene.grid.crs)
+        _paint_scene(added, scene)
     _add_canvas(root, layer, scenes)
     properties = SubElement(root, "properties")
     for group, (key, kind, value) in _PROPERTIES.items():
@@ -107,8 +100,8 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     return _DOCTYPE + tostring(root, encoding="unicode") + "\n"
 
 
-def _named(file: Path, folder: Path, layer: str = "") -> str:
-    """A layer of a file as QGIS names it: relative to the project where both lie in one tree of folders.
+def _name_source(file: Path, folder: Path, layer: str = "") -> str:
+    """A layer of a file as a project names it: relative to the project where both lie in one tree of folders.
 
     Raises:
         GeoroadsError: its name holds what QGIS or XML cannot.
@@ -126,13 +119,13 @@ def _named(file: Path, folder: Path, layer: str = "") -> str:
     return f"{name}|layername={layer}" if layer else name
 
 
-def _add_layer(tree: Element, layers: Element, names: tuple[str, str], source: str, crs: str) -> Element:
-    """Add a layer, its id and title in ``names``, below those that are there."""
-    number, title = f"georoads_{names[0]}", names[1]  # QGIS ignores ids of ten letters and less
-    shown = {"checked": "Qt::Checked", "expanded": "0" if names[0].startswith("scene") else "1"}
-    SubElement(tree, "layer-tree-layer", {"id": number, "name": title, **shown})
+def _add_layer(tree: Element, layers: Element, *, key: str, title: str, source: str, crs: str) -> Element:
+    """Add a layer to the tree and to the list of layers, below those that are there."""
+    layer_id = f"georoads_{key}"  # QGIS ignores ids of ten letters and less
+    shown = {"checked": "Qt::Checked", "expanded": "0" if key.startswith("scene") else "1"}
+    SubElement(tree, "layer-tree-layer", {"id": layer_id, "name": title, **shown})
     added = SubElement(layers, "maplayer")
-    for tag, text in (("id", number), ("datasource", source), ("layername", title)):
+    for tag, text in (("id", layer_id), ("datasource", source), ("layername", title)):
         SubElement(added, tag).text = text
     _add_crs(SubElement(added, "srs"), crs)
     return added
@@ -142,7 +135,7 @@ def _add_crs(parent: Element, crs: str) -> None:
     SubElement(SubElement(parent, "spatialrefsys"), "wkt").text = parse_crs(crs).to_wkt()
 
 
-def _describe(added: Element, geometry: str, style: Element, fields: Sequence[Field]) -> None:
+def _describe_vectors(added: Element, geometry: str, style: Element, fields: Sequence[Field]) -> None:
     """Say of a layer of vectors how it looks and what its fields are called."""
     added.attrib.update({"type": "vector", "geometry": geometry})
     added.attrib.update({name: style.attrib[name] for name in _STYLE_ATTRIBUTES if name in style.attrib})
@@ -173,7 +166,7 @@ def _rgba(colour: str) -> str:
     return ",".join(str(value) for value in (*bytes.fromhex(colour[1:]), 255))
 
 
-def _paint(added: Element, scene: Scene) -> None:
+def _paint_scene(added: Element, scene: Scene) -> None:
     """Show a scene's bands and stretch as the network sees them; a palette has its own colours.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the suffix of the output makes of a map: a page, a QGIS project or a picture."""
+"""A map, written as the suffix of the output says: as a page, a QGIS project or a picture."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from georoads.view.layer import MapSize
 from georoads.view.page import write_map
 from georoads.view.preview import write_picture
 from georoads.view.project import write_project
+from georoads.view.request import MapRequest
 
-WRITTEN = {".html": write_map, ".htm": write_map, ".qgz": write_project, ".png": write_picture}
-"""Who writes which suffix."""
+WRITERS = {".html": write_map, ".htm": write_map, ".qgz": write_project, ".png": write_picture}
+"""What writes which suffix."""
 
 
 def write_view(
@@ -25,15 +26,24 @@ def write_view(
     layer: str | None = None,
     overwrite: bool = False,
 ) -> MapSize:
-    """Write a layer over its scenes, if there are any, as what the output's suffix says.
+    """Write a map of a layer of lines, over scenes if there are any; the file appears whole or not at all.
+
+    Args:
+        roads: the file of the layer.
+        output: the map; its suffix chooses a page (.html), a QGIS project (.qgz) or a picture (.png).
+        scenes: what lies below the lines, the first on top.
+        scene_params: how the scenes are read; None for the defaults.
+        layer: name of the layer in the file; None for the only layer of lines, or the one called ``roads``.
+        overwrite: True when an existing file may be replaced.
 
     Raises:
-        GeoroadsError: the suffix is none of ``WRITTEN``; as who writes it.
+        GeoroadsError: no map is written with this suffix; as ``write_map``, ``write_project`` and
+            ``write_picture``.
     """
-    write = WRITTEN.get(output.suffix.lower())
+    write = WRITERS.get(output.suffix.lower())
     if write is None:
         raise GeoroadsError(
             f"{printable(output)}: a map is not written as {output.suffix or 'a file without suffix'!r}",
             "let its name end in .html (a page), .qgz (a QGIS project) or .png (a picture)",
         )
-    return write(roads, output, scenes, scene_params, layer=layer, overwrite=overwrite)
+    return write(MapRequest(roads, output, scenes, scene_params, layer=layer, overwrite=overwrite))

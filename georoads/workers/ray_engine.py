@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from georoads.errors import GeoroadsError
+from georoads.extras import require_extra
 from georoads.text import printable
 from georoads.workers.engine import CLIENT_PORT, EngineParams, Item, Opening, Result
 from georoads.workers.ray_access import closed_doors, environment, is_here, refuse_unfit, require_token
@@ -147,10 +148,9 @@ def _room(resources: dict[str, float], cpus: int, gpus: float) -> int:
 def _import_ray(*, is_own: bool) -> Any:
     """Ray; for a cluster of our own it must be imported behind closed doors (see ``closed_doors``)."""
     is_first = is_own and _imports_first()
-    try:
-        import ray
-    except ImportError as e:
-        raise GeoroadsError("the package ray is not installed", 'pip install "georoads[ray]"') from e
+    require_extra("ray", "--engine ray", ("ray",), "or leave --engine out")
+    import ray
+
     if is_own and not is_first and not ray.is_initialized():
         raise GeoroadsError(
             "this process has imported Ray already: workers on this machine would be open to others",

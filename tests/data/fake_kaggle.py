@@ -53,9 +53,10 @@ class FakeKaggle(ThreadingHTTPServer):
         etag: of the file.
         door: a status and message for each of the next requests to the API; then all goes well.
         store: what happens at each of the next requests for the file: a number of bytes after which the
-            line is cut, a status, "whole" (Range is ignored), "silent", "longer" (more than stated),
-            "unsized" (no length), "bad range"; then all goes well.
+            connection is cut, a status with its Retry-After, "whole" (Range is ignored), "silent", "longer"
+            (more than stated), "unsized" (no length), "bad range"; then all goes well.
         ranges: the Range headers of the requests for the file.
+        asked: the paths of the requests to the API.
     """
 
     daemon_threads = True
@@ -74,6 +75,10 @@ class FakeKaggle(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def address(self) -> str:
+        """Where Kaggle forwards to: the file itself."""
+        return f"{self.url}/store/archive.zip?signed=secret"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") not in (f"Bearer {GOOD_TOKEN}", f"Basic {basic}"):
             return self._json(401, {"code": 401, "message": "Unauthenticated"})
         self.send_response(302)
-        self.send_header("Location", f"{self.server.url}/store/archive.zip?signed=secret")
+        self.send_header("Location", self.server.address())
         self.send_header("Content-Length", "0")
         self.end_headers()
 

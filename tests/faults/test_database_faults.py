@@ -35,13 +35,13 @@ from drawn_networks import network
 from georoads.output import postgis
 from georoads.output.write import write_roads
 from dataclasses import replace
-note = postgis._note
+note = postgis._note_provenance
 def hold(cursor, schema, roads, *others, **named):
     note(cursor, schema, roads, *others, **named)
     if len(roads.geometry):
         print("written", flush=True)
         time.sleep(60)
-postgis._note = hold
+postgis._note_provenance = hold
 write_roads(network(), sys.argv[1], replace(OPTIONS, overwrite=True))
 """
 

@@ -24,6 +24,27 @@ def describe(layer):
     return found
 
 
+def describe_project(project, settings):
+    extent = settings.extent()
+    return {
+        "error": project.error(),
+        "title": project.title(),
+        "crs": project.crs().authid(),
+        "ellipsoid": project.ellipsoid(),
+        "canvas_crs": settings.destinationCrs().authid(),
+        "extent": [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()],
+        "expanded": [node.isExpanded() for node in project.layerTreeRoot().findLayers()],
+    }
+
+
+def draw(settings, picture):
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    job.renderedImage().save(picture)
+    return [f"{e.layerID}: {e.message}" for e in job.errors()]
+
+
 def main():
     file, report, picture = sys.argv[1:]
     app = QgsApplication([], False)
@@ -43,32 +64,17 @@ def main():
     project.readProject.connect(canvas)
     read = project.read(file)
     ordered = project.layerTreeRoot().layerOrder()
-    extent = settings.extent()
-    found = {
-        "read": read,
-        "error": project.error(),
-        "title": project.title(),
-        "version": Qgis.version(),
-        "other_versions": versions,
-        "crs": project.crs().authid(),
-        "ellipsoid": project.ellipsoid(),
-        "canvases": canvases,
-        "canvas_crs": settings.destinationCrs().authid(),
-        "extent": [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()],
-        "expanded": [node.isExpanded() for node in project.layerTreeRoot().findLayers()],
-        "layers": [describe(layer) for layer in ordered],
-    }
+    found = {"read": read, "version": Qgis.version(), "other_versions": versions, "canvases": canvases}
+    found |= describe_project(project, settings)
+    found["layers"] = [describe(layer) for layer in ordered]
     settings.setLayers(ordered)
     settings.setOutputSize(QSize(800, 800))
     settings.setEllipsoid(project.ellipsoid())
-    job = QgsMapRendererParallelJob(settings)
-    job.start()
-    job.waitForFinished()
-    job.renderedImage().save(picture)
+    errors = draw(settings, picture)
     app.processEvents()
-    found["messages"] = messages + [f"{e.layerID}: {e.message}" for e in job.errors()]
+    found["messages"] = messages + errors
     Path(report).write_text(json.dumps(found), encoding="utf-8")
-    del job, ordered
+    del ordered
     project.clear()
     app.exitQgis()
 

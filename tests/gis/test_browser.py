@@ -12,7 +12,7 @@ import pytest
 from browser import BROWSER, Browser
 from drawn_map import CROSS, GREEN, draw_roads, draw_scene
 
-from georoads.view.page import write_map
+from georoads.view.write import write_view
 
 YELLOW, PURPLE, ORANGE = (250, 246, 92), (186, 44, 178), (253, 188, 44)
 """The colours of confidence 0.95, of 0.4, and of lines without one."""
@@ -40,7 +40,7 @@ def cross(browser: Browser, tmp_path: Path) -> Browser:
 
 
 def opened(browser: Browser, roads: Path, *scenes: Path) -> Browser:
-    write_map(roads, roads.with_suffix(".html"), scenes)
+    write_view(roads, roads.with_suffix(".html"), scenes)
     browser.events.clear()
     browser.mouse("mouseMoved", 5, 400)
     browser.open(roads.with_suffix(".html"))
@@ -171,7 +171,7 @@ def test_attributes_are_text(browser: Browser, tmp_path: Path) -> None:
 
 def test_the_policy_stops_any_other_script(browser: Browser, tmp_path: Path) -> None:
     roads = draw_roads(tmp_path / "r.gpkg")
-    write_map(roads, tmp_path / "r.html")
+    write_view(roads, tmp_path / "r.html")
     page = tmp_path / "r.html"
     more = "<script>document.title = 9</script><img src=x onerror='document.title = 9'></body>"
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", more), encoding="utf-8")

@@ -17,7 +17,7 @@ from skimage.io import imread
 from georoads.output.provenance import Provenance
 from georoads.output.style import CLASSES
 from georoads.output.write import WriteOptions, write_roads
-from georoads.view.project import write_project
+from georoads.view.write import write_view
 
 PYTHON = "/usr/bin/python3"
 HELPER = Path(__file__).with_name("open_in_qgis.py")
@@ -129,7 +129,7 @@ def test_a_project_opens_with_its_layers_over_the_scene(qgis: Path, tmp_path: Pa
     write(roads)
     draw_roads(roads, layer='a"b & <c>')
     for layer in ("roads", 'a"b & <c>'):
-        write_project(roads, folder / "m.qgz", (scene,), layer=layer, overwrite=True)
+        write_view(roads, folder / "m.qgz", (scene,), layer=layer, overwrite=True)
         found = opened(qgis, folder / "m.qgz", str(tmp_path / "m.png"), helper=PROJECT_HELPER)
         assert (found["read"], found["error"], found["messages"]) == (True, "", [])
         assert found["other_versions"] == [] or not found["version"].startswith("3.22.16")

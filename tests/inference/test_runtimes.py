@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from georoads import extras
 from georoads.errors import GeoroadsError
 from georoads.inference import select
 from georoads.inference.openvino_runtime import OpenVinoRuntime
@@ -80,8 +81,8 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             open_runtime(checkpoint, PredictParams("cuda", "onnx"))
         with pytest.raises(GeoroadsError, match="fp32"):
             open_runtime(checkpoint, PredictParams("cpu", "onnx", "bf16"))
-    monkeypatch.setattr(select, "find_spec", lambda name: None)
-    for name in ("onnx", "openvino"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    for name in ("onnx", "openvino", "torch"):
         with pytest.raises(GeoroadsError, match="not installed"):
             open_runtime(checkpoint, PredictParams("cpu", name))
 

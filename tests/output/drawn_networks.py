@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 from affine import Affine
 
 from georoads.grid import Grid
@@ -48,3 +49,9 @@ def network(lines=CROSSROADS, grid=UTM, confidence=None) -> RoadNetwork:
         confidence_p05=np.full(n, 0.3),
         bridged_m=np.zeros(n),
     )
+
+
+def lines_of(drawn: RoadNetwork) -> np.ndarray:
+    """The lines of a network in the CRS of its grid, in the order of its edges."""
+    lines = [shapely.LineString(drawn.grid.to_crs(drawn.line(edge))) for edge in range(drawn.n_edges)]
+    return np.array(lines, dtype=object)

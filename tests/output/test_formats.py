@@ -13,13 +13,12 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from drawn_networks import UTM, network
+from drawn_networks import UTM, lines_of, network
 from test_write_roads import EMPTY, OPTIONS, ROAD_FIELDS
 
 from georoads.errors import GeoroadsError, LayerError
 from georoads.grid import Grid, parse_crs
-from georoads.output import formats
-from georoads.output.read import lines_of, read_roads
+from georoads.output.read import read_roads
 from georoads.output.write import check_road_output, write_roads
 
 SUFFIXES = [".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".geoparquet"]
@@ -131,16 +130,16 @@ def test_crs_without_code(tmp_path: Path, suffix: str) -> None:
     write_roads(drawn, path, OPTIONS)
     found = read_roads(path)
     assert "Transverse Mercator" in found.crs.replace("_", " ")
-    assert sorted(shapely.to_wkb(found.lines)) == sorted(shapely.to_wkb(lines_of(drawn).lines))
+    assert sorted(shapely.to_wkb(found.lines)) == sorted(shapely.to_wkb(lines_of(drawn)))
 
 
 def test_missing_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    with pytest.raises(LayerError, match="needs pyarrow") as e:
+    monkeypatch.setattr("georoads.extras.find_spec", lambda name: None)
+    with pytest.raises(GeoroadsError, match="needs pyarrow") as e:
         check_road_output(tmp_path / "roads.geoparquet", OPTIONS)
     assert "georoads[parquet]" in e.value.hint
     (tmp_path / "old.parquet").write_bytes(b"PAR1")
-    with pytest.raises(LayerError, match="needs pyarrow"):
+    with pytest.raises(GeoroadsError, match="needs pyarrow"):
         read_roads(tmp_path / "old.parquet")
 
 

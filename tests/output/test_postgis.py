@@ -10,7 +10,7 @@ from drawn_networks import CROSSROADS, UTM, network
 from postgres_server import Server
 from test_write_roads import OPTIONS, read
 
-from georoads.errors import LayerError
+from georoads.errors import GeoroadsError, LayerError
 from georoads.network.types import RoadNetwork
 from georoads.output import postgis
 from georoads.output.dictionary import LAYERS
@@ -142,14 +142,14 @@ def test_more_columns_do_no_harm(server: Server, schema: str, address: str) -> N
 def test_a_failure_after_the_first_table_leaves_nothing(
     server: Server, schema: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = postgis._copy
+    copy = postgis._copy_rows
 
     def fails_later(cursor: object, schema: str, table: postgis.Table) -> None:
         if table.layer.name == "nodes" and len(table.geometry):
             raise RuntimeError("the second table")
         copy(cursor, schema, table)
 
-    monkeypatch.setattr(postgis, "_copy", fails_later)
+    monkeypatch.setattr(postgis, "_copy_rows", fails_later)
     with pytest.raises(RuntimeError, match="the second table"):
         write_roads(network(), address, OPTIONS)
     assert tables(server, schema) == []
@@ -181,7 +181,7 @@ def test_a_crs_without_a_number_is_refused(address: str) -> None:
 
 
 def test_without_psycopg_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("georoads.output.server.find_spec", lambda name: None)
-    with pytest.raises(LayerError, match="needs psycopg") as e:
+    monkeypatch.setattr("georoads.extras.find_spec", lambda name: None)
+    with pytest.raises(GeoroadsError, match="needs psycopg") as e:
         check_road_output("postgresql://h/gis", OPTIONS)
     assert "georoads[postgis]" in e.value.hint

@@ -18,13 +18,13 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from drawn_networks import CROSSROADS, UTM, network
+from drawn_networks import CROSSROADS, UTM, lines_of, network
 
 from georoads.errors import GeoroadsError, LayerError
 from georoads.grid import Grid
 from georoads.network.types import RoadNetwork
 from georoads.output.provenance import Provenance
-from georoads.output.read import lines_of, read_roads
+from georoads.output.read import read_roads
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 
 PROVENANCE = Provenance(
@@ -130,7 +130,7 @@ def test_write_then_read_gives_the_same_lines(tmp_path: Path, suffix: str) -> No
     path = tmp_path / f"roads{suffix}"
     write_roads(network(), path, OPTIONS)
     found = read_roads(path)
-    expected = lines_of(network()).lines
+    expected = lines_of(network())
     if suffix == ".geojson":
         assert found.crs == "EPSG:4326"
         return
@@ -177,7 +177,7 @@ def test_rotated_grid_and_crs_without_code(tmp_path: Path) -> None:
     grid = Grid(wkt, Affine(0.433, 0.25, 0, 0.25, -0.433, 0), 400, 400)
     path = tmp_path / "roads.gpkg"
     write_roads(network(grid=grid), path, OPTIONS)
-    assert shapely.equals(read_roads(path).lines, lines_of(network(grid=grid)).lines).all()
+    assert shapely.equals(read_roads(path).lines, lines_of(network(grid=grid))).all()
     assert "Transverse Mercator" in read_roads(path).crs.replace("_", " ")
 
 
@@ -241,7 +241,7 @@ def test_suffix_is_checked_before_work(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is here")
 def test_parquet_without_pyarrow_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LayerError, match="pyarrow"):
+    with pytest.raises(GeoroadsError, match="pyarrow"):
         write_roads(network(), tmp_path / "roads.parquet", OPTIONS)
 
 
@@ -256,7 +256,7 @@ def test_parquet(tmp_path: Path, drawn: RoadNetwork) -> None:
     assert schema.names == [*ROAD_FIELDS, "geometry"]
     types = {name: str(schema.field(name).type) for name in ("road_id", "length_m", "source")}
     assert types["road_id"] == "int64" and types["length_m"] == "double" and "string" in types["source"]
-    assert shapely.equals(read_roads(path).lines, lines_of(drawn).lines).all()
+    assert shapely.equals(read_roads(path).lines, lines_of(drawn)).all()
 
 
 def test_existing_file_needs_overwrite(tmp_path: Path) -> None:
@@ -329,4 +329,4 @@ def test_large_network_keeps_every_line_apart(tmp_path: Path) -> None:
     path = tmp_path / "roads.gpkg"
     write_roads(drawn, path, OPTIONS)
     order = sorted(range(500), key=lambda i: (lines[i][0][1], lines[i][0][0]))
-    assert shapely.equals_exact(read_roads(path).lines, lines_of(drawn).lines[order]).all()
+    assert shapely.equals_exact(read_roads(path).lines, lines_of(drawn)[order]).all()

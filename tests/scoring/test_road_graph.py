@@ -8,9 +8,9 @@ import shapely
 from drawn_layers import LOCAL, graph, moved, random_town, roads
 
 from georoads.output.read import RoadLines
-from georoads.scoring.places import Places, at_nodes, locate, snap
+from georoads.scoring.places import Places, locate, places_at_nodes, snap
 from georoads.scoring.road_graph import RoadGraph, road_graph
-from georoads.scoring.routes import Goals, Routes
+from georoads.scoring.routes import Destinations, Routes
 
 
 def shape(found: RoadGraph) -> tuple[list[int], list[float]]:
@@ -88,16 +88,16 @@ def test_places_and_routes_by_hand() -> None:
     found = graph(main, street, [*around, (100, -20), (100, 0)])
     nodes = {tuple(xy): k for k, xy in enumerate(found.node_xy.round(6).tolist())}
     assert set(nodes) == {(-9, 0), (0, 0), (100, 0), (200, 0), (100, 60)}
-    place = snap(found, at_nodes(found), found, 1.0)
+    place = snap(found, places_at_nodes(found), found, 1.0)
     assert np.allclose(locate(found, place), found.node_xy)
     start = near(found, (50, -20))
-    metres = Routes(found).to_nodes(start)[0]
+    metres = Routes(found).lengths_to_nodes(start)[0]
     assert metres[nodes[(100, 60)]] == pytest.approx(50 + 20 + 60)
     assert metres[nodes[(200, 0)]] == pytest.approx(50 + 20 + 100)
     goal = near(found, (20, 0))
-    row = Goals(found, goal).metres(metres, int(start.edge[0]), float(start.along_m[0]))
+    row = Destinations(found, goal).route_lengths(metres, start, 0)
     assert row.tolist() == pytest.approx([50 + 20 + 20])
-    assert np.isinf(Routes(found).to_nodes(start, limit_m=100)[0][nodes[(100, 60)]])
+    assert np.isinf(Routes(found).lengths_to_nodes(start, limit_m=100)[0][nodes[(100, 60)]])
 
 
 def near(found: RoadGraph, xy: tuple[float, float]) -> Places:
@@ -118,5 +118,5 @@ def test_of_edges_that_cross_the_parallel_one_is_taken() -> None:
 
 def test_nothing_is_near() -> None:
     here, far, none = graph([(0, 0), (9, 0)]), graph([(0, 50), (9, 50)]), graph()
-    assert snap(here, at_nodes(here), far, 4.0).edge.tolist() == [-1, -1]
-    assert snap(here, at_nodes(here), none, 4.0).edge.tolist() == [-1, -1]
+    assert snap(here, places_at_nodes(here), far, 4.0).edge.tolist() == [-1, -1]
+    assert snap(here, places_at_nodes(here), none, 4.0).edge.tolist() == [-1, -1]

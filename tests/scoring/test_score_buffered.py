@@ -9,8 +9,9 @@ from drawn_layers import LOCAL, roads
 from pyproj import Transformer
 
 from georoads.output.read import RoadLines
-from georoads.scoring.buffered import match
-from georoads.scoring.score import Score, ScoreParams, score
+from georoads.scoring.buffered import match_lengths
+from georoads.scoring.params import ScoreParams
+from georoads.scoring.score import Score, score
 from georoads.scoring.segments import Segments, to_segments
 
 
@@ -158,9 +159,9 @@ def share_by_sampling(layer: RoadLines, others: RoadLines, buffer_m: float, step
 
 def test_chunks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     proposal, reference = (to_segments(random_layer(s), LOCAL) for s in (6, 7))
-    whole = match(proposal, reference, 4.0)
+    whole = match_lengths(proposal, reference, 4.0)
     monkeypatch.setattr("georoads.scoring.buffered._CHUNK", 7)
-    assert match(proposal, reference, 4.0) == whole
+    assert match_lengths(proposal, reference, 4.0) == whole
 
 
 def test_segments_drop_pieces_of_no_length() -> None:

@@ -16,7 +16,7 @@ from georoads.scoring.places import Places
 from georoads.scoring.road_graph import RoadGraph, road_graph
 from georoads.scoring.routes import Routes
 from georoads.scoring.score import score
-from georoads.scoring.topo import Topo, _reached, topo
+from georoads.scoring.topo import Topo, _find_reached, topo
 
 DEFAULT = ScoreParams()
 MAIN = [(0, 0), (50, 0), (100, 0)]
@@ -30,8 +30,8 @@ def counts(found: Topo) -> tuple[int, int, int]:
 def reached(found: RoadGraph, along_m: float, params: ScoreParams) -> list[tuple[float, float]]:
     """Places reached from a seed on the first edge."""
     seed = Places(np.array([0]), np.array([along_m]))
-    rows = Routes(found).to_nodes(seed, params.topo_radius_m)
-    return sorted(map(tuple, _reached(found, seed, rows[0], params).round(6).tolist()))
+    rows = Routes(found).lengths_to_nodes(seed, params.topo_radius_m)
+    return sorted(map(tuple, _find_reached(found, seed, rows[0], params).round(6).tolist()))
 
 
 def test_places_at_whole_steps() -> None:
@@ -141,8 +141,8 @@ def test_places_agree_with_the_slow_ones(seed: int) -> None:
         edge = int(fast.pieces.line[own])
         along = fast.piece_from_m[own] + float(np.hypot(*(np.array(start) - fast.pieces.start[own])))
         seed_place = Places(np.array([edge]), np.array([along]))
-        rows = Routes(fast).to_nodes(seed_place, 200.0)
-        found = _reached(fast, seed_place, rows[0], params)
+        rows = Routes(fast).lengths_to_nodes(seed_place, 200.0)
+        found = _find_reached(fast, seed_place, rows[0], params)
         assert np.array(sorted(map(tuple, found.round(4).tolist()))) == pytest.approx(np.array(expected))
 
 

@@ -13,7 +13,8 @@ from skimage.io import imread
 from georoads.errors import GeoroadsError, SceneError
 from georoads.scene.scene import SceneParams, open_scene
 from georoads.view.picture import BACKGROUND, Picture, jpeg_of, picture_of, plane_of
-from georoads.view.preview import write_picture, write_preview
+from georoads.view.preview import write_preview
+from georoads.view.write import write_view
 
 
 def colours(rgb: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -125,11 +126,11 @@ def test_a_narrow_preview_has_room_for_its_legend(tmp_path: Path) -> None:
 
 
 def test_a_picture_without_a_scene_has_plain_ground(tmp_path: Path) -> None:
-    made = write_picture(draw_roads(tmp_path / "r.gpkg"), tmp_path / "p.png")
+    made = write_view(draw_roads(tmp_path / "r.gpkg"), tmp_path / "p.png")
     assert (made.lines, made.file_bytes) == (4, (tmp_path / "p.png").stat().st_size)
     shown = imread(tmp_path / "p.png")[:, :1500, :3]
     assert colours(shown, (250, 246, 92)).any() and colours(shown, BACKGROUND).mean() > 0.7
-    write_picture(draw_roads(tmp_path / "none.gpkg", [], {}), tmp_path / "none.png")
+    write_view(draw_roads(tmp_path / "none.gpkg", [], {}), tmp_path / "none.png")
     assert colours(imread(tmp_path / "none.png")[:900, :1500, :3], BACKGROUND).all()
 
 

@@ -23,7 +23,8 @@ from georoads.output.write import WriteOptions, write_roads
 from georoads.scene.scene import SceneParams
 from georoads.view.embedded import embedded_style, nodes_of, parsed_style
 from georoads.view.layer import read_layer
-from georoads.view.project import project, write_project
+from georoads.view.project import project
+from georoads.view.write import write_view
 
 
 def opened(path: Path) -> ElementTree.Element:
@@ -34,7 +35,7 @@ def opened(path: Path) -> ElementTree.Element:
 
 
 def drawn(folder: Path, roads: Path, *scenes: Path, **params: object) -> ElementTree.Element:
-    write_project(roads, folder / "m.qgz", scenes, SceneParams(**params), overwrite=True)
+    write_view(roads, folder / "m.qgz", scenes, SceneParams(**params), overwrite=True)
     return opened(folder / "m.qgz")
 
 
@@ -123,7 +124,7 @@ def test_names_that_xml_would_stumble_over(tmp_path: Path) -> None:
 def test_names_that_a_project_cannot_hold_are_refused(tmp_path: Path, name: str) -> None:
     roads = draw_roads(tmp_path / "r.gpkg", layer=name)
     with unchanged(tmp_path), pytest.raises(GeoroadsError, match=r"r\.gpkg: a QGIS project cannot name"):
-        write_project(roads, tmp_path / "m.qgz")
+        write_view(roads, tmp_path / "m.qgz")
 
 
 def test_the_style_is_the_one_that_the_file_keeps(ours: Path, tmp_path: Path) -> None:
@@ -208,15 +209,12 @@ def test_a_scene_is_stretched_as_the_network_sees_it(tmp_path: Path) -> None:
 
 def test_a_scene_whose_place_is_only_stated_is_refused(tmp_path: Path) -> None:
     roads = draw_roads(tmp_path / "r.gpkg")
-    with (
-        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
-        rasterio.open(
-            tmp_path / "p.png", "w", driver="PNG", width=9, height=9, count=3, dtype="uint8"
-        ) as out,
-    ):
+    picture = {"driver": "PNG", "width": 9, "height": 9, "count": 3, "dtype": "uint8"}
+    warned = pytest.warns(rasterio.errors.NotGeoreferencedWarning)
+    with warned, rasterio.open(tmp_path / "p.png", "w", **picture) as out:
         out.write(np.full((3, 9, 9), 150, np.uint8))
     with pytest.raises(GeoroadsError, match=r"p\.png has no place"):
-        write_project(roads, tmp_path / "m.qgz", (tmp_path / "p.png",), SceneParams(gsd=0.5))
+        write_view(roads, tmp_path / "m.qgz", (tmp_path / "p.png",), SceneParams(gsd=0.5))
 
 
 def test_the_suffix_chooses(tmp_path: Path) -> None:

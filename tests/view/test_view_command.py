@@ -30,11 +30,8 @@ def unpacked(text: object, kind: str) -> np.ndarray:
 
 
 def test_a_page_holds_the_layer_to_the_centimetre(tmp_path: Path) -> None:
-    columns = {
-        "n": np.array([1, 2**60, 3, 4]),
-        "t": ["a", "ü", None, "<b>"],
-        "x": [1.5, np.nan, np.inf, 0.25],
-    }
+    numbers, texts = np.array([1, 2**60, 3, 4]), ["a", "ü", None, "<b>"]
+    columns = {"n": numbers, "t": texts, "x": [1.5, np.nan, np.inf, 0.25]}
     layer = read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns))
     data = data_of(page(layer))
     assert unpacked(data["counts"], "<u4").tolist() == [2, 2, 2, 2]
@@ -43,11 +40,7 @@ def test_a_page_holds_the_layer_to_the_centimetre(tmp_path: Path) -> None:
     attributes = json.loads(zlib.decompress(base64.b64decode(str(data["attributes"]))))
     assert attributes["titles"] == ["n", "t", "x"]
     # Numbers that a browser would round are texts.
-    assert attributes["columns"] == [
-        [1, str(2**60), 3, 4],
-        ["a", "ü", None, "<b>"],
-        [1.5, None, None, 0.25],
-    ]
+    assert attributes["columns"] == [[1, str(2**60), 3, 4], texts, [1.5, None, None, 0.25]]
 
 
 def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
@@ -59,11 +52,8 @@ def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
 
 
 def test_view_writes_one_page(tmp_path: Path) -> None:
-    roads, scene, target = (
-        draw_roads(tmp_path / "r.gpkg"),
-        draw_scene(tmp_path / "s.tif"),
-        tmp_path / "m.html",
-    )
+    roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif")
+    target = tmp_path / "m.html"
     ended = typed("view", roads, "--scene", scene, "-o", target)
     assert ended.code == 0, ended.err
     assert ended.err.startswith(f"{target}: 4 lines, 0.24 km, ")
@@ -101,9 +91,8 @@ def test_vectorize_draws_a_preview_of_what_it_wrote(tmp_path: Path, flags: list[
     assert ended.code == 0, ended.err
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(preview) as shown:
         assert (shown.width, shown.height) == (2000, 1000)
-        yellow = (np.abs(shown.read((1, 2, 3), window=((450, 550), (0, 1500))).T - [250, 246, 92]) < 9).all(
-            axis=2
-        )
+        rgb = shown.read((1, 2, 3), window=((450, 550), (0, 1500))).T
+    yellow = (np.abs(rgb - [250, 246, 92]) < 9).all(axis=2)
     assert yellow.any(axis=1).mean() > 0.9
 
 

@@ -1,4 +1,4 @@
-"""What a user of the lines feels: each number on a drawing."""
+"""Tidiness of the lines: each number on a drawing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import shapely
 from drawn_layers import LOCAL, graph, moved, random_town, roads
 
 from georoads.output.read import RoadLines
-from georoads.scoring.doubled import _doubled, _short_pieces, doubled_m
+from georoads.scoring.doubled import _divide_pieces, _doubled_shares, doubled_m
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.score import score
 from georoads.scoring.segments import to_segments
-from georoads.scoring.tidiness import Feel, dangles, feel, jitter_m, sharp_bends
+from georoads.scoring.tidiness import Tidiness, dangles, jitter_m, measure_tidiness, sharp_bends
 
 LINE = [(0, 0), (100, 0)]
 
@@ -56,9 +56,9 @@ def test_pairs_that_are_ruled_out_double_nothing(seed: int) -> None:
         if rng.random() < 0.3:
             lines.append(np.concatenate((line, line[:1])))
     found = graph(*(line for line in lines if len(np.unique(line, axis=0)) > 1))
-    everything = _short_pieces(found, 4 * 3.0, np.arange(len(found.pieces)))
+    everything = _divide_pieces(found, 4 * 3.0, np.arange(len(found.pieces)))
     for degrees in (15.0, 46.0, 89.0):
-        shares = _doubled(found, everything, everything, 3.0, degrees)
+        shares = _doubled_shares(found, everything, everything, 3.0, degrees)
         shares = np.where(everything.drawn > 1, 1.0, shares)
         expected = (shares * (everything.end_m - everything.start_m) * everything.drawn).sum()
         assert expected > 0
@@ -143,8 +143,8 @@ def test_all_per_kilometre() -> None:
     #  250 m: a road of 230 m over the whole width with a vertex on the way, a spur of 12 m, a speck of 8 m
     layer = roads([(0, 0), (100, 0), (230, 0)], [(100, 0), (100, 12)], [(50, 30), (58, 30)])
     reference = to_segments(roads([(0, 1), (230, 1)]), LOCAL)
-    found = feel(layer, LOCAL, road_graph(layer, LOCAL), reference, ScoreParams(bound_m=1.0))
-    assert found == Feel(
+    found = measure_tidiness(layer, LOCAL, road_graph(layer, LOCAL), reference, ScoreParams(bound_m=1.0))
+    assert found == Tidiness(
         vertices_per_km=pytest.approx(7 / 0.25),
         dangles_per_km=pytest.approx(1 / 0.25),  # the speck lies on the bound
         spurs_per_km=pytest.approx(1 / 0.25),
@@ -155,25 +155,25 @@ def test_all_per_kilometre() -> None:
 
 
 def test_empty() -> None:
-    assert score(roads(), roads(LINE)).feel == Feel(0.0, 0.0, 0.0, 0.0, 0.0, None)
-    assert score(roads(LINE), roads()).feel.jitter_m is None
+    assert score(roads(), roads(LINE)).tidiness == Tidiness()
+    assert score(roads(LINE), roads()).tidiness.jitter_m is None
 
 
 def test_direction_density_crs_and_chunks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     town, reference = random_town(71), random_town(70)
-    expected = score(town, reference).feel
+    expected = score(town, reference).tidiness
     assert min(expected.dangles_per_km, expected.doubled_m_per_km, expected.sharp_bends_per_km) > 0
     dense = RoadLines(shapely.segmentize(shapely.reverse(town.lines), 2.0)[::-1], LOCAL)
     same = ("dangles_per_km", "spurs_per_km", "doubled_m_per_km", "sharp_bends_per_km", "jitter_m")
     for layer in (dense, moved(town, "EPSG:32632"), moved(town, "EPSG:4326")):
-        found = score(layer, reference).feel
+        found = score(layer, reference).tidiness
         for name in same:
             if layer.crs == "EPSG:32632" and name in ("dangles_per_km", "spurs_per_km"):
                 continue  # the bound lies along the axes of the CRS, which are turned here
             rough = 0.05 if name in ("doubled_m_per_km", "jitter_m") else 2e-3
             assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=rough), name
-    assert score(dense, reference).feel.vertices_per_km > 3 * expected.vertices_per_km
+    assert score(dense, reference).tidiness.vertices_per_km > 3 * expected.vertices_per_km
     monkeypatch.setattr("georoads.scoring.tidiness._CHUNK", 5)
-    chunked = score(town, reference).feel
+    chunked = score(town, reference).tidiness
     for name in same:
         assert np.isclose(getattr(chunked, name), getattr(expected, name), rtol=1e-9)
