@@ -1,8 +1,8 @@
-"""What each part of a training is worth: one run per row, one thing changed, equal numbers of steps.
+"""What each part of a training is worth: one training per row, one thing changed, equal numbers of steps.
 
     python benchmarks/ablation.py deepglobe -o runs/ablation
 
-Rows that are finished are not run again, so it can be stopped and started. Prints the table when all are
+Rows that are finished are not trained again, so it can be stopped and started. Prints the table when all are
 there.
 """
 
@@ -43,24 +43,14 @@ def main(dataset: str, output: Path) -> None:
         folder = output / f"{number:02d}"
         if not (folder / "last.json").is_file():
             click.echo(row)
-            run(dataset, settings, folder)
-    click.echo(table(output))
+            train_row(dataset, settings, folder)
+    click.echo(markdown_table(output))
 
 
-def run(dataset: str, settings: tuple[str, ...], folder: Path) -> None:
+def train_row(dataset: str, settings: tuple[str, ...], folder: Path) -> None:
     """Train one row; a row that was broken off goes on."""
-    command = [
-        sys.executable,
-        "-m",
-        "georoads",
-        "train",
-        dataset,
-        "--recipe",
-        str(RECIPE),
-        "-q",
-        "-o",
-        str(folder),
-    ]
+    command = [sys.executable, "-m", "georoads", "train", dataset]
+    command += ["--recipe", str(RECIPE), "-q", "-o", str(folder)]
     command += [part for setting in settings for part in ("--set", setting)]
     if (folder / "recipe.json").is_file():
         command.append("--resume")
@@ -68,7 +58,7 @@ def run(dataset: str, settings: tuple[str, ...], folder: Path) -> None:
         subprocess.run(command, check=True, stdout=log, stderr=log)
 
 
-def table(output: Path) -> str:
+def markdown_table(output: Path) -> str:
     """Markdown: the row, its road IoU, and what it is from the mean of the base's seeds."""
     reached = []
     for number, row in enumerate(ROWS):

@@ -18,9 +18,12 @@ from pathlib import Path
 import click
 import torch
 
-import georoads.training.loop as loop
-from georoads.training.recipe import Recipe, load_recipe, with_dataset
-from georoads.training.run import read_history
+from georoads.training.chip_loader import ChipRequest
+from georoads.training.loop import forward, train
+from georoads.training.loss import road_loss
+from georoads.training.prepare import build_networks, prepare
+from georoads.training.recipe import Recipe, compose_recipe
+from georoads.training.run_folder import read_history
 
 
 @click.command()
@@ -30,14 +33,11 @@ from georoads.training.run import read_history
 @click.option("--rounds", default=3)
 @click.option("--cache", default="", help="Folder of decoded pictures.")
 def main(dataset: str, name: str, steps: int, rounds: int, cache: str) -> None:
-    recipe = with_dataset(load_recipe(name), dataset, None)
-    recipe = dataclasses.replace(
-        recipe,
-        data=recipe.data[:1],
-        train=dataclasses.replace(
-            recipe.train, minutes=None, steps=steps + 3, validate_every=10_000, samples=0, cache=cache
-        ),
-    )
+    recipe = compose_recipe(
+        dataset, recipe=name, steps=steps + 3, validate_every=10_000, samples=0, cache=cache,
+        overrides={"train": {"minutes": None}},
+    )  # fmt: skip
+    recipe = dataclasses.replace(recipe, data=recipe.data[:1])
     bare_s, whole_s, waited = [], [], []
     for _ in range(rounds):
         bare_s.append(bare(recipe, steps))
@@ -53,30 +53,34 @@ def main(dataset: str, name: str, steps: int, rounds: int, cache: str) -> None:
 
 def bare(recipe: Recipe, steps: int) -> float:
     """Seconds of a step on one batch in memory; the first three do not count."""
-    p = loop.prepare(recipe)
-    network, _, optimizer = loop._networks(recipe, p.ranks.device)
-    chips = [p.stream[(n, 0.0)] for n in range(recipe.train.batch)]
+    prepared = prepare(recipe)
+    state = build_networks(recipe, prepared.processes.device)
+    chips = [prepared.chips[ChipRequest(n, 0.0)] for n in range(recipe.train.batch)]
     image, road, valid = (torch.stack(layer) for layer in zip(*chips, strict=True))
     start = 0.0
     for step in range(steps + 3):
         if step == 3:
             start = time.perf_counter()
-        loss = loop.road_loss(loop._forward(network, image, p.precision), road, valid, recipe.train.dice)
-        optimizer.zero_grad(set_to_none=True)
+        logits = forward(state.network, image, prepared.precision)
+        loss = road_loss(logits, road, valid, recipe.train.dice)
+        state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
+        state.optimizer.step()
     return (time.perf_counter() - start) / steps
 
 
 def whole(recipe: Recipe, steps: int) -> tuple[float, float]:
     """The same of georoads' loop; and the share of the time in which it waited for chips."""
     times: list[float] = []
-    p = loop.prepare(recipe)
+    prepared = prepare(recipe)
     # It validates once, after the last step that counts, on one picture.
-    p = dataclasses.replace(p, split=dataclasses.replace(p.split, val=p.split.val[:1]))
+    split = dataclasses.replace(prepared.split, val=prepared.split.val[:1])
+    prepared = dataclasses.replace(prepared, split=split)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        loop.train(recipe, run, prepared=p, on_progress=lambda done, text: times.append(time.perf_counter()))
+        train(
+            recipe, run, prepared=prepared, on_progress=lambda done, text: times.append(time.perf_counter())
+        )
         return (times[-1] - times[2]) / steps, read_history(run)[0].waited
 
 

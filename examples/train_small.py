@@ -20,7 +20,7 @@ from georoads.data.split import split_dataset
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.model.config import ModelConfig
 from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
-from georoads.training.run import Epoch
+from georoads.training.run_folder import Epoch
 
 SIZE_PX = 128
 CHANNELS = [32, 16, 8, 8, 8]

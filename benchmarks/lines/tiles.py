@@ -54,16 +54,15 @@ def predicted_levels(samples: Sequence[Sample], folder: Path) -> Path:
     missing = [s for s in samples if not (cache / f"{s.name}.npy").is_file()]
     if not missing:
         return cache
-    from georoads.evaluation.evaluate import predict_sample
+    from georoads.evaluation.evaluate import predict_samples
     from georoads.inference.select import PredictParams, open_runtime
 
     cache.mkdir(parents=True, exist_ok=True)
     runtime = open_runtime(checkpoint, PredictParams(runtime="openvino"))
-    for sample in missing:
-        levels = predict_sample(sample, checkpoint.card, runtime)[0]
-        part = cache / f"{sample.name}.part.npy"
-        np.save(part, levels)
-        part.replace(cache / f"{sample.name}.npy")
+    for found in predict_samples(missing, checkpoint.card, runtime):
+        part = cache / f"{found.name}.part.npy"
+        np.save(part, found.levels)
+        part.replace(cache / f"{found.name}.npy")
     return cache
 
 

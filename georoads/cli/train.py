@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from georoads.cli import options
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
     from georoads.training.recipe import Recipe
-    from georoads.training.run import Epoch
+    from georoads.training.run_folder import Epoch
 
 
 @click.command()
@@ -54,39 +55,34 @@ def train(
 
     from georoads.progress import progress
     from georoads.settings import parse_assignments
-    from georoads.training.judge import judge_best
-    from georoads.training.loop import prepare
+    from georoads.training.distributed import join_process_group
+    from georoads.training.loop import evaluate_best
     from georoads.training.loop import train as train_model
-    from georoads.training.recipe import load_recipe, with_dataset
+    from georoads.training.prepare import prepare
+    from georoads.training.recipe import compose_recipe
 
-    named = recipe_name or ("finetune" if init else "deepglobe")
     if "help" in settings:
-        plain = load_recipe(named, init=init)
+        plain = compose_recipe(recipe=recipe_name, init=init)
         options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
-    rooms = parse_assignments(settings)
-    given = {"epochs": epochs, "minutes": minutes}
-    rooms["train"] = rooms.get("train", {}) | {k: v for k, v in given.items() if v is not None}
-    if skip_bad:
-        rooms["train"]["skip_bad"] = True
-    if epochs is not None:
-        rooms["train"] = {"steps": None} | rooms["train"]  # else a recipe's steps would rule
-    recipe = load_recipe(named, rooms, init)
-    if dataset or split:
-        recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
-    prepared = prepare(recipe)
-    for message in prepared.messages if prepared.ranks.is_first else ():
+    recipe = compose_recipe(
+        dataset, recipe=recipe_name, init=init, split=split, overrides=parse_assignments(settings),
+        epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
+    )  # fmt: skip
+    prepared = prepare(recipe, join_process_group(os.environ))
+    parts, processes = prepared.split, prepared.processes
+    for message in prepared.messages if processes.is_first else ():
         options.say(f"note: {message}", err=True)
     if dry_run:
         click.echo(json.dumps(recipe.as_dict(), indent=1))
         options.say(
-            f"{len(prepared.split.train)} train, {len(prepared.split.val)} val, {len(prepared.split.test)} "
-            f"test; {prepared.total_steps or 'timed'} steps; {prepared.ranks.device}, {prepared.precision}",
+            f"{len(parts.train)} train, {len(parts.val)} val, {len(parts.test)} test; "
+            f"{prepared.total_steps or 'timed'} steps; {processes.device}, {prepared.precision}",
             err=True,
         )
         return
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
     total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
-    quiet = quiet or not prepared.ranks.is_first
+    quiet = quiet or not processes.is_first
     with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
         train_model(
             recipe,
@@ -97,9 +93,9 @@ def train(
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )
-    if prepared.ranks.is_first:
-        _tell_result(recipe, folder, *judge_best(recipe, prepared, folder))
-    prepared.ranks.leave()
+    if processes.is_first:
+        _tell_result(recipe, folder, *evaluate_best(recipe, prepared, folder))
+    processes.leave()
 
 
 class _Teller:

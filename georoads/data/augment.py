@@ -18,20 +18,22 @@ def augment(chip: Chip, recipe: str, seed: int) -> Chip:
     """A randomly changed chip; the change is a function of the seed alone.
 
     Args:
+        chip: stays as it is.
         recipe: ``none``, ``flips`` (horizontal and vertical, as the DeepGlobe notebook had it) or
             ``full``: the eight symmetries of the square, and changes of light, colour, sharpness and
             compression wide enough for other sensors (dark scenes, panchromatic ones).
+        seed: of the change.
     """
     if recipe == "none":
         return chip
-    pipeline = _pipeline(recipe)
+    pipeline = _make_pipeline(recipe)
     pipeline.set_random_seed(seed)
     out = pipeline(image=chip.image, mask=chip.labels)
     return Chip(out["image"], out["mask"] == 1, out["mask"] != 2)
 
 
 @lru_cache(maxsize=4)
-def _pipeline(recipe: str) -> Any:
+def _make_pipeline(recipe: str) -> Any:
     import albumentations as A
 
     if recipe == "flips":

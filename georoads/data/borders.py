@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image, read_mask
+
+T = TypeVar("T", bound=np.generic)
 
 FINE_PX, COARSE_PX = 1.0, 16.0
 """Gaussians whose difference is the band: the sharpest gap between touching and other pairs of DeepGlobe."""
@@ -35,8 +38,8 @@ FLAT = 1.0
 """Grey levels (RMS after the band-pass) below which a border is water or nodata, and matches nothing."""
 _BLOCK = 1024
 
-Lines = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-"""First and last column, first and last row, each (length, 3)."""
+_FACING = {"right": ("right", "left"), "below": ("bottom", "top")}
+"""The sides that face each other where the second picture lies right of the first, or below it."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,17 @@ def touching_pairs(samples: tuple[Sample, ...]) -> tuple[Touching, ...]:
         DatasetError: when a picture cannot be decoded.
     """
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:  # OpenCV decodes without Python's lock
-        lines = list(pool.map(_border_lines, samples))
+        lines = list(pool.map(_read_image_borders, samples))
     found = []
-    for side, last, first in (("right", 1, 0), ("below", 3, 2)):
-        for members in _comparable(samples, [line[last] for line in lines]):
-            a = unit_vectors(np.stack([lines[i][last] for i in members]))
-            b = unit_vectors(np.stack([lines[i][first] for i in members]))
-            for i, j, correlation in _correlated(a, b):
+    for side, (end, start) in _FACING.items():
+        for members in _group_comparable(samples, [line[end] for line in lines]):
+            a = unit_vectors(np.stack([lines[i][end] for i in members]))
+            b = unit_vectors(np.stack([lines[i][start] for i in members]))
+            for i, j, correlation in _correlated_pairs(a, b):
                 pair = Touching(members[i], members[j], side, correlation)
-                if pair.first != pair.second and _confirmed(samples, pair):
+                if pair.first != pair.second and _is_confirmed(samples, pair):
                     found.append(pair)
-    _mask_lines.cache_clear()
+    _read_mask_borders.cache_clear()
     return tuple(found)
 
 
@@ -94,8 +97,10 @@ def touching_groups(samples: tuple[Sample, ...]) -> NDArray[np.int64]:
 def unit_vectors(lines: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, length, 3) border lines to (N, 3 length) vectors of length 1, or 0 where a line is flat."""
     values = lines.astype(np.float32)
+    # What is finer than FINE_PX is noise, what is coarser than COARSE_PX light: the difference is the band.
     band = gaussian_filter1d(values, FINE_PX, axis=1) - gaussian_filter1d(values, COARSE_PX, axis=1)
     band -= band.mean(axis=1, keepdims=True)
+    # One vector a line, all channels in a row, divided by its length.
     flat = band.reshape(len(band), -1)
     norm = np.sqrt((flat**2).sum(axis=1, keepdims=True))
     enough = norm >= FLAT * np.sqrt(flat.shape[1])
@@ -103,13 +108,22 @@ def unit_vectors(lines: NDArray[np.uint8]) -> NDArray[np.float32]:
     return unit
 
 
-def _border_lines(sample: Sample) -> Lines:
-    image = read_image(sample)
-    # Copies, so that the picture itself can go.
-    return image[:, 0].copy(), image[:, -1].copy(), image[0].copy(), image[-1].copy()
+def _read_image_borders(sample: Sample) -> dict[str, NDArray[np.uint8]]:
+    return _borders(read_image(sample))
 
 
-def _comparable(samples: Sequence[Sample], lines: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
+@lru_cache(maxsize=4096)
+def _read_mask_borders(sample: Sample) -> dict[str, NDArray[np.bool_]]:
+    return _borders(read_mask(sample))
+
+
+def _borders(pixels: NDArray[T]) -> dict[str, NDArray[T]]:
+    """The outermost columns and rows by side, as copies, so that the picture itself can go."""
+    sides = {"left": pixels[:, 0], "right": pixels[:, -1], "top": pixels[0], "bottom": pixels[-1]}
+    return {side: line.copy() for side, line in sides.items()}
+
+
+def _group_comparable(samples: Sequence[Sample], lines: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
     """Samples with borders of equal length and pixel size; others cannot match."""
     members: dict[tuple[int, float], list[int]] = {}
     for i, (sample, line) in enumerate(zip(samples, lines, strict=True)):
@@ -117,7 +131,7 @@ def _comparable(samples: Sequence[Sample], lines: Sequence[NDArray[np.uint8]]) -
     return list(members.values())
 
 
-def _correlated(a: NDArray[np.float32], b: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:
+def _correlated_pairs(a: NDArray[np.float32], b: NDArray[np.float32]) -> Iterator[tuple[int, int, float]]:
     """Rows of a and of b whose correlation is at least UNCLEAR."""
     for start in range(0, len(a), _BLOCK):
         product = a[start : start + _BLOCK] @ b.T
@@ -125,16 +139,11 @@ def _correlated(a: NDArray[np.float32], b: NDArray[np.float32]) -> Iterator[tupl
             yield start + int(i), int(j), float(product[i, j])
 
 
-def _confirmed(samples: Sequence[Sample], pair: Touching) -> bool:
+def _is_confirmed(samples: Sequence[Sample], pair: Touching) -> bool:
+    """Whether the pictures agree clearly, or else their masks along the common border."""
     if pair.correlation >= CLEAR:
         return True
-    last, first = (1, 0) if pair.side == "right" else (3, 2)
-    a, b = _mask_lines(samples[pair.first])[last], _mask_lines(samples[pair.second])[first]
+    end, start = _FACING[pair.side]
+    a, b = _read_mask_borders(samples[pair.first])[end], _read_mask_borders(samples[pair.second])[start]
     union = int((a | b).sum()) if a.shape == b.shape else 0
     return union > 0 and int((a & b).sum()) >= MASK_IOU * union
-
-
-@lru_cache(maxsize=4096)
-def _mask_lines(sample: Sample) -> tuple[NDArray[np.bool_], ...]:
-    mask = read_mask(sample)
-    return mask[:, 0].copy(), mask[:, -1].copy(), mask[0].copy(), mask[-1].copy()

@@ -45,8 +45,9 @@ class RoadAreas:
         place = Affine.translation(window.col, window.row)
         return np.asarray(rasterize(met, out_shape=shape, transform=place, dtype="uint8") == 1)
 
-    def along(self, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def pieces_along(self, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Middle and length, each (M,) in pixels, of short pieces of the roads along an axis (0 = x)."""
+        # Corners of all pieces in a row; a step counts where both its ends belong to the same line.
         points, line = shapely.get_coordinates(shapely.segmentize(self.lines, PIECE_PX), return_index=True)
         same = line[1:] == line[:-1]
         step = np.diff(points, axis=0)[same]
@@ -65,7 +66,7 @@ def road_areas(roads: RoadLines, grid: Grid, width_m: float | None = None) -> Ro
     Raises:
         DatasetError: no line meets the grid, or a width is missing.
     """
-    near, widths = _near(roads, grid)
+    near, widths = _project_lines(roads, grid)
     unknown = int(np.isnan(widths).sum())
     if unknown and width_m is None:
         raise DatasetError(
@@ -75,12 +76,13 @@ def road_areas(roads: RoadLines, grid: Grid, width_m: float | None = None) -> Ro
     widths = np.where(np.isnan(widths), width_m or 0.0, widths)
     steps = np.array(grid.steps_m)
     half = np.maximum(widths, NARROWEST_PX * steps.max()) / 2
+    # Buffers are drawn in metres, where a width is the same in both directions, and taken back to pixels.
     in_metres = shapely.transform(near, lambda px: px * steps)
     areas = shapely.transform(shapely.buffer(in_metres, half, quad_segs=6), lambda m: m / steps)
     return RoadAreas(near, areas, grid)
 
 
-def _near(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+def _project_lines(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
     """The lines that meet the grid, in its pixels, and their widths (NaN: unknown)."""
     from pyproj import Transformer
 
@@ -88,9 +90,9 @@ def _near(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np
         raise DatasetError(f"{roads.name} holds no line", "give a layer with the roads of the scene")
     widths = np.full(len(roads.lines), np.nan) if roads.widths_m is None else roads.widths_m
     crs = parse_crs(roads.crs)
-    change = Transformer.from_crs(crs, parse_crs(grid.crs), always_xy=True)
-    around = grid.to_crs(_edge(grid))
-    edge = np.column_stack(change.transform(around[:, 0], around[:, 1], direction="INVERSE"))
+    to_grid = Transformer.from_crs(crs, parse_crs(grid.crs), always_xy=True)
+    around = grid.to_crs(_points_around(grid))
+    edge = np.column_stack(to_grid.transform(around[:, 0], around[:, 1], direction="INVERSE"))
     edge = edge[np.isfinite(edge).all(axis=1)]
     if len(edge):
         # A box in the layer's CRS first: far away, its coordinates may not exist in the grid's.
@@ -99,9 +101,9 @@ def _near(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np
         meets = (boxes[:, :2] <= high).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)
         lines = shapely.segmentize(roads.lines[meets], _STEP_DEG if crs.is_geographic else _STEP_UNITS)
         px = shapely.transform(
-            lines, lambda xy: grid.to_px(np.column_stack(change.transform(xy[:, 0], xy[:, 1])))
+            lines, lambda xy: grid.to_px(np.column_stack(to_grid.transform(xy[:, 0], xy[:, 1])))
         )
-        reach_x, reach_y = _reach(grid)
+        reach_x, reach_y = _reach_px(grid)
         box = shapely.box(-reach_x, -reach_y, grid.width + reach_x, grid.height + reach_y)
         on_grid = shapely.intersects(px, box)
         if on_grid.any():
@@ -112,14 +114,14 @@ def _near(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np
     )
 
 
-def _edge(grid: Grid) -> NDArray[np.float64]:
+def _points_around(grid: Grid) -> NDArray[np.float64]:
     """Points around the grid, in pixels, close enough that a bent edge is followed."""
     t = np.linspace(0.0, 1.0, 33)
     zero, one = np.zeros_like(t), np.ones_like(t)
     square = np.concatenate([np.stack(p, axis=1) for p in ((t, zero), (t, one), (zero, t), (one, t))])
-    reach, size = np.array(_reach(grid)), np.array([grid.width, grid.height])
+    reach, size = np.array(_reach_px(grid)), np.array([grid.width, grid.height])
     return np.asarray(square * (size + 2 * reach) - reach, dtype=np.float64)
 
 
-def _reach(grid: Grid) -> tuple[float, float]:
+def _reach_px(grid: Grid) -> tuple[float, float]:
     return REACH_M / grid.steps_m[0], REACH_M / grid.steps_m[1]

@@ -51,11 +51,18 @@ def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.ra
     """A random square of the picture, resampled to size_px pixels of about gsd_m metres.
 
     A picture smaller than the square is filled with invalid pixels (black in the picture).
+
+    Args:
+        picture: pixels, truth and validity.
+        picture_gsd_m: its metres per pixel.
+        params: how chips are cut.
+        rng: decides the scale and the place, in this order.
     """
     stretch = params.scale ** rng.uniform(-1, 1)
     side = max(8, round(params.size_px * params.gsd_m * stretch / picture_gsd_m))
     height, width = picture.road.shape
     row, col = _corner(picture.road, side, params.road_centred, rng)
+    # What of the square lies in the picture, in rows and columns of the picture and of the square.
     top, left = max(0, row), max(0, col)
     bottom, right = min(height, row + side), min(width, col + side)
     image = np.zeros((side, side, 3), dtype=np.uint8)
@@ -68,30 +75,36 @@ def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.ra
     return resize(image, labels, params.size_px, params.size_px)
 
 
-def resample_picture(
-    image: NDArray[np.uint8],
-    road: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    gsd_m: float,
-    wanted_gsd_m: float,
-) -> Chip:
-    """A whole picture at the wanted GSD; left as it is within a factor of 1.25."""
-    picture = Chip(image, road, valid)
+def resample_picture(picture: Chip, gsd_m: float, wanted_gsd_m: float) -> Chip:
+    """A whole picture at the wanted GSD; left as it is within a factor of 1.25.
+
+    Args:
+        picture: pixels, truth and validity.
+        gsd_m: its metres per pixel.
+        wanted_gsd_m: metres per pixel of the result.
+    """
     if 1 / 1.25 <= gsd_m / wanted_gsd_m <= 1.25:
         return picture
-    height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in road.shape)
-    return resize(image, picture.labels, height, width)
+    height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in picture.road.shape)
+    return resize(picture.image, picture.labels, height, width)
 
 
 def resize(image: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int) -> Chip:
-    """A chip of another size, averaging where it shrinks and interpolating where it grows."""
+    """A chip of another size, averaging where it shrinks and interpolating where it grows.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        labels: (H, W) uint8, as of ``Chip.labels``.
+        height, width: of the result, in pixels.
+    """
     if labels.shape == (height, width):
         return Chip(image, labels == 1, labels != 2)
     shrinks = labels.shape[0] > height
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    picture = cv2.resize(image, (width, height), interpolation=how)
-    road = cv2.resize((labels == 1).astype(np.float32), (width, height), interpolation=how)
-    valid = cv2.resize((labels != 2).astype(np.float32), (width, height), interpolation=how)
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    picture = cv2.resize(image, (width, height), interpolation=method)
+    # Masks become shares of a pixel's ground: road from a half on, valid only where all of it is.
+    road = cv2.resize((labels == 1).astype(np.float32), (width, height), interpolation=method)
+    valid = cv2.resize((labels != 2).astype(np.float32), (width, height), interpolation=method)
     return Chip(np.asarray(picture, dtype=np.uint8), np.asarray(road >= 0.5), np.asarray(valid > 0.99))
 
 
@@ -104,15 +117,15 @@ def _corner(
         rows, cols = np.nonzero(road)
         if len(rows):
             i = int(rng.integers(len(rows)))
-            return _clamp(int(rows[i]) - side // 2, height - side), _clamp(
-                int(cols[i]) - side // 2, width - side
-            )
-    return _uniform(height - side, rng), _uniform(width - side, rng)
+            row, col = int(rows[i]) - side // 2, int(cols[i]) - side // 2
+            return _clamp_start(row, height - side), _clamp_start(col, width - side)
+    return _draw_start(height - side, rng), _draw_start(width - side, rng)
 
 
-def _clamp(value: int, room: int) -> int:
-    return min(max(value, min(0, room)), max(0, room))
+def _clamp_start(start: int, last: int) -> int:
+    """The nearest start, 0 to last (or last to 0), at which the square stays within or around the picture."""
+    return min(max(start, min(0, last)), max(0, last))
 
 
-def _uniform(room: int, rng: np.random.Generator) -> int:
-    return int(rng.integers(min(0, room), max(0, room) + 1))
+def _draw_start(last: int, rng: np.random.Generator) -> int:
+    return int(rng.integers(min(0, last), max(0, last) + 1))

@@ -113,11 +113,11 @@ def open_dataset(path: str | Path, gsd_m: float | None = None, *, skip_bad: bool
 def _open_kaggle(root: Path, gsd_m: float, skip_bad: bool) -> RoadDataset:
     needed = ("image_id", "split", "sat_image_path", "mask_path")
     samples, unlabelled = [], []
-    for row in _rows(root / "metadata.csv", needed):
-        image = _inside(root, row["sat_image_path"])
+    for row in _read_rows(root / "metadata.csv", needed):
+        image = _resolve_inside(root, row["sat_image_path"])
         if row["mask_path"]:
             samples.append(
-                Sample(row["image_id"], image, _inside(root, row["mask_path"]), gsd_m, row["split"])
+                Sample(row["image_id"], image, _resolve_inside(root, row["mask_path"]), gsd_m, row["split"])
             )
         else:
             unlabelled.append(image)
@@ -130,9 +130,9 @@ def _open_kaggle(root: Path, gsd_m: float, skip_bad: bool) -> RoadDataset:
 
 
 def _open_pairs(root: Path, gsd_m: float | None, skip_bad: bool) -> RoadDataset:
-    images, masks, valid = (_pictures(root / name) for name in ("images", "masks", "valid"))
+    images, masks, valid = (_find_pictures(root / name) for name in ("images", "masks", "valid"))
     index = root / "index.csv"
-    rows = {r["name"]: r for r in _rows(index, ("name",))} if index.is_file() else {}
+    rows = {r["name"]: r for r in _read_rows(index, ("name",))} if index.is_file() else {}
     lonely = sorted(((images.keys() | rows.keys()) ^ masks.keys()) | (valid.keys() - images.keys()))
     if lonely and not skip_bad:
         raise DatasetError(
@@ -150,18 +150,20 @@ def _open_pairs(root: Path, gsd_m: float | None, skip_bad: bool) -> RoadDataset:
                 "give gsd_m in index.csv, in the recipe's [[data]] table, or as --gsd-m",
             )
         split = row.get("split") or ""
-        samples.append(Sample(name, images[name], masks[name], _gsd(gsd, index), split, valid.get(name)))
+        samples.append(
+            Sample(name, images[name], masks[name], _parse_gsd(gsd, index), split, valid.get(name))
+        )
     return RoadDataset(root, "pairs", tuple(samples), (), tuple(lonely))
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
+def _find_pictures(folder: Path) -> dict[str, Path]:
     """Picture files by stem; none where there is no such folder."""
     if not folder.is_dir():
         return {}
     return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in _PICTURES}
 
 
-def _gsd(value: str | float, source: Path) -> float:
+def _parse_gsd(value: str | float, source: Path) -> float:
     try:
         gsd = float(value)
     except ValueError:
@@ -171,7 +173,7 @@ def _gsd(value: str | float, source: Path) -> float:
     return gsd
 
 
-def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+def _read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     """Rows of a CSV file; a byte order mark and CRLF are fine."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as f:
@@ -187,7 +189,7 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
         raise DatasetError(f"{path} is not readable CSV: {e}", "save it as UTF-8 text with commas") from e
 
 
-def _inside(root: Path, relative: str) -> Path:
+def _resolve_inside(root: Path, relative: str) -> Path:
     """A path of the index below the data set's folder; absolute paths keep only their last two parts."""
     path = PureWindowsPath(relative)  # which knows both slashes and drives, on every system
     parts = path.relative_to(path.anchor).parts

@@ -64,7 +64,7 @@ def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     image, mask = read_image(sample), read_mask(sample)
     if image.shape[:2] != mask.shape:
         raise DatasetError(
-            f"{sample.image} is {_size(image)} but its mask is {_size(mask)}",
+            f"{sample.image} is {_describe_size(image)} but its mask is {_describe_size(mask)}",
             "give both the same size; --skip-bad leaves this picture out",
         )
     return image, mask
@@ -84,7 +84,9 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
     """(H, W) bool: False where a picture shows no ground, by its file in ``valid/`` or by its white.
 
     Args:
-        image: (H, W, 3) uint8 of the sample.
+        sample: which picture.
+        image: (H, W, 3) uint8, its pixels.
+        white_is_nodata: white pixels are not valid.
 
     Raises:
         DatasetError: when the file cannot be decoded or has another size.
@@ -97,14 +99,14 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
         raise DatasetError(f"{sample.valid} cannot be decoded as a mask", "replace it, or remove it")
     if stated.shape != valid.shape:
         raise DatasetError(
-            f"{sample.image} is {_size(image)} but {sample.valid} is {_size(stated)}",
+            f"{sample.image} is {_describe_size(image)} but {sample.valid} is {_describe_size(stated)}",
             "give both the same size; --skip-bad leaves this picture out",
         )
     return np.asarray(valid & (stated >= ROAD_LEVEL))
 
 
 def find_broken(samples: Sequence[Sample]) -> dict[str, str]:
-    """Read every pair; name and what is wrong of each that cannot be used."""
+    """Read every pair; what is wrong with each that cannot be used, by name."""
     broken = {}
     for sample in samples:
         try:
@@ -125,5 +127,5 @@ def without_broken(data: RoadDataset) -> RoadDataset:
     )
 
 
-def _size(array: NDArray[np.generic]) -> str:
+def _describe_size(array: NDArray[np.generic]) -> str:
     return f"{array.shape[1]} x {array.shape[0]}"

@@ -31,7 +31,7 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """Of the sorted names of the subsets, so that equal splits have equal hashes."""
+        """Hash of the sorted names of the subsets: equal splits have equal hashes."""
         text = "\n".join(
             f"{subset}:{','.join(sorted(s.name for s in getattr(self, subset)))}"
             for subset in ("train", "val", "test")
@@ -56,6 +56,7 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
     """Divide a data set.
 
     Args:
+        data: the labelled pictures.
         how: ``random`` (shuffled with the seed, val_share of it val);
             ``published`` (DeepGlobe's open split, on which results of the whole set can be compared: its
             1,530 tiles are test, val is a seeded val_share of its other 4,696, the same tiles in every part
@@ -64,6 +65,8 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
             have val_share each);
             the path of a split file; or ``auto``: the data set's own split.json, else the split column of
             its index where that names val, else random.
+        seed: of whatever is drawn.
+        val_share: 0..1.
 
     Raises:
         DatasetError: for an unknown split, or one that does not fit the data set.
@@ -71,38 +74,37 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
     if how == "auto":
         own = data.path / "split.json"
         if own.is_file():
-            return _from_file(data, own)
+            return _read_split(data, own)
         if any(s.split == "val" for s in data.samples):
             by = {k: tuple(s for s in data.samples if s.split == k) for k in ("train", "val", "test")}
-            return Split(by["train"], by["val"], by["test"], "index.csv")
+            return Split(**by, method="index.csv")
         how = "random"
     if how == "random":
-        return _random(data, seed, val_share)
+        return _split_randomly(data, seed, val_share)
     if how == "published":
-        return _published(data, seed, val_share)
+        return _split_as_published(data, seed, val_share)
     if how == "spatial":
-        return _spatial(data, seed, val_share)
+        return _split_by_place(data, seed, val_share)
     path = Path(how)
     if not path.is_file():
         raise DatasetError(
             f"no split {how!r}", "choose auto, random, published, spatial, or the path of a split file (JSON)"
         )
-    return _from_file(data, path)
+    return _read_split(data, path)
 
 
-def _from_file(data: RoadDataset, path: Path) -> Split:
+def _read_split(data: RoadDataset, path: Path) -> Split:
     names = read_split_file(path)
     train, val, test = (data.select(names.get(k, ())) for k in ("train", "val", "test"))
     return Split(train, val, test, f"file {path.name}")
 
 
-def _random(data: RoadDataset, seed: int, val_share: float) -> Split:
-    order = np.random.default_rng(seed).permutation(len(data.samples))
+def _split_randomly(data: RoadDataset, seed: int, val_share: float) -> Split:
+    order = np.random.default_rng(seed).permutation(len(data.samples)).tolist()
     n_val = max(1, round(val_share * len(order))) if len(order) > 1 else 0
-    chosen = set(order[:n_val].tolist())
-    train = tuple(s for i, s in enumerate(data.samples) if i not in chosen)
-    val = tuple(s for i, s in enumerate(data.samples) if i in chosen)
-    return Split(train, val, (), f"random, seed {seed}, {val_share:.0%} val")
+    val = {data.samples[i].name for i in order[:n_val]}
+    method = f"random, seed {seed}, {val_share:.0%} val"
+    return _split_by_name(data.samples, val=val, test=set(), method=method)
 
 
 def published_lists() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -117,26 +119,27 @@ def published_lists() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return learnt, judged
 
 
-def _published(data: RoadDataset, seed: int, val_share: float) -> Split:
+def _split_as_published(data: RoadDataset, seed: int, val_share: float) -> Split:
     learnt, judged = published_lists()
     # Drawn from the whole list, not from what is here: so that a part of the set has the same val tiles.
     order = np.random.default_rng(seed).permutation(len(learnt))[: round(val_share * len(learnt))]
     val = {learnt[i] for i in order.tolist()}
-    parts = _by_name(data, set(learnt) - val, val, set(judged))
-    used = sum(map(len, parts))
+    in_lists = {*learnt, *judged}
+    listed = tuple(s for s in data.samples if s.name in in_lists)
+    used = len(listed)
     if not used:
         raise DatasetError(
             f"{data.path}: none of its pictures is in the published lists of DeepGlobe",
             "--split random or spatial serves other data sets",
         )
     absent, strange = len(learnt) + len(judged) - used, len(data.samples) - used
-    said = f"published (4,696 and 1,530 tiles), {val_share:.0%} of the first val, seed {seed}"
-    said += f"; {absent} tiles of the lists are absent" if absent else ""
-    said += f"; {strange} pictures in neither list left out" if strange else ""
-    return Split(*parts, said)
+    method = f"published (4,696 and 1,530 tiles), {val_share:.0%} of the first val, seed {seed}"
+    method += f"; {absent} tiles of the lists are absent" if absent else ""
+    method += f"; {strange} pictures in neither list left out" if strange else ""
+    return _split_by_name(listed, val=val, test=set(judged), method=method)
 
 
-def _spatial(data: RoadDataset, seed: int, share: float) -> Split:
+def _split_by_place(data: RoadDataset, seed: int, share: float) -> Split:
     from georoads.data.borders import touching_groups
 
     group = touching_groups(data.samples)
@@ -148,16 +151,17 @@ def _spatial(data: RoadDataset, seed: int, share: float) -> Split:
             "--split random, or a split file",
         )
     order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
-    val = _whole_groups(order, sizes, wanted)
-    test = _whole_groups([g for g in order if g not in val], sizes, wanted)
+    val = _choose_groups(order, sizes, wanted)
+    test = _choose_groups([g for g in order if g not in val], sizes, wanted)
     of_group = dict(zip(data.names, group.tolist(), strict=True))
     in_val, in_test = ({n for n, g in of_group.items() if g in chosen} for chosen in (val, test))
-    parts = _by_name(data, of_group.keys() - in_val - in_test, in_val, in_test)
-    said = f"spatial, {len(sizes)} groups of touching pictures (largest {sizes.max()}), seed {seed}"
-    return Split(*parts, f"{said}, {share:.0%} val, {share:.0%} test")
+    method = f"spatial, {len(sizes)} groups of touching pictures (largest {sizes.max()}), seed {seed}"
+    return _split_by_name(
+        data.samples, val=in_val, test=in_test, method=f"{method}, {share:.0%} val, {share:.0%} test"
+    )
 
 
-def _whole_groups(order: Sequence[int], sizes: NDArray[np.int64], wanted: int) -> set[int]:
+def _choose_groups(order: Sequence[int], sizes: NDArray[np.int64], wanted: int) -> set[int]:
     """Groups in the given order that together have at most ``wanted`` pictures; at least the smallest one."""
     chosen: set[int] = set()
     room = wanted
@@ -168,12 +172,11 @@ def _whole_groups(order: Sequence[int], sizes: NDArray[np.int64], wanted: int) -
     return chosen or {min(order, key=lambda g: int(sizes[g]))}
 
 
-def _by_name(
-    data: RoadDataset, train: set[str], val: set[str], test: set[str]
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...], tuple[Sample, ...]]:
-    """The samples of the three subsets; names that are absent are left out."""
-    return (
-        tuple(s for s in data.samples if s.name in train),
-        tuple(s for s in data.samples if s.name in val),
-        tuple(s for s in data.samples if s.name in test),
+def _split_by_name(samples: tuple[Sample, ...], val: set[str], test: set[str], method: str) -> Split:
+    """The samples named for val and for test, and all others for train."""
+    return Split(
+        train=tuple(s for s in samples if s.name not in val and s.name not in test),
+        val=tuple(s for s in samples if s.name in val),
+        test=tuple(s for s in samples if s.name in test),
+        method=method,
     )

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,22 +62,14 @@ class TilesParams:
     seed: int = 42
 
     def __post_init__(self) -> None:
+        width = self.width_m
         for holds, said in (
-            (
-                MIN_SIDE_PX <= self.size_px <= 8192,
-                f"size must be {MIN_SIDE_PX}..8192 px, not {self.size_px}",
-            ),
-            (
-                0 <= self.overlap_px < self.size_px,
-                f"overlap must be below the size, not {self.overlap_px}",
-            ),
+            (MIN_SIDE_PX <= self.size_px <= 8192, f"size must be {MIN_SIDE_PX}..8192 px, not {self.size_px}"),
+            (0 <= self.overlap_px < self.size_px, f"overlap must be below the size, not {self.overlap_px}"),
             (0 <= self.keep_empty <= 1, f"keep-empty must be 0 to 1, not {self.keep_empty}"),
             (0 < self.val_share < 1, f"val-share must lie between 0 and 1, not {self.val_share}"),
             (self.val_side in SIDES, f"val-side must be one of {', '.join(SIDES)}, not {self.val_side!r}"),
-            (
-                self.width_m is None or 0 < self.width_m <= 200,
-                f"width must be 0..200 m, not {self.width_m}",
-            ),
+            (width is None or 0 < width <= 200, f"width must be 0..200 m, not {width}"),
         ):
             if not holds:
                 raise ValueError(said)
@@ -135,9 +128,13 @@ def write_tiles(
     ``extract``), black where the scene has no data; ``valid/`` holds a mask for each with such pixels.
 
     Args:
+        scene: the pictures.
         grid: the working grid.
         roads: the truth; ``widths_m`` is used where it says something.
-        folder: appears whole or not at all; with ``overwrite`` it replaces one that this function made.
+        folder: appears whole or not at all.
+        params: how the scene is cut; None: as ``TilesParams`` has it.
+        overwrite: replace a folder that this function made.
+        watch: shows the progress.
 
     Raises:
         GeoroadsError: no road lies on the scene, one side has no usable chip, a width is missing, or the
@@ -145,38 +142,48 @@ def write_tiles(
     """
     params = params or TilesParams()
     areas = road_areas(roads, grid, params.width_m)
-    sides = dict(zip(("train", "val"), divide(areas, grid, params), strict=True))
-    plans = {"train": overlapping(sides["train"], params), "val": covering(sides["val"], params)}
+    sides = dict(zip(("train", "val"), divide_grid(areas, grid, params), strict=True))
+    plans = {
+        "train": overlapping_windows(sides["train"], params),
+        "val": covering_windows(sides["val"], params),
+    }
     with (
         replace_folder_when_complete(folder, overwrite=overwrite, marker=MARKER) as part,
         SceneReader(scene, grid) as reader,
         watch("tiles", sum(map(len, plans.values())), "chips") as progress,
     ):
-        writer = _Writer(part, re.sub(r"[^A-Za-z0-9_-]+", "_", scene.path.stem)[:60], grid.gsd_m)
-        counts = _Counts()
+        writer = _PairWriter(part, re.sub(r"[^A-Za-z0-9_-]+", "_", scene.path.stem)[:60], grid.gsd_m)
+        counts = _ChipCounts()
         for subset, windows in plans.items():
             for window in windows:
-                chip = _read_chip(reader, areas, window)
-                why = _left_out(chip, params, subset)
+                chip = _cut_chip(reader, areas, window)
+                why = _why_left_out(chip, params, subset)
                 if not why:
                     writer.write(chip, subset)
                 counts.add(chip, subset, why)
                 progress(counts.done)
-        report = _report(folder, grid, sides, counts, params)
+        report = _make_report(folder, grid, sides, counts, params)
         writer.finish(scene, roads, params, report)
     return report
 
 
-def divide(areas: RoadAreas, grid: Grid, params: TilesParams) -> tuple[Window, Window]:
-    """The train and the val side of a grid: the cut lies where val_share of the roads' length is passed, but
-    leaves MIN_SIDE_PX to each side.
+def divide_grid(areas: RoadAreas, grid: Grid, params: TilesParams) -> tuple[Window, Window]:
+    """The train and the val side of a grid.
+
+    The cut lies where val_share of the roads' length is passed, but leaves MIN_SIDE_PX to each side.
+
+    Args:
+        areas: the roads, in pixels of the grid.
+        grid: to be cut.
+        params: of which val_side and val_share count.
 
     Raises:
         DatasetError: when the grid is too small for that.
     """
     axis = 0 if params.val_side in ("east", "west") else 1
     high = params.val_side in ("east", "south")
-    middle, length = areas.along(axis)
+    # Pieces of road, from the outer edge of the val side inwards, until their length is the share.
+    middle, length = areas.pieces_along(axis)
     order = np.argsort(-middle if high else middle, kind="stable")
     passed = np.cumsum(length[order])
     at = float(middle[order[np.searchsorted(passed, params.val_share * passed[-1])]])
@@ -194,7 +201,7 @@ def divide(areas: RoadAreas, grid: Grid, params: TilesParams) -> tuple[Window, W
     return (low_side, high_side) if high else (high_side, low_side)
 
 
-def overlapping(side: Window, params: TilesParams) -> list[Window]:
+def overlapping_windows(side: Window, params: TilesParams) -> list[Window]:
     """Rectangles of at most size_px a side that share overlap_px and cover the side."""
 
     def spans(extent: int) -> list[tuple[int, int]]:
@@ -202,6 +209,22 @@ def overlapping(side: Window, params: TilesParams) -> list[Window]:
         length = -(-(extent + (n - 1) * params.overlap_px) // n)  # as equal as they come
         return [(round(at), length) for at in np.linspace(0, extent - length, n).tolist()]
 
+    return _windows(side, spans)
+
+
+def covering_windows(side: Window, params: TilesParams) -> list[Window]:
+    """Rectangles of at most size_px a side that cover the side once."""
+
+    def spans(extent: int) -> list[tuple[int, int]]:
+        n = -(-extent // params.size_px)
+        edges = (round(at) for at in np.linspace(0, extent, n + 1).tolist())
+        return [(start, end - start) for start, end in pairwise(edges)]
+
+    return _windows(side, spans)
+
+
+def _windows(side: Window, spans: Callable[[int], list[tuple[int, int]]]) -> list[Window]:
+    """The windows whose rows and columns are the spans, start and length, of the side's two extents."""
     return [
         Window(side.row + row, side.col + col, height, width)
         for row, height in spans(side.height)
@@ -209,26 +232,12 @@ def overlapping(side: Window, params: TilesParams) -> list[Window]:
     ]
 
 
-def covering(side: Window, params: TilesParams) -> list[Window]:
-    """Rectangles of at most size_px a side that cover the side once."""
-
-    def edges(extent: int) -> list[tuple[int, int]]:
-        n = -(-extent // params.size_px)
-        return list(pairwise(round(at) for at in np.linspace(0, extent, n + 1).tolist()))
-
-    return [
-        Window(side.row + top, side.col + left, bottom - top, right - left)
-        for top, bottom in edges(side.height)
-        for left, right in edges(side.width)
-    ]
-
-
-def _read_chip(reader: SceneReader, areas: RoadAreas, window: Window) -> _Chip:
+def _cut_chip(reader: SceneReader, areas: RoadAreas, window: Window) -> _Chip:
     rgb, valid = reader.read(window)
     return _Chip(window, rgb, areas.burn(window) & valid, valid)
 
 
-def _left_out(chip: _Chip, params: TilesParams, subset: str) -> str:
+def _why_left_out(chip: _Chip, params: TilesParams, subset: str) -> str:
     """Why a chip is not kept, or nothing. What is drawn for a chip depends on its place alone."""
     if chip.valid.mean() < MIN_VALID:
         return "invalid"
@@ -238,7 +247,7 @@ def _left_out(chip: _Chip, params: TilesParams, subset: str) -> str:
     return ""
 
 
-class _Counts:
+class _ChipCounts:
     """Chips and pixels so far, by subset; chips left out by why."""
 
     def __init__(self) -> None:
@@ -247,6 +256,7 @@ class _Counts:
         self.road, self.valid = {"train": 0, "val": 0}, {"train": 0, "val": 0}
 
     def add(self, chip: _Chip, subset: str, left_out: str) -> None:
+        """Count a chip of a subset; ``left_out`` says why it was not kept, or nothing."""
         self.done += 1
         self.chips[left_out or subset] += 1
         if not left_out:
@@ -257,8 +267,8 @@ class _Counts:
         return self.road[subset] / self.valid[subset]
 
 
-def _report(
-    folder: Path, grid: Grid, sides: dict[str, Window], counts: _Counts, params: TilesParams
+def _make_report(
+    folder: Path, grid: Grid, sides: dict[str, Window], counts: _ChipCounts, params: TilesParams
 ) -> TilesReport:
     for subset in sides:
         if not counts.road[subset]:
@@ -276,17 +286,17 @@ def _report(
         invalid_left_out=counts.chips["invalid"],
         train_road_share=counts.road_share("train"),
         val_road_share=counts.road_share("val"),
-        train_window=_corners(sides["train"]),
-        val_window=_corners(sides["val"]),
-        val_lonlat=_lonlat(grid, sides["val"]),
+        train_window=_as_numbers(sides["train"]),
+        val_window=_as_numbers(sides["val"]),
+        val_lonlat=_lonlat_bounds(grid, sides["val"]),
     )
 
 
-def _corners(window: Window) -> tuple[int, int, int, int]:
+def _as_numbers(window: Window) -> tuple[int, int, int, int]:
     return window.row, window.col, window.height, window.width
 
 
-def _lonlat(grid: Grid, window: Window) -> tuple[float, float, float, float]:
+def _lonlat_bounds(grid: Grid, window: Window) -> tuple[float, float, float, float]:
     left, top = float(window.col), float(window.row)
     right, bottom = left + window.width, top + window.height
     lonlat = grid.to_lonlat(np.array([[left, top], [right, top], [left, bottom], [right, bottom]]))
@@ -294,7 +304,7 @@ def _lonlat(grid: Grid, window: Window) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-class _Writer:
+class _PairWriter:
     """Writes chips as they come, and the index at the end."""
 
     def __init__(self, root: Path, prefix: str, gsd_m: float) -> None:
@@ -312,6 +322,7 @@ class _Writer:
         self._rows.append((name, subset, f"{self._gsd_m:.6g}"))
 
     def finish(self, scene: Scene, roads: RoadLines, params: TilesParams, report: TilesReport) -> None:
+        """Write the index, and what was cut from what, and how."""
         with (self._root / "index.csv").open("w", newline="", encoding="utf-8") as f:
             csv.writer(f).writerows([("name", "split", "gsd_m"), *sorted(self._rows)])
         content = {

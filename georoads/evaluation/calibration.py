@@ -11,7 +11,7 @@ from georoads.evaluation.counts import LevelCounts
 from georoads.levels import FULL
 
 BINS = 10
-COOLEST, HOTTEST = 0.05, 20.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """Range in which the temperature is sought; where every pixel is right, it would go to 0."""
 
 
@@ -35,7 +35,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Temperature:
-    """The one number that would make the probabilities most likely, p = sigmoid(logit / value).
+    """The temperature that would make the true mask most likely, p = sigmoid(logit / value).
 
     Attributes:
         value: above 1 the network is too sure of itself, below 1 not sure enough.
@@ -51,7 +51,7 @@ class Temperature:
 
 def reliability(counts: LevelCounts) -> tuple[Bin, ...]:
     """The reliability table of ten bins of equal width."""
-    return _table(counts, np.arange(FULL + 1) / FULL)
+    return _bin_table(counts, np.arange(FULL + 1) / FULL)
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float:
@@ -77,15 +77,15 @@ def fit_temperature(counts: LevelCounts) -> Temperature:
 
     # In the inverse temperature the likelihood is convex: there is one minimum.
     found = minimize_scalar(
-        loss, bounds=(1 / HOTTEST, 1 / COOLEST), method="bounded", options={"xatol": 1e-7}
+        loss, bounds=(1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE), method="bounded", options={"xatol": 1e-7}
     )
     inverse = float(found.x)
-    after = _table(counts, 1.0 / (1.0 + np.exp(-inverse * _logits())))
+    after = _bin_table(counts, 1.0 / (1.0 + np.exp(-inverse * _logits())))
     return Temperature(1 / inverse, loss(1.0), loss(inverse), calibration_error(after))
 
 
-def _table(counts: LevelCounts, p: NDArray[np.float64]) -> tuple[Bin, ...]:
-    """The table when level k means p[k]."""
+def _bin_table(counts: LevelCounts, p: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """The reliability table of pixels whose level k stands for the probability p[k]."""
     # A level on a border, such as 127 = 0.5, must not fall below it by rounding.
     bin_of = np.minimum(BINS - 1, np.floor(p * BINS + 1e-9)).astype(np.int64)
     pixels = counts.sum(axis=0)
@@ -95,11 +95,11 @@ def _table(counts: LevelCounts, p: NDArray[np.float64]) -> tuple[Bin, ...]:
         n = int(pixels[inside].sum())
         bins.append(
             Bin(
-                i / BINS,
-                (i + 1) / BINS,
-                n,
-                float(p[inside] @ pixels[inside]) / n if n else (i + 0.5) / BINS,
-                int(counts[1, inside].sum()) / n if n else 0.0,
+                low=i / BINS,
+                high=(i + 1) / BINS,
+                pixels=n,
+                mean_p=float(p[inside] @ pixels[inside]) / n if n else (i + 0.5) / BINS,
+                road_share=int(counts[1, inside].sum()) / n if n else 0.0,
             )
         )
     return tuple(bins)
@@ -113,6 +113,7 @@ def _logits() -> NDArray[np.float64]:
 
 
 def _nll(counts: LevelCounts, inverse_temperature: float) -> float:
+    """Mean negative log-likelihood of a pixel: log(1 + e^z) on background, log(1 + e^-z) on road."""
     z = inverse_temperature * _logits()
     total = max(1, int(counts.sum()))
     return float(np.logaddexp(0.0, z) @ counts[0] + np.logaddexp(0.0, -z) @ counts[1]) / total

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.evaluation.counts import harmonic_mean
 from georoads.levels import NODATA
 
 SkeletonCounts = NDArray[np.int64]
@@ -53,17 +54,18 @@ def count_skeletons(
     """
     use = valid & (levels != NODATA)
     found, real = use & (levels >= level), use & road
-    return np.array([_within(found, real), _within(real, found)], dtype=np.int64)
+    return np.array(
+        [_count_skeleton_within(found, real), _count_skeleton_within(real, found)], dtype=np.int64
+    )
 
 
 def cldice_score(counts: SkeletonCounts) -> ClDiceScore:
     """clDice of counted tiles."""
     precision, sensitivity = (int(part) / int(whole) if whole else 1.0 for whole, part in counts)
-    both = precision + sensitivity
-    return ClDiceScore(precision, sensitivity, 2 * precision * sensitivity / both if both else 0.0)
+    return ClDiceScore(precision, sensitivity, harmonic_mean(precision, sensitivity))
 
 
-def _within(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int]:
+def _count_skeleton_within(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int]:
     """Pixels of the mask's skeleton, and how many of them lie in the other mask."""
     from skimage.morphology import skeletonize
 

@@ -14,7 +14,13 @@ LevelCounts = NDArray[np.int64]
 
 
 def count_levels(levels: NDArray[np.uint8], road: NDArray[np.bool_], valid: NDArray[np.bool_]) -> LevelCounts:
-    """Count the valid pixels of each level apart for background and road."""
+    """Count the valid pixels of each level, background and road apart.
+
+    Args:
+        levels: (H, W) uint8, round(254 p) or 255 for no data.
+        road: (H, W) bool, the truth.
+        valid: (H, W) bool.
+    """
     use = valid & (levels != NODATA)
     return np.stack(
         [np.bincount(levels[use & (road == truth)], minlength=FULL + 1) for truth in (False, True)]
@@ -44,9 +50,7 @@ class PixelScore:
 
 def score_at(counts: LevelCounts, level: int) -> PixelScore:
     """Metrics at one threshold; 1 where there is neither road nor prediction."""
-    true = int(counts[1, level:].sum())
-    false = int(counts[0, level:].sum())
-    missed = int(counts[1, :level].sum())
+    true, false, missed = _confusion(counts, level)
     return PixelScore(
         level,
         iou=_ratio(true, true + false + missed),
@@ -63,18 +67,32 @@ def best_score(counts: LevelCounts) -> PixelScore:
 
 
 def iou_interval(per_tile: list[LevelCounts], level: int, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the pooled road IoU when the tiles are drawn again (1,000 bootstrap samples)."""
-    parts = np.array([_parts(c, level) for c in per_tile], dtype=np.float64)
+    """95 % interval of the pooled road IoU, by the percentiles of 1,000 bootstrap samples of the tiles.
+
+    B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+
+    Args:
+        per_tile: counts of each tile.
+        level: a pixel is road at p >= level / 254.
+        seed: of the draws.
+    """
+    # Columns true, false, missed; the union of IoU is their sum.
+    parts = np.array([_confusion(c, level) for c in per_tile], dtype=np.float64)
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(parts), size=(1000, len(parts)))
-    true, union = parts[draws].sum(axis=1).T
-    low, high = np.percentile(true / np.maximum(union, 1), [2.5, 97.5])
+    drawn = parts[draws].sum(axis=1)
+    low, high = np.percentile(drawn[:, 0] / np.maximum(drawn.sum(axis=1), 1), [2.5, 97.5])
     return float(low), float(high)
 
 
-def _parts(counts: LevelCounts, level: int) -> tuple[int, int]:
-    true = int(counts[1, level:].sum())
-    return true, true + int(counts[0, level:].sum()) + int(counts[1, :level].sum())
+def _confusion(counts: LevelCounts, level: int) -> tuple[int, int, int]:
+    """Road that is found, background that is called road, and road that is missed, in pixels."""
+    return int(counts[1, level:].sum()), int(counts[0, level:].sum()), int(counts[1, :level].sum())
+
+
+def harmonic_mean(a: float, b: float) -> float:
+    """What F1 is of precision and recall; 0 where both are 0."""
+    return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def _ratio(part: int, whole: int) -> float:

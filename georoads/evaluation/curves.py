@@ -28,7 +28,7 @@ class Curve:
 
 def precision_recall(counts: LevelCounts) -> Curve:
     """Precision and recall at every threshold."""
-    precision, recall = _at_every_level(counts)
+    precision, recall = _precision_and_recall(counts)
     return Curve(np.arange(1, FULL + 1) / FULL, precision[1:], recall[1:])
 
 
@@ -40,13 +40,14 @@ def average_precision(counts: LevelCounts) -> float | None:
     """
     if not counts[1].any():
         return None
-    precision, recall = _at_every_level(counts)
+    precision, recall = _precision_and_recall(counts)
     gained = recall - np.append(recall[1:], 0.0)
     return float(gained @ precision)
 
 
-def _at_every_level(counts: LevelCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _precision_and_recall(counts: LevelCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Precision and recall, (255,) each, when a pixel is road from level 0, 1, .. 254 on."""
+    # Pixels at or above each level: sums from the highest level down.
     false, true = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
     found = false + true
     precision = np.where(found > 0, true / np.maximum(found, 1), 1.0)

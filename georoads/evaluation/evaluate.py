@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from georoads.data.chip import Chip, resample_picture
 from georoads.data.dataset import Sample
-from georoads.data.pictures import read_pair, read_valid
+from georoads.data.picture_cache import read_picture
 from georoads.errors import DatasetError
 from georoads.evaluation.calibration import (
     Bin,
@@ -34,9 +34,9 @@ from georoads.evaluation.relaxed import (
     RelaxedCounts,
     RelaxedScore,
     count_relaxed,
-    relaxed_at,
     relaxed_breakeven,
     relaxed_curve,
+    relaxed_score,
 )
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
@@ -87,8 +87,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What is kept of a picture: counts at every threshold, and of skeletons at one.
+class TileCounts:
+    """Counts of a picture at every threshold, and of its skeletons at one; all that is kept of it.
 
     Attributes:
         name: of the sample.
@@ -180,7 +180,10 @@ def evaluate_samples(
     """Predict each picture at the card's tile and overlap, and judge the pixels.
 
     Args:
-        params: default: those of the class.
+        samples: labelled pictures.
+        card: of the model.
+        runtime: with its weights.
+        params: how the pixels are judged; None: as ``EvaluateParams`` has it.
         progress: called with the number of pictures done.
         on_tile: called with each picture, its prediction and its metrics.
 
@@ -189,31 +192,35 @@ def evaluate_samples(
     """
     how = params or EvaluateParams()
     level = card_level(card.threshold)
-    tallies = []
+    counted = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
-        tallies.append(tally(found, level, how.slack_px))
-        on_tile(found, score_tile(tallies[-1]))
+        counted.append(count_tile(found, level, how.slack_px))
+        on_tile(found, score_tile(counted[-1]))
         progress(done)
-    return summarize(tallies, how.subset)
+    return summarize(counted, how.subset)
 
 
-def summarize(tallies: Sequence[Tally], subset: str = "val") -> Evaluation:
-    """The metrics of tiles that were counted for one threshold, there.
+def summarize(counted: Sequence[TileCounts], subset: str = "val") -> Evaluation:
+    """The metrics of pictures that were counted for one threshold, at this threshold.
+
+    Args:
+        counted: the pictures.
+        subset: that they are; see ``EvaluateParams``.
 
     Raises:
         DatasetError: when no pixel was counted.
     """
     fits = subset == "val"
-    pooled: LevelCounts = np.sum([t.counts for t in tallies], axis=0)
-    relaxed: RelaxedCounts = np.sum([t.relaxed for t in tallies], axis=0)
+    pooled: LevelCounts = np.sum([t.counts for t in counted], axis=0)
+    relaxed: RelaxedCounts = np.sum([t.relaxed for t in counted], axis=0)
     if not pooled.any():
         raise DatasetError(
-            f"the {len(tallies)} pictures have no valid pixel",
+            f"the {len(counted)} pictures have no valid pixel",
             "leave --white-nodata out where white is ground",
         )
-    (level,) = {t.level for t in tallies}
-    seen = [t.counts for t in tallies if t.counts.any()]
-    tiles = tuple(map(score_tile, tallies))
+    (level,) = {t.level for t in counted}
+    seen = [t.counts for t in counted if t.counts.any()]
+    tiles = tuple(map(score_tile, counted))
     nothing, bins = background_only(pooled), reliability(pooled)
     curve = precision_recall(pooled)
     return Evaluation(
@@ -221,8 +228,8 @@ def summarize(tallies: Sequence[Tally], subset: str = "val") -> Evaluation:
         interval=iou_interval(seen, level),
         best=best_score(pooled) if fits else None,
         mean_tile_iou=float(np.mean([t.score.iou for t in tiles if t.pixels])),
-        relaxed=relaxed_at(relaxed, level),
-        cldice=cldice_score(np.sum([t.skeletons for t in tallies], axis=0)),
+        relaxed=relaxed_score(relaxed, level),
+        cldice=cldice_score(np.sum([t.skeletons for t in counted], axis=0)),
         relaxed_breakeven=relaxed_breakeven(relaxed),
         average_precision=average_precision(pooled),
         curve=curve,
@@ -243,51 +250,64 @@ def card_level(threshold: float) -> int:
     return max(1, round(threshold * FULL))
 
 
-def tally(found: Prediction, level: int, slack_px: float = SLACK_PX) -> Tally:
-    """Count a prediction that is to be judged at a level; the slack is in pixels of the sample's file."""
-    maps = found.levels, found.picture.road, found.picture.valid
-    relaxed = count_relaxed(*maps, slack_px * found.scale)
-    return Tally(found.name, level, count_levels(*maps), relaxed, count_skeletons(*maps, level))
+def count_tile(found: Prediction, level: int, slack_px: float = SLACK_PX) -> TileCounts:
+    """Count a prediction that is to be judged at a level.
+
+    Args:
+        found: the picture, its truth and prediction.
+        level: a pixel is road at p >= level / 254.
+        slack_px: of the relaxed metrics, in pixels of the sample's file.
+    """
+    levels, road, valid = found.levels, found.picture.road, found.picture.valid
+    return TileCounts(
+        name=found.name,
+        level=level,
+        counts=count_levels(levels, road, valid),
+        relaxed=count_relaxed(levels, road, valid, slack_px * found.scale),
+        skeletons=count_skeletons(levels, road, valid, level),
+    )
 
 
-def score_tile(tile: Tally) -> TileScore:
+def score_tile(counted: TileCounts) -> TileScore:
     """The metrics of one picture at its threshold."""
-    pixels, road = int(tile.counts.sum()), int(tile.counts[1].sum())
-    share = road / pixels if pixels else 0.0
+    pixels, road = int(counted.counts.sum()), int(counted.counts[1].sum())
     return TileScore(
-        tile.name,
-        pixels,
-        share,
-        score_at(tile.counts, tile.level),
-        relaxed_at(tile.relaxed, tile.level),
-        cldice_score(tile.skeletons),
+        name=counted.name,
+        pixels=pixels,
+        road_share=road / pixels if pixels else 0.0,
+        score=score_at(counted.counts, counted.level),
+        relaxed=relaxed_score(counted.relaxed, counted.level),
+        cldice=cldice_score(counted.skeletons),
     )
 
 
 def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
-) -> Iterator[tuple[str, LevelCounts]]:
-    """Name and level counts of each sample, in order."""
+) -> LevelCounts:
+    """Level counts of all samples together; zeros without any. Arguments as of ``predict_samples``."""
+    total: LevelCounts = np.zeros((2, FULL + 1), dtype=np.int64)
     for found in predict_samples(samples, card, runtime, white_is_nodata):
-        yield found.name, count_levels(found.levels, found.picture.road, found.picture.valid)
+        total += count_levels(found.levels, found.picture.road, found.picture.valid)
+    return total
 
 
 def predict_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> Iterator[Prediction]:
-    """Each picture, at the model's GSD where its own differs by more than 1.25 times, and its prediction."""
+    """Each picture, at the model's GSD where its own differs by more than 1.25 times, and its prediction.
+
+    Args:
+        samples: labelled pictures.
+        card: of the model, whose pixel size, tile and overlap rule.
+        runtime: with the model's weights.
+        white_is_nodata: white pixels do not count.
+
+    Raises:
+        DatasetError: a picture cannot be read.
+    """
     for sample in samples:
-        image, road = read_pair(sample)
-        valid = read_valid(sample, image, white_is_nodata)
-        picture = resample_picture(image, road, valid, sample.gsd_m, card.gsd_m)
-        scale = 1.0 if picture.road.shape == road.shape else sample.gsd_m / card.gsd_m
+        native = read_picture(sample, white_is_nodata)
+        picture = resample_picture(native, sample.gsd_m, card.gsd_m)
+        scale = 1.0 if picture.road.shape == native.road.shape else sample.gsd_m / card.gsd_m
         rgb = np.ascontiguousarray(picture.image.transpose(2, 0, 1))
         yield Prediction(sample.name, picture, predict_picture(rgb, picture.valid, card, runtime), scale)
-
-
-def predict_sample(
-    sample: Sample, card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Levels, truth and validity (each (H, W)) of one picture at the model's GSD."""
-    found = next(predict_samples([sample], card, runtime, white_is_nodata))
-    return found.levels, found.picture.road, found.picture.valid

@@ -18,8 +18,8 @@ INK, BLUE, ORANGE, PALE = "#1f2933", "#1f6fb2", "#d9660a", "#b8c2cc"
 
 def draw_curve(found: Evaluation) -> bytes:
     """Precision over recall, strict and relaxed, over lines of equal IoU, with the thresholds marked."""
-    figure, axes = _figure(6.4, 5.2)
-    _iou_lines(axes)
+    figure, (axes,) = _make_figure(1)
+    _draw_iou_lines(axes)
     axes.plot(
         found.relaxed_curve.recall, found.relaxed_curve.precision, color=BLUE, linestyle=(0, (4, 2)),
         linewidth=1.4, label="within the slack (relaxed)",
@@ -37,12 +37,12 @@ def draw_curve(found: Evaluation) -> bytes:
         )  # fmt: skip
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01))
     axes.legend(loc="lower left", fontsize=9, framealpha=0.95)
-    return _png(figure)
+    return _encode_png(figure)
 
 
 def draw_calibration(found: Evaluation) -> bytes:
     """Share of road over mean p in ten bins; below, how many pixels each bin has."""
-    figure, top, bottom = _calibration_figure()
+    figure, (top, bottom) = _make_figure(3, 1)
     filled = [b for b in found.bins if b.pixels]
     top.plot([0, 1], [0, 1], color=PALE, linewidth=1.4, label="right as often as it says")
     top.plot(
@@ -55,10 +55,10 @@ def draw_calibration(found: Evaluation) -> bytes:
     bottom.bar(middles, [b.pixels for b in filled], width=0.09, color=PALE)
     bottom.set_yscale("log")
     bottom.set(xlabel="p (road)", ylabel="pixels")
-    return _png(figure)
+    return _encode_png(figure)
 
 
-def _iou_lines(axes: Axes) -> None:
+def _draw_iou_lines(axes: Axes) -> None:
     """Lines of equal IoU: 1/P + 1/R = 1 + 1/IoU."""
     for iou in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         precision = np.linspace(iou, 1, 200)
@@ -70,33 +70,21 @@ def _iou_lines(axes: Axes) -> None:
         )  # fmt: skip
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    axes = figure.subplots()
-    _plain(axes)
-    return figure, axes
-
-
-def _calibration_figure() -> tuple[Figure, Axes, Axes]:
+def _make_figure(*heights: int) -> tuple[Figure, list[Axes]]:
+    """A figure with one axes below another, as high as is said in proportion."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 5.2), layout="constrained", facecolor="white")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for axes in (top, bottom):
-        _plain(axes)
-    return figure, top, bottom
+    column = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes in column:
+        axes.grid(color="#e6eaee", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(colors=INK, labelsize=9)
+    return figure, list(column)
 
 
-def _plain(axes: Axes) -> None:
-    axes.grid(color="#e6eaee", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=9)
-
-
-def _png(figure: Figure) -> bytes:
+def _encode_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
     return buffer.getvalue()

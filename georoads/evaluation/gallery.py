@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import cv2
@@ -20,8 +21,8 @@ INVALID = (110, 110, 110)
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A picture of the gallery.
+class Thumbnails:
+    """A picture of the gallery, drawn small.
 
     Attributes:
         tile: its name and metrics.
@@ -45,46 +46,42 @@ class Gallery:
     def __init__(self, size: int) -> None:
         self.size = size
         self.seen = 0
-        self._worst: list[Exhibit] = []
-        self._best: list[Exhibit] = []
+        self._kept: list[Thumbnails] = []  # by road IoU: the worst, then the best
 
     def consider(self, prediction: Prediction, tile: TileScore) -> None:
         """Keep the picture if it is among the worst or the best so far."""
         if not tile.road_share or not self.size:
             return
         self.seen += 1
-        enters_worst = len(self._worst) < self.size or _rank(tile) < _rank(self._worst[-1].tile)
-        enters_best = len(self._best) < self.size or _rank(tile) > _rank(self._best[-1].tile)
-        if not enters_worst and not enters_best:
-            return
-        shown = exhibit(prediction, tile)
-        if enters_worst:
-            self._worst = sorted([*self._worst, shown], key=lambda e: _rank(e.tile))[: self.size]
-        if enters_best:
-            ranked = sorted([*self._best, shown], key=lambda e: _rank(e.tile), reverse=True)
-            self._best = ranked[: self.size]
+        place = bisect.bisect(self._kept, _sort_key(tile), key=lambda each: _sort_key(each.tile))
+        full = len(self._kept) == 2 * self.size
+        if full and place == self.size:
+            return  # between the worst and the best
+        self._kept.insert(place, draw_thumbnails(prediction, tile))
+        if full:
+            del self._kept[self.size]
 
     @property
-    def worst(self) -> tuple[Exhibit, ...]:
+    def worst(self) -> tuple[Thumbnails, ...]:
         """Lowest road IoU first; of few pictures the lower half, so that none is shown twice."""
-        return tuple(self._worst[: min(self.size, self.seen - self.seen // 2)])
+        return tuple(self._kept[: min(self.size, self.seen - self.seen // 2)])
 
     @property
-    def best(self) -> tuple[Exhibit, ...]:
+    def best(self) -> tuple[Thumbnails, ...]:
         """Highest road IoU first; of few pictures the upper half."""
-        return tuple(self._best[: min(self.size, self.seen // 2)])
+        return tuple(self._kept[::-1][: min(self.size, self.seen // 2)])
 
 
-def exhibit(prediction: Prediction, tile: TileScore) -> Exhibit:
+def draw_thumbnails(prediction: Prediction, tile: TileScore) -> Thumbnails:
     """The four thumbnails of a picture."""
     picture = prediction.picture
     found = prediction.levels >= tile.score.level
-    return Exhibit(
+    return Thumbnails(
         tile,
-        picture=_thumbnail(picture.image),
-        truth=_thumbnail(_grey(picture.road.astype(np.uint8) * np.uint8(255), picture.valid)),
-        prediction=_thumbnail(_grey(prediction.levels, picture.valid)),
-        errors=_thumbnail(error_map(picture, found)),
+        picture=_encode_thumbnail(picture.image),
+        truth=_encode_thumbnail(_grey_picture(picture.road.astype(np.uint8) * np.uint8(255), picture.valid)),
+        prediction=_encode_thumbnail(_grey_picture(prediction.levels, picture.valid)),
+        errors=_encode_thumbnail(error_map(picture, found)),
     )
 
 
@@ -104,17 +101,17 @@ def error_map(picture: Chip, found: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return shown
 
 
-def _rank(tile: TileScore) -> tuple[float, str]:
+def _sort_key(tile: TileScore) -> tuple[float, str]:
     return tile.score.iou, tile.name
 
 
-def _grey(values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _grey_picture(values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     shown = np.repeat(values[:, :, None], 3, axis=2)
     shown[~valid] = INVALID
     return shown
 
 
-def _thumbnail(rgb: NDArray[np.uint8]) -> bytes:
+def _encode_thumbnail(rgb: NDArray[np.uint8]) -> bytes:
     """A JPEG file of the picture, its longer side at most SIDE_PX."""
     height, width = rgb.shape[:2]
     shrink = min(1.0, SIDE_PX / max(height, width))

@@ -17,7 +17,7 @@ from georoads import __version__
 from georoads.evaluation.calibration import Bin, Temperature
 from georoads.evaluation.counts import PixelScore
 from georoads.evaluation.evaluate import Evaluation, TileScore
-from georoads.evaluation.gallery import FALSE, INVALID, MISSED, RIGHT, Exhibit
+from georoads.evaluation.gallery import FALSE, INVALID, MISSED, RIGHT, Thumbnails
 from georoads.model.card import ModelCard
 from georoads.text import printable
 
@@ -36,25 +36,28 @@ class Pictures:
 
     curve: bytes
     calibration: bytes
-    worst: tuple[Exhibit, ...]
-    best: tuple[Exhibit, ...]
+    worst: tuple[Thumbnails, ...]
+    best: tuple[Thumbnails, ...]
 
 
-def page(found: Evaluation, card: ModelCard, metrics: dict[str, Any], pictures: Pictures) -> str:
-    """The page.
+def render_page(found: Evaluation, card: ModelCard, metrics: dict[str, Any], pictures: Pictures) -> str:
+    """The page as HTML.
 
     Args:
+        found: the metrics and tables of the evaluation.
+        card: of the model.
+        pictures: to be shown.
         metrics: as ``report.metrics`` gives them.
     """
     template = files("georoads.evaluation").joinpath("report_template.html").read_text(encoding="utf-8")
-    places = _numbers(found, metrics) | _names(card, metrics) | _parts(found, pictures)
+    places = _format_numbers(found, metrics) | _escape_names(card, metrics) | _render_parts(found, pictures)
     return Template(template).substitute(places)
 
 
-def _numbers(found: Evaluation, metrics: dict[str, Any]) -> dict[str, str]:
+def _format_numbers(found: Evaluation, metrics: dict[str, Any]) -> dict[str, str]:
     pixels = sum(t.pixels for t in found.tiles)
     low, high = found.interval
-    return {k: _number(v) for k, v in metrics.items() if isinstance(v, float) or v is None} | {
+    return {k: _format_number(v) for k, v in metrics.items() if isinstance(v, float) or v is None} | {
         "tiles": str(len(found.tiles)),
         "megapixels": f"{pixels / 1e6:.1f}",
         "road_share": f"{sum(t.road_share * t.pixels for t in found.tiles) / pixels:.1%}",
@@ -66,7 +69,7 @@ def _numbers(found: Evaluation, metrics: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _names(card: ModelCard, metrics: dict[str, Any]) -> dict[str, str]:
+def _escape_names(card: ModelCard, metrics: dict[str, Any]) -> dict[str, str]:
     texts = {k: metrics[k] for k in ("dataset", "subset", "split", "runtime")} | {
         "model": card.name,
         "architecture": card.model.architecture,
@@ -78,10 +81,10 @@ def _names(card: ModelCard, metrics: dict[str, Any]) -> dict[str, str]:
         "version": __version__,
         "terms": card.terms or "none stated",
     }
-    return {k: _text(v) for k, v in texts.items()}
+    return {k: _escape(v) for k, v in texts.items()}
 
 
-def _parts(found: Evaluation, pictures: Pictures) -> dict[str, str]:
+def _render_parts(found: Evaluation, pictures: Pictures) -> dict[str, str]:
     fitted = found.best is not None
     ordered = sorted(found.tiles, key=lambda t: (t.pixels == 0, t.score.iou, t.name))
     colours = {"right": RIGHT, "false": FALSE, "missed": MISSED, "invalid": INVALID}
@@ -92,10 +95,10 @@ def _parts(found: Evaluation, pictures: Pictures) -> dict[str, str]:
         "best_row": _best_row(found.best),
         "temperature": _temperature(found.temperature, found.ece),
         "reliability_rows": "\n".join(map(_bin_row, found.bins)),
-        "curve": _uri(pictures.curve, "png"),
-        "calibration": _uri(pictures.calibration, "png"),
+        "curve": _data_uri(pictures.curve, "png"),
+        "calibration": _data_uri(pictures.calibration, "png"),
         "left_out": _left_out(found.tiles),
-        "exhibits": (_exhibits("Worst", pictures.worst) + _exhibits("Best", pictures.best))
+        "exhibits": (_thumbnail_section("Worst", pictures.worst) + _thumbnail_section("Best", pictures.best))
         or "<p>There is none to show.</p>",
         "open": " open" if len(ordered) <= UNFOLDED else "",
         "tile_rows": "\n".join(map(_tile_row, ordered)),
@@ -106,7 +109,7 @@ def _best_row(best: PixelScore | None) -> str:
     if best is None:
         return ""
     what = f"at p ≥ {best.threshold:.3f}, chosen on these very pictures, so a little too good"
-    return f'<tr><td>best road IoU</td><td class="n">{_number(best.iou)}</td><td>{what}</td></tr>'
+    return f'<tr><td>best road IoU</td><td class="n">{_format_number(best.iou)}</td><td>{what}</td></tr>'
 
 
 def _temperature(found: Temperature | None, ece: float) -> str:
@@ -142,17 +145,19 @@ def _left_out(tiles: tuple[TileScore, ...]) -> str:
     return f"Pictures without true road, {len(empty)}, are left out; on {seeing} of them the model sees some."
 
 
-def _exhibits(title: str, shown: tuple[Exhibit, ...]) -> str:
+def _thumbnail_section(title: str, shown: tuple[Thumbnails, ...]) -> str:
     if not shown:
         return ""
     heads = "".join(f"<span>{h}</span>" for h in ("picture", "truth", "probability", "errors"))
     return (
-        f'<h3>{title}</h3>\n<div class="four heads">{heads}</div>\n' + "\n".join(map(_exhibit, shown)) + "\n"
+        f'<h3>{title}</h3>\n<div class="four heads">{heads}</div>\n'
+        + "\n".join(map(_thumbnail_figure, shown))
+        + "\n"
     )
 
 
-def _exhibit(shown: Exhibit) -> str:
-    tile, name = shown.tile, _text(shown.tile.name)
+def _thumbnail_figure(shown: Thumbnails) -> str:
+    tile, name = shown.tile, _escape(shown.tile.name)
     views = {
         "picture": shown.picture,
         "truth": shown.truth,
@@ -160,7 +165,7 @@ def _exhibit(shown: Exhibit) -> str:
         "errors": shown.errors,
     }
     images = "".join(
-        f'<img alt="{what} of {name}" src="{_uri(data, "jpeg")}">' for what, data in views.items()
+        f'<img alt="{what} of {name}" src="{_data_uri(data, "jpeg")}">' for what, data in views.items()
     )
     return (
         f'<figure class="exhibit"><figcaption><b>{name}</b>: road IoU {tile.score.iou:.3f}, precision '
@@ -170,7 +175,7 @@ def _exhibit(shown: Exhibit) -> str:
 
 
 def _tile_row(tile: TileScore) -> str:
-    name, s = f'<td class="name">{_text(tile.name)}</td>', tile.score
+    name, s = f'<td class="name">{_escape(tile.name)}</td>', tile.score
     if not tile.pixels:
         return f'<tr>{name}<td colspan="8">no valid pixel</td></tr>'
     bar = f'<td><span class="bar"><i style="width:{s.iou:.1%}"></i></span></td>'
@@ -180,14 +185,14 @@ def _tile_row(tile: TileScore) -> str:
     return f'<tr>{name}<td class="n">{s.iou:.3f}</td>{bar}{cells}</tr>'
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _text(value: str) -> str:
+def _escape(value: str) -> str:
     """A text from outside as text of the page."""
     return html.escape(printable(value))
 
 
-def _uri(data: bytes, kind: str) -> str:
+def _data_uri(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.evaluation.counts import harmonic_mean
 from georoads.levels import FULL, NODATA
 
 SLACK_PX = 3.0
@@ -66,19 +67,19 @@ def count_relaxed(
 
 def relaxed_curve(counts: RelaxedCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Relaxed precision and recall at the 254 thresholds 1/254 .. 1, each (254,) float64."""
+    # Pixels at or above each level, from 1 on: sums from the highest level down.
     far, near, reached = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
     return _ratio(near, far + near), _ratio(reached, np.full_like(reached, counts[2].sum()))
 
 
-def relaxed_at(counts: RelaxedCounts, level: int) -> RelaxedScore:
+def relaxed_score(counts: RelaxedCounts, level: int) -> RelaxedScore:
     """Relaxed metrics at one threshold, 1 <= level <= 254."""
     precision, recall = (float(curve[level - 1]) for curve in relaxed_curve(counts))
-    both = precision + recall
-    return RelaxedScore(level, precision, recall, 2 * precision * recall / both if both else 0.0)
+    return RelaxedScore(level, precision, recall, harmonic_mean(precision, recall))
 
 
 def relaxed_breakeven(counts: RelaxedCounts) -> float | None:
-    """Where the relaxed curves of precision and recall over the threshold meet: the highest such value.
+    """The highest value at which the relaxed curves of precision and recall over the threshold meet.
 
     Between two thresholds both are taken as straight lines; None where they do not meet.
     """

@@ -14,7 +14,7 @@ from georoads.errors import GeoroadsError
 from georoads.evaluation.evaluate import EvaluateParams, Evaluation, TileScore
 from georoads.evaluation.figures import draw_calibration, draw_curve
 from georoads.evaluation.gallery import Gallery
-from georoads.evaluation.page import Pictures, page
+from georoads.evaluation.page import Pictures, render_page
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.model.card import ModelCard
 from georoads.text import printable
@@ -112,20 +112,27 @@ def write_report(
     report.html holds its figures and pictures itself and asks nothing of a network. It and the folder hold
     pictures of the data set: its terms apply to them.
 
+    Args:
+        folder: of the report.
+        found: the evaluation.
+        about: what was evaluated, and how.
+        gallery: its worst and best pictures.
+        overwrite: replace a report that the folder holds.
+
     Raises:
         GeoroadsError: as check_report.
     """
     check_report(folder, overwrite=overwrite)
     folder.mkdir(exist_ok=True)
     curve, calibration = draw_curve(found), draw_calibration(found)
-    pictures = Pictures(curve, calibration, gallery.worst, gallery.best)
+    pictures = Pictures(curve, calibration, worst=gallery.worst, best=gallery.best)
     summary = metrics(found, about)
     contents = {
         "pr_curve.png": curve,
         "calibration.png": calibration,
         "tiles.csv": tile_table(found.tiles).encode(),
         "metrics.json": (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode(),
-        "report.html": page(found, about.card, summary, pictures).encode(),
+        "report.html": render_page(found, about.card, summary, pictures).encode(),
     }
     for name in FILES:
         with replace_when_complete(folder / name, overwrite=overwrite) as part:

@@ -24,8 +24,11 @@ def training_card(
     """What is known of a model while it is trained.
 
     Args:
+        recipe: of the training.
+        split: of its first data set.
         threshold: p at which the validation subset's road IoU was best.
         epoch: line of the history, which becomes the val metrics.
+        command: what the user typed.
     """
     mean, std = input_normalization(recipe.model.encoder)
     # What a fine-tuned model was made from still binds it.

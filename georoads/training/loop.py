@@ -1,15 +1,14 @@
 """The training loop.
 
-One function, top to bottom: draw a batch, forward, loss, backward, step, average; once an epoch judge the
+One function, top to bottom: draw a batch, forward, loss, backward, step, average; once an epoch evaluate the
 averaged weights on the validation subset and keep the best. Time or epochs end it; it can be stopped at
 any moment and resumed from the last epoch.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,64 +16,63 @@ import torch
 from torch import nn
 
 from georoads.allocator import keep_freed_memory
-from georoads.data.dataset import Sample, open_dataset
-from georoads.data.pictures import without_broken
-from georoads.data.split import Split, split_dataset
 from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
-from georoads.evaluation.evaluate import count_samples
+from georoads.evaluation.evaluate import EvaluateParams, Evaluation, count_samples, evaluate_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
-from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
+from georoads.inference.torch_runtime import TorchRuntime, road_logits
 from georoads.levels import FULL
-from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
-from georoads.model.config import input_normalization
-from georoads.model.encoders import load_encoder_weights, load_strictly
 from georoads.progress import Progress, silent
-from georoads.training.board import write_to_board
 from georoads.training.card import training_card
-from georoads.training.environment import note_sitting
+from georoads.training.chip_loader import ChipSampler, explain_dead_workers, load_chips
+from georoads.training.epoch_meter import EpochMeter, TrainingClock
 from georoads.training.loss import road_loss
-from georoads.training.meter import Clock, Meter
 from georoads.training.plots import draw_plots
-from georoads.training.ranks import Ranks, join_ranks
+from georoads.training.prepare import PreparedTraining, build_networks, prepare
 from georoads.training.recipe import Recipe
-from georoads.training.run import (
+from georoads.training.run_folder import (
     Epoch,
     Position,
+    TrainingState,
     history_has_state,
     load_state,
+    open_run_folder,
+    record_environment,
     save_state,
-    start_run,
     write_history,
 )
-from georoads.training.samples import draw_samples
+from georoads.training.sample_predictions import draw_sample_predictions
 from georoads.training.schedule import lr_factor, update_average
-from georoads.training.stream import ChipStream, Tickets, explain_dead_workers, load_chips
+from georoads.training.tensorboard import log_to_tensorboard
 
 MAX_BAD_STEPS = 3
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything a training needs before its first step; the messages are for the user."""
+class _Run:
+    """What stays the same while a model is trained.
 
-    stream: ChipStream
-    split: Split
-    steps_per_epoch: int
-    total_steps: int | None
-    ranks: Ranks
-    precision: str
-    messages: tuple[str, ...] = ()
+    Attributes:
+        recipe: all parameters.
+        folder: of the run.
+        prepared: its data, processes and precision.
+        command: what the user typed, for the card.
+    """
+
+    recipe: Recipe
+    folder: Path
+    prepared: PreparedTraining
+    command: str
 
 
 @explain_dead_workers()
 def train(
     recipe: Recipe,
-    folder: Path,
+    folder: str | Path,
     *,
-    prepared: Prepared | None = None,
+    prepared: PreparedTraining | None = None,
     resume: bool = False,
     command: str = "",
     on_progress: Progress = silent,
@@ -83,9 +81,10 @@ def train(
     """Train a model; the run folder then holds ``best.safetensors`` and its card.
 
     Args:
-        recipe: all parameters.
+        recipe: all parameters; ``recipe.compose_recipe`` makes one from a data set and a few options.
         folder: of the run; made, or entered with ``resume``.
         prepared: what ``prepare`` made of the recipe, where that has been done.
+        resume: go on with the training that the folder holds.
         command: what the user typed, for the card.
         on_progress: called after each step, with steps (or seconds, where minutes end the training).
         on_epoch: called with each line of the history.
@@ -99,141 +98,98 @@ def train(
     """
     keep_freed_memory()
     torch.manual_seed(recipe.train.seed)
-    p = prepared or prepare(recipe)
-    ranks = p.ranks
-    network, average, optimizer = _networks(recipe, ranks.device)
-    history = start_run(folder, recipe, p.split.sha256, resume, write=ranks.is_first)
-    # A kill may have come between the history's line and the state that belongs to it.
-    at = load_state(folder, network, average, optimizer) if history_has_state(folder, history) else Position()
-    history = history[: at.epoch]
-    if ranks.is_first:
-        note_sitting(folder, command, ranks.device, p.precision, ranks.world)
-    clock = Clock(at.seconds)
-    progress_of = _progress_function(recipe, p, clock)
-    shared = ranks.wrap(network)
-    batch = recipe.train.batch
-    step_size = batch * ranks.world
-    tickets = Tickets(at.step * step_size + ranks.rank * batch, batch, step_size, progress_of)
-    chips = load_chips(p.stream, tickets, recipe.train.workers)
-    meter, bad_steps = Meter(), 0
-    while (progress := ranks.agree(progress_of(at.step * step_size))) < 1.0 and not _stalled(history, recipe):
-        # Dropout is a function of the step, so that a resumed run repeats it.
+    run = _Run(recipe, Path(folder), prepared or prepare(recipe), command)
+    processes, precision = run.prepared.processes, run.prepared.precision
+    state, history = _start_or_resume(run, resume)
+    at, network, optimizer = state.position, state.network, state.optimizer
+    clock = TrainingClock(at.seconds)
+    sampler, progress_at = _schedule_chips(run, at, clock)
+    wrapped = processes.wrap_network(network)
+    chips = load_chips(run.prepared.chips, sampler, recipe.train.workers)
+    meter, bad_steps = EpochMeter(), 0
+    while (progress := progress_at(at.step)) < 1.0 and not _has_stalled(history, recipe):
+        # Dropout is a function of the step, so that a resumed training repeats it.
         torch.manual_seed(recipe.train.seed + 1_000_003 * at.step)
-        lr = _set_rate(optimizer, recipe, progress)
+        lr = _set_learning_rate(optimizer, recipe, progress)
         with meter.waiting():
             chip = next(chips)
-        image, road, valid = (t.to(ranks.device, non_blocking=True) for t in chip)
-        logits = _forward(shared, image, p.precision)
+        image, road, valid = (t.to(processes.device, non_blocking=True) for t in chip)
+        logits = forward(wrapped, image, precision)
         loss = road_loss(logits, road, valid, recipe.train.dice, recipe.train.cldice)
         # A step that is skipped counts too: the number of a step is that of its chips.
         at.step += 1
         bad_steps = 0 if _step(loss, network, optimizer, recipe.train.clip) else bad_steps + 1
+        _refuse_bad_steps(bad_steps)
         if bad_steps == 0:
             meter.add(loss, road_logits(logits).detach(), road, valid)
-            update_average(average, network, recipe.train.ema, at.step)
-        elif bad_steps == MAX_BAD_STEPS:
-            raise GeoroadsError(
-                f"the loss was no number {MAX_BAD_STEPS} times in a row",
-                "lower --set train.lr, or use --set train.precision=fp32; the best checkpoint so far is kept",
-            )
+            update_average(state.average, network, recipe.train.ema, at.step)
         at.seconds = clock.seconds
-        on_progress(*_report(recipe, at, meter))
-        if at.step % p.steps_per_epoch == 0 or ranks.agree(progress_of(at.step * step_size)) >= 1.0:
+        on_progress(*_describe_progress(recipe, at, meter))
+        if at.step % run.prepared.steps_per_epoch == 0 or progress_at(at.step) >= 1.0:
             at.epoch += 1
-            counts = _validate(average, recipe, p)
+            counts = _validate(run, state.average)
             at.seconds = clock.seconds
             history.append(_epoch_line(at, counts, meter, lr, recipe.train.threshold))
-            if ranks.is_first:
-                _keep(folder, recipe, p, average, history, at, command)
-                save_state(folder, network, average, optimizer, at)
+            if processes.is_first:
+                _save_epoch(run, state, history)
                 on_epoch(history[-1])
-            meter = Meter()
-    return _finish(folder, recipe, p) if ranks.is_first else training_card(recipe, p.split, 0.5)
+            meter = EpochMeter()
+    return _finish(run)
 
 
-def prepare(recipe: Recipe, ranks: Ranks | None = None) -> Prepared:
-    """Open and divide the data sets; choose the precision.
+def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> tuple[str, Evaluation]:
+    """Evaluate the best model of a run folder, on test where the split has one, else on val.
 
-    Raises:
-        DatasetError: for data sets that cannot be opened, or have nothing to learn from.
-        GeoroadsError: for a batch that the network cannot be trained with.
+    The best model was chosen on val: its figures there flatter it a little.
+
+    Args:
+        recipe: of the training.
+        prepared: its data, device and precision.
+        folder: its run folder, which holds ``best.json``.
+
+    Returns:
+        The name of the subset, and what the model reaches on it.
     """
-    ranks = ranks or join_ranks()
-    if recipe.train.batch == 1 and recipe.model.architecture.startswith("DeepLabV3"):
-        raise GeoroadsError(
-            f"{recipe.model.architecture} pools each chip to one value, and batch norm needs two",
-            "--set train.batch=2, with a smaller chip.size_px if memory is short",
+    subset = "test" if prepared.split.test else "val"
+    best = find_checkpoint(str(folder / "best.json"))
+    runtime = TorchRuntime(load_network(best), prepared.processes.device, prepared.precision)
+    params = EvaluateParams(subset, recipe.data[0].white_is_nodata)
+    return subset, evaluate_samples(prepared.split.subset(subset), best.card, runtime, params)
+
+
+def _start_or_resume(run: _Run, resume: bool) -> tuple[TrainingState, list[Epoch]]:
+    """Networks and history, as they begin or as the run folder holds them."""
+    processes, split = run.prepared.processes, run.prepared.split
+    state = build_networks(run.recipe, processes.device)
+    history = open_run_folder(run.folder, run.recipe, split.sha256, resume=resume, write=processes.is_first)
+    # A kill may have come between the history's line and the state that belongs to it.
+    if history_has_state(run.folder, history):
+        load_state(run.folder, state)
+    if processes.is_first:
+        record_environment(
+            run.folder, run.command, processes.device, run.prepared.precision, processes.world_size
         )
-    sources = []
-    messages = []
-    for source in recipe.data:
-        data = open_dataset(source.path, source.gsd_m, skip_bad=recipe.train.skip_bad)
-        data = without_broken(data) if recipe.train.skip_bad else data
-        if data.skipped:
-            first = ", ".join(data.skipped[:5])
-            messages.append(f"{source.path}: {len(data.skipped)} pictures left out: {first}")
-        sources.append((source, split_dataset(data, source.split, recipe.train.seed)))
-    primary = sources[0][1]
-    primary.subset("train")
-    if not primary.val:
-        primary = replace(primary, val=primary.train, method=f"{primary.method}, val = train")
-        messages.append(
-            f"{recipe.data[0].path}: no picture is left for validation, so the model is judged on what it "
-            "learns from: its figures are no result"
-        )
-    mean, std = input_normalization(recipe.model.encoder)
-    stream = ChipStream(
-        tuple((source, split.train) for source, split in sources if split.train),
-        recipe.chip,
-        recipe.train.augmentation,
-        mean,
-        std,
-        recipe.train.seed,
-        Path(recipe.train.cache) if recipe.train.cache else None,
-    )
-    steps = max(1, round(_ground(primary.train) / (_ground_of_step(recipe) * ranks.world)))
-    precision = recipe.train.precision
-    if precision == "auto":
-        precision = "bf16" if ranks.device != "cpu" or cpu_has_fast_bf16() else "fp32"
-    total = None if recipe.train.minutes else recipe.train.steps or steps * recipe.train.epochs
-    if total and recipe.train.steps:
-        steps = max(1, total // 10)
-    steps = recipe.train.validate_every or steps
-    return Prepared(stream, primary, steps, total, ranks, precision, tuple(messages))
+    return state, history[: state.position.epoch]
 
 
-def _ground(samples: tuple[Sample, ...]) -> float:
-    """Square metres that the pictures show, from the size of the first (the sets are uniform)."""
-    from georoads.data.pictures import read_image
+def _schedule_chips(
+    run: _Run, at: Position, clock: TrainingClock
+) -> tuple[ChipSampler, Callable[[int], float]]:
+    """Which chips this process takes, and the progress 0..1 at a step, which all processes agree on."""
+    processes, batch, minutes = run.prepared.processes, run.recipe.train.batch, run.recipe.train.minutes
+    step_size = batch * processes.world_size
+    total = (run.prepared.total_steps or 1) * step_size
 
-    height, width = read_image(samples[0]).shape[:2]
-    return float(sum(height * width * s.gsd_m**2 for s in samples))
+    def progress_of(chip: int) -> float:
+        """The share of the time where minutes are given, else of the chips."""
+        return chip / total if minutes is None else float(clock.seconds / (minutes * 60.0))
 
-
-def _ground_of_step(recipe: Recipe) -> float:
-    return recipe.train.batch * (recipe.chip.size_px * recipe.chip.gsd_m) ** 2
-
-
-def _networks(recipe: Recipe, device: str) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
-    network = build(recipe.model)
-    if recipe.init:
-        source = find_checkpoint(recipe.init)
-        load_strictly(network, load_network(source).state_dict(), f"--init {recipe.init}")
-    else:
-        load_encoder_weights(network, recipe.model, recipe.encoder_weights)
-    network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval()
-    decayed = [w for w in network.parameters() if w.ndim >= 2]
-    plain = [w for w in network.parameters() if w.ndim < 2]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.train.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    kind = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
-    return network, average, kind(groups, lr=recipe.train.lr)
+    first = at.step * step_size + processes.rank * batch
+    sampler = ChipSampler(first, batch, step_size, progress_of)
+    return sampler, lambda step: processes.broadcast(progress_of(step * step_size))
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float) -> float:
+def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float) -> float:
     """Give the optimizer the learning rate of this point of the training."""
     lr = recipe.train.lr
     if recipe.train.schedule == "cosine":
@@ -243,17 +199,17 @@ def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float)
     return lr
 
 
-def _progress_function(recipe: Recipe, p: Prepared, clock: Clock) -> Callable[[int], float]:
-    """Progress 0..1 of a sample number: by time where minutes are given, else by the number alone."""
-    if recipe.train.minutes is not None:
-        budget = recipe.train.minutes * 60.0
-        return lambda number: float(clock.seconds / budget)
-    total = (p.total_steps or 1) * recipe.train.batch * p.ranks.world
-    return lambda number: number / total
+def forward(network: nn.Module, image: torch.Tensor, precision: str) -> torch.Tensor:
+    """The logits of a batch.
 
+    Args:
+        network: in whichever mode it is.
+        image: (N, 3, H, W) float32.
+        precision: fp32 or bf16.
 
-def _forward(network: nn.Module, image: torch.Tensor, precision: str) -> torch.Tensor:
-    """(N, C, H, W) float32 logits of (N, 3, H, W)."""
+    Returns:
+        (N, C, H, W) float32.
+    """
     image = image.contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         out: torch.Tensor = network(image)
@@ -273,72 +229,87 @@ def _step(loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimiz
     return True
 
 
-def _report(recipe: Recipe, at: Position, meter: Meter) -> tuple[float, str]:
+def _refuse_bad_steps(bad_steps: int) -> None:
+    if bad_steps == MAX_BAD_STEPS:
+        raise GeoroadsError(
+            f"the loss was no number {MAX_BAD_STEPS} times in a row",
+            "lower --set train.lr, or use --set train.precision=fp32; the best checkpoint so far is kept",
+        )
+
+
+def _describe_progress(recipe: Recipe, at: Position, meter: EpochMeter) -> tuple[float, str]:
     done = at.seconds if recipe.train.minutes is not None else at.step
     return done, f"step {at.step}, loss {meter.recent_loss:.3f}, best val IoU {max(0.0, at.best_iou):.4f}"
 
 
-def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
-    runtime = TorchRuntime(average, p.ranks.device, p.precision)
-    card = training_card(recipe, p.split, threshold=0.5)
-    mine = p.split.val[p.ranks.rank :: p.ranks.world]
-    counts = count_samples(mine, card, runtime, recipe.data[0].white_is_nodata)
-    total = sum((c for _, c in counts), start=np.zeros((2, FULL + 1), dtype=np.int64))
-    return p.ranks.total(total)
+def _validate(run: _Run, average: nn.Module) -> LevelCounts:
+    """Level counts of the averaged network on val; each process takes its part of the pictures."""
+    processes, split = run.prepared.processes, run.prepared.split
+    runtime = TorchRuntime(average, processes.device, run.prepared.precision)
+    card = training_card(run.recipe, split, threshold=0.5)
+    mine = split.val[processes.rank :: processes.world_size]
+    counts = count_samples(mine, card, runtime, run.recipe.data[0].white_is_nodata)
+    return processes.sum_counts(counts)
 
 
-def _epoch_line(at: Position, counts: LevelCounts, meter: Meter, lr: float, threshold: float | None) -> Epoch:
+def _epoch_line(
+    at: Position, counts: LevelCounts, meter: EpochMeter, lr: float, threshold: float | None
+) -> Epoch:
     score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
     p = np.arange(FULL + 1) / FULL
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
-        at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,
-        score.precision, score.recall, two_class_iou(counts), two_class_dice_loss(counts), meter.waited,
+        epoch=at.epoch, step=at.step, minutes=at.seconds / 60, lr=lr, waited=meter.waited,
+        train_loss=meter.loss, train_iou=meter.iou, val_dice_loss=dice, val_iou=score.iou,
+        val_threshold=score.threshold, val_precision=score.precision, val_recall=score.recall,
+        val_pooled_iou=two_class_iou(counts), val_pooled_dice_loss=two_class_dice_loss(counts),
     )  # fmt: skip
 
 
-def _stalled(history: list[Epoch], recipe: Recipe) -> bool:
-    """No better model within the last ``patience`` epochs."""
-    reached = [_reached(epoch, recipe) for epoch in history]
+def _has_stalled(history: list[Epoch], recipe: Recipe) -> bool:
+    """Whether the last ``patience`` epochs brought no better model."""
+    reached = [_choosing_iou(epoch, recipe) for epoch in history]
     return bool(reached) and 0 < recipe.train.patience <= len(reached) - 1 - reached.index(max(reached))
 
 
-def _reached(epoch: Epoch, recipe: Recipe) -> float:
+def _choosing_iou(epoch: Epoch, recipe: Recipe) -> float:
     """The figure that chooses the best model."""
     return epoch.val_iou if recipe.train.choose_by == "road_iou" else epoch.val_pooled_iou
 
 
-def _keep(
-    folder: Path,
-    recipe: Recipe,
-    p: Prepared,
-    average: nn.Module,
-    history: list[Epoch],
-    at: Position,
-    command: str,
-) -> None:
-    """History, and the averaged weights as ``last`` and, when they are the best so far, as ``best``."""
-    epoch = history[-1]
+def _save_epoch(run: _Run, state: TrainingState, history: list[Epoch]) -> None:
+    """Write what an epoch leaves in the run folder.
+
+    The history, the averaged weights as ``last`` and, when they are the best so far, as ``best``, the plots,
+    and at the end the state, which counts as there once it is whole.
+    """
+    folder, recipe, epoch = run.folder, run.recipe, history[-1]
     write_history(folder, history)
-    card = training_card(recipe, p.split, epoch.val_threshold, asdict(epoch), command)
-    save_checkpoint(folder, "last", average.state_dict(), card)
-    reached = _reached(epoch, recipe)
-    if reached > at.best_iou:
-        at.best_iou = reached
-        save_checkpoint(folder, "best", average.state_dict(), card)
+    card = training_card(recipe, run.prepared.split, epoch.val_threshold, asdict(epoch), run.command)
+    save_checkpoint(folder, "last", state.average.state_dict(), card)
+    reached = _choosing_iou(epoch, recipe)
+    if reached > state.position.best_iou:
+        state.position.best_iou = reached
+        save_checkpoint(folder, "best", state.average.state_dict(), card)
     draw_plots(history, folder, pooled=recipe.train.choose_by == "pooled_iou")
     if recipe.train.tensorboard:
-        write_to_board(folder, epoch)
+        log_to_tensorboard(folder, epoch)
     if recipe.train.samples_every and epoch.epoch % recipe.train.samples_every == 0:
-        runtime = TorchRuntime(average, p.ranks.device, p.precision)
-        place = folder / "sample_predictions" / f"epoch_{epoch.epoch:03d}"
-        draw_samples(p.split.val[: recipe.train.samples], card, runtime, place)
+        _draw_samples(run, state.average, card, f"epoch_{epoch.epoch:03d}")
+    save_state(folder, state)
 
 
-def _finish(folder: Path, recipe: Recipe, p: Prepared) -> ModelCard:
+def _finish(run: _Run) -> ModelCard:
     """Pictures of what the best model sees; its card."""
-    best = find_checkpoint(str(folder / "best.json"))
-    if recipe.train.samples:
-        runtime = TorchRuntime(load_network(best), p.ranks.device, p.precision)
-        draw_samples(p.split.val[: recipe.train.samples], best.card, runtime, folder / "sample_predictions")
+    if not run.prepared.processes.is_first:
+        return training_card(run.recipe, run.prepared.split, 0.5)
+    best = find_checkpoint(str(run.folder / "best.json"))
+    if run.recipe.train.samples:
+        _draw_samples(run, load_network(best), best.card)
     return best.card
+
+
+def _draw_samples(run: _Run, network: nn.Module, card: ModelCard, subfolder: str = "") -> None:
+    runtime = TorchRuntime(network, run.prepared.processes.device, run.prepared.precision)
+    samples = run.prepared.split.val[: run.recipe.train.samples]
+    draw_sample_predictions(samples, card, runtime, run.folder / "sample_predictions" / subfolder)

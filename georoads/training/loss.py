@@ -29,7 +29,7 @@ def road_loss(
         dice_weight: w in 0..1.
         cldice_weight: c in 0..1.
     """
-    pixels = _pixel_loss(out, road, valid, dice_weight)
+    pixels = _bce_and_dice(out, road, valid, dice_weight)
     if cldice_weight == 0.0:
         return pixels
     return (1.0 - cldice_weight) * pixels + cldice_weight * soft_cldice(
@@ -42,6 +42,11 @@ def soft_cldice(p: torch.Tensor, road: torch.Tensor, steps: int = SKELETON_STEPS
 
     Shit et al., "clDice, a novel topology-preserving loss function for tubular structure segmentation" (CVPR
     2021): a gap of a few pixels costs little Dice, but the whole of the centreline within it.
+
+    Args:
+        p: (N, H, W) float32, probabilities of road.
+        road: (N, H, W) float32, 0 or 1.
+        steps: erosions of the soft skeleton.
     """
     ours, truth = soft_skeleton(p, steps), soft_skeleton(road, steps)
     precision = ((ours * road).sum() + 1.0) / (ours.sum() + 1.0)
@@ -50,32 +55,36 @@ def soft_cldice(p: torch.Tensor, road: torch.Tensor, steps: int = SKELETON_STEPS
 
 
 def soft_skeleton(p: torch.Tensor, steps: int) -> torch.Tensor:
-    """(N, H, W): what repeated soft erosion leaves over at each step that opening takes away."""
+    """(N, H, W) soft skeleton: at each of the erosions, what an opening would take away.
+
+    Algorithm 1 of Shit et al.: minimum and maximum pooling stand for erosion and dilation.
+    """
     image = p[:, None]
-    skeleton = torch.relu(image - _opened(image))
+    skeleton = torch.relu(image - _open(image))
     for _ in range(steps):
-        image = _eroded(image)
-        rest = torch.relu(image - _opened(image))
+        image = _erode(image)
+        rest = torch.relu(image - _open(image))
         skeleton = skeleton + torch.relu(rest - skeleton * rest)
     return skeleton[:, 0]
 
 
-def _eroded(image: torch.Tensor) -> torch.Tensor:
+def _erode(image: torch.Tensor) -> torch.Tensor:
     """Minimum over the pixel and its four neighbours."""
     down = -F.max_pool2d(-image, (3, 1), 1, (1, 0))
     across = -F.max_pool2d(-image, (1, 3), 1, (0, 1))
     return torch.minimum(down, across)
 
 
-def _opened(image: torch.Tensor) -> torch.Tensor:
+def _open(image: torch.Tensor) -> torch.Tensor:
     """The erosion, dilated by 3 x 3."""
-    return F.max_pool2d(_eroded(image), 3, 1, 1)
+    return F.max_pool2d(_erode(image), 3, 1, 1)
 
 
-def _pixel_loss(
+def _bce_and_dice(
     out: torch.Tensor, road: torch.Tensor, valid: torch.Tensor, dice_weight: float
 ) -> torch.Tensor:
-    """(1 - w) BCE + w Dice."""
+    """(1 - w) BCE + w Dice of (N, C, H, W) logits, over all valid pixels of the batch."""
+    # With two channels each becomes a picture of its own, background before road.
     logits = out.flatten(0, 1)
     if out.shape[1] == 2:
         road = torch.stack([1.0 - road, road], dim=1).flatten(0, 1)

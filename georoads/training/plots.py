@@ -5,47 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from georoads.training.run import Epoch
+from georoads.training.run_folder import Epoch
 
 
 def draw_plots(history: Sequence[Epoch], folder: Path, *, pooled: bool = False) -> None:
     """Write ``iou_score_plot.png`` and ``dice_loss_plot.png`` to the folder.
 
     Args:
+        history: the epochs, in order.
+        folder: of the run.
         pooled: show also the figures of background and road pooled, as the DeepGlobe notebook plotted them.
     """
-    iou = [("validation, background and road pooled", [e.val_pooled_iou for e in history])] if pooled else []
-    dice = [("validation, both channels", [e.val_pooled_dice_loss for e in history])] if pooled else []
-    epochs = [e.epoch for e in history]
-    _plot(
-        folder / "iou_score_plot.png",
-        "IoU of the road class",
-        epochs,
-        [
-            ("training chips, p ≥ 0.5", [e.train_iou for e in history]),
-            ("validation", [e.val_iou for e in history]),
-            *iou,
-        ],
-    )
-    _plot(
-        folder / "dice_loss_plot.png",
-        "Loss",
-        epochs,
-        [
-            ("training chips (BCE and Dice)", [e.train_loss for e in history]),
-            ("validation Dice loss, road", [e.val_dice_loss for e in history]),
-            *dice,
-        ],
-    )
+    iou = {"training chips, p ≥ 0.5": "train_iou", "validation": "val_iou"}
+    loss = {"training chips (BCE and Dice)": "train_loss", "validation Dice loss, road": "val_dice_loss"}
+    if pooled:
+        iou["validation, background and road pooled"] = "val_pooled_iou"
+        loss["validation, both channels"] = "val_pooled_dice_loss"
+    _draw_lines(history, folder / "iou_score_plot.png", "IoU of the road class", iou)
+    _draw_lines(history, folder / "dice_loss_plot.png", "Loss", loss)
 
 
-def _plot(path: Path, what: str, epochs: list[int], lines: list[tuple[str, list[float]]]) -> None:
+def _draw_lines(history: Sequence[Epoch], path: Path, what: str, lines: dict[str, str]) -> None:
+    """A figure of some figures of the epochs, whose names are given by their labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for label, values in lines:
-        axes.plot(epochs, values, marker="o", markersize=3, label=label)
+    for label, name in lines.items():
+        values = [getattr(epoch, name) for epoch in history]
+        axes.plot([epoch.epoch for epoch in history], values, marker="o", markersize=3, label=label)
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
     axes.grid(alpha=0.3)

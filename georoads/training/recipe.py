@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from georoads.data.chip import ChipParams
 from georoads.errors import GeoroadsError
@@ -15,8 +15,6 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.config import ModelConfig
 from georoads.settings import with_values
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,13 @@ class TrainParams:
         epochs: how often each training picture's ground is seen; ignored where minutes is given.
         steps: of the optimizer, instead of epochs; validation then comes ten times along them.
         validate_every: steps from one validation to the next; None: an epoch's.
-        minutes: wall time of the training (over all sittings), instead of both.
+        minutes: wall time of the training, resumed ones counted together, instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
         lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
             ``warmup`` of the training and then falls along a cosine to ``lr_end`` times its peak; with
             ``constant`` it stays.
-        ema: decay of the moving average of the weights, which is what is judged and kept; 0: none.
+        ema: decay of the moving average of the weights, which is what is evaluated and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         cldice: weight of the soft clDice loss beside these two, 0..1.
         clip: largest norm of the gradient.
@@ -119,13 +117,8 @@ class TrainParams:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if (
-            self.epochs < 1
-            or self.batch < 1
-            or not self.lr > 0
-            or (self.steps is not None and self.steps < 1)
-            or (self.validate_every is not None and self.validate_every < 1)
-        ):
+        numbers = (self.epochs, self.batch, self.steps, self.validate_every)
+        if any(n is not None and n < 1 for n in numbers) or not self.lr > 0:
             raise ValueError("epochs, steps, validate_every and batch must be at least 1, lr above 0")
         if not (0 <= self.dice <= 1 and 0 <= self.cldice <= 1):
             raise ValueError("dice and cldice are weights in 0..1")
@@ -181,14 +174,16 @@ def shipped_recipes() -> dict[str, str]:
 
 
 def load_recipe(
-    name_or_file: str, overrides: Mapping[str, Mapping[str, Any]] | None = None, init: str = ""
+    name_or_file: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None, init: str = ""
 ) -> Recipe:
-    """A recipe by name or from a TOML file, with ``--set`` overrides by room.
+    """Read a recipe by name or from a TOML file.
 
     A recipe that starts from a checkpoint has that one's network, pixel size and tile, and chips of the
     tile's size, wherever it does not say otherwise.
 
     Args:
+        name_or_file: of a recipe that comes with georoads, or the path of a TOML file.
+        overrides: values to change, by section and parameter, as ``{"train": {"lr": 1e-4}}``.
         init: name or path of a checkpoint to start from, instead of the recipe's own start.
 
     Raises:
@@ -196,13 +191,13 @@ def load_recipe(
     """
     shipped = shipped_recipes()
     path = Path(name_or_file)
-    if name_or_file in shipped:
-        name, text = name_or_file, shipped[name_or_file]
+    if str(name_or_file) in shipped:
+        name, text = str(name_or_file), shipped[str(name_or_file)]
     elif path.is_file():
         name, text = path.stem, path.read_text(encoding="utf-8")
     else:
         raise GeoroadsError(
-            f"no recipe {name_or_file!r}", f"known: {', '.join(shipped)}; or the path of a TOML file"
+            f"no recipe {str(name_or_file)!r}", f"known: {', '.join(shipped)}; or the path of a TOML file"
         )
     try:
         tables = tomllib.loads(text)
@@ -212,31 +207,70 @@ def load_recipe(
     if init:
         overrides["model"] = dict(overrides.get("model", {})) | {"init": init}
     start = overrides.get("model", {}).get("init") or tables.get("model", {}).get("init", "")
-    recipe = _parse(name, tables, find_checkpoint(start) if start else None)
-    return _apply(recipe, overrides, "--set")
+    recipe = _parse_tables(name, tables, find_checkpoint(start) if start else None)
+    return _override(recipe, overrides, "--set")
 
 
-def with_dataset(recipe: Recipe, path: str, split: str | None) -> Recipe:
-    """The recipe with its first data set at another place."""
-    first = replace(recipe.data[0], path=path, split=split or recipe.data[0].split)
+def compose_recipe(
+    dataset: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe | None = None,
+    init: str | Path = "",
+    split: str | Path | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    **train: Any,
+) -> Recipe:
+    """The recipe of a training from what a user says, on the command line or in Python.
+
+    Args:
+        dataset: folder of the first data set; None: the one that the recipe names.
+        recipe: name, TOML file, or the recipe to change; None: ``deepglobe``, or ``finetune`` with ``init``.
+        init: name or path of a checkpoint to go on from, where the recipe is named.
+        split: of the first data set; None: the recipe's.
+        overrides: values to change, by section and parameter.
+        train: parameters of the section ``train``; None: the recipe's. Epochs take the place of a recipe's
+            steps.
+
+    Raises:
+        GeoroadsError: as ``load_recipe``.
+
+    Example:
+        >>> compose_recipe("roads", minutes=10, lr=1e-4).train.minutes
+        10.0
+    """
+    given = {name: value for name, value in train.items() if value is not None}
+    steps = {"steps": None} if "epochs" in given else {}
+    sections = dict(overrides or {})
+    sections["train"] = steps | dict(sections.get("train", {})) | given
+    if isinstance(recipe, Recipe):
+        recipe = _override(recipe, sections, f"recipe {recipe.name}")
+    else:
+        recipe = load_recipe(recipe or ("finetune" if init else "deepglobe"), sections, str(init))
+    return with_dataset(recipe, dataset or recipe.data[0].path, split)
+
+
+def with_dataset(recipe: Recipe, path: str | Path, split: str | Path | None) -> Recipe:
+    """The recipe with its first data set at another place.
+
+    Args:
+        recipe: to be changed.
+        path: folder of the data set.
+        split: how it is divided; None: as the recipe says.
+    """
+    first = replace(recipe.data[0], path=str(path), split=str(split or recipe.data[0].split))
     return replace(recipe, data=(first, *recipe.data[1:]))
 
 
-def _parse(name: str, tables: dict[str, Any], start: Checkpoint | None) -> Recipe:
-    unknown = tables.keys() - {"model", "chip", "train", "tile", "data"}
-    if unknown:
-        raise GeoroadsError(
-            f"recipe {name}: unknown table {sorted(unknown)[0]!r}", "known: model, chip, train, tile, data"
-        )
+def _parse_tables(name: str, tables: dict[str, Any], start: Checkpoint | None) -> Recipe:
     data = tuple(
         with_values(DataSource(), table, f"recipe {name}, [[data]]") for table in tables.get("data", [{}])
     )
-    rooms = {k: v for k, v in tables.items() if k != "data"}
+    sections = {k: v for k, v in tables.items() if k != "data"}
     recipe = Recipe(name, data=data)
-    return _apply(_as_in(recipe, start.card) if start else recipe, rooms, f"recipe {name}")
+    return _override(_adopt_model(recipe, start.card) if start else recipe, sections, f"recipe {name}")
 
 
-def _as_in(recipe: Recipe, card: ModelCard) -> Recipe:
+def _adopt_model(recipe: Recipe, card: ModelCard) -> Recipe:
     """The recipe with the network, pixel size and tile of a model."""
     return replace(
         recipe,
@@ -246,15 +280,18 @@ def _as_in(recipe: Recipe, card: ModelCard) -> Recipe:
     )
 
 
-def _apply(recipe: Recipe, rooms: Mapping[str, Mapping[str, Any]], where: str) -> Recipe:
-    for room, values in rooms.items():
-        if room not in ("model", "chip", "train", "tile"):
-            raise GeoroadsError(f"{where}: no room {room!r} in a recipe", "known: model, chip, train, tile")
+def _override(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]], where: str) -> Recipe:
+    """The recipe with the values of sections changed; ``where`` says in messages who named them."""
+    for section, values in sections.items():
+        if section not in ("model", "chip", "train", "tile"):
+            raise GeoroadsError(
+                f"{where}: no section {section!r} in a recipe", "known: model, chip, train, tile"
+            )
         values = dict(values)
-        if room == "model" and "encoder_weights" in values:
+        if section == "model" and "encoder_weights" in values:
             recipe = replace(recipe, encoder_weights=str(values.pop("encoder_weights")))
-        if room == "model" and "init" in values:
+        if section == "model" and "init" in values:
             recipe = replace(recipe, init=str(values.pop("init")))
-        changed = with_values(getattr(recipe, room), values, f"{where}, {room}")
-        recipe = replace(recipe, **{room: changed})
+        changed = with_values(getattr(recipe, section), values, f"{where}, {section}")
+        recipe = replace(recipe, **{section: changed})
     return recipe

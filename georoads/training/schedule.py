@@ -11,10 +11,10 @@ from torch import nn
 def lr_factor(progress: float, warmup: float, end: float) -> float:
     """Share of the peak rate at a point of the training: a linear warm-up, then a cosine down to ``end``.
 
-    (SGDR, Loshchilov & Hutter 2017, without restarts.)
+    The cosine is that of I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts.
 
     Args:
-        progress: 0..1.
+        progress: of the training, 0..1.
         warmup: share of the training that warms up.
         end: the last factor.
     """
@@ -28,7 +28,13 @@ def lr_factor(progress: float, warmup: float, end: float) -> float:
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Move the averaged weights (and batch norms' statistics) towards the network's.
 
-    The decay grows from 0 with the steps, so that the random start is forgotten soon.
+    The decay grows with the steps, so that the random start is forgotten soon.
+
+    Args:
+        average: changed in place.
+        network: of the same shape.
+        decay: share of the average that a step leaves, 0..1, once it has grown.
+        step: number of the step, from 1.
     """
     decay = min(decay, (1 + step) / (10 + step))
     for a, b in zip(average.state_dict().values(), network.state_dict().values(), strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_pairs import draw_pairs
+from drawn_pairs import KAGGLE_HEAD, draw_kaggle, draw_pairs
 
 from georoads.data.chip import Chip, ChipParams, cut_chip, resample_picture
 from georoads.data.dataset import open_dataset
@@ -19,21 +19,13 @@ from georoads.errors import DatasetError
 DEEPGLOBE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "deepglobe"
 
 
-def kaggle(root: Path, rows: str, head: str = "image_id,split,sat_image_path,mask_path") -> Path:
-    (root / "train").mkdir(parents=True)
-    for name in ("7", "12"):
-        cv2.imwrite(str(root / "train" / f"{name}_sat.jpg"), np.zeros((8, 8, 3), np.uint8))
-        cv2.imwrite(str(root / "train" / f"{name}_mask.png"), np.zeros((8, 8), np.uint8))
-    (root / "metadata.csv").write_bytes(f"\ufeff{head}\r\n{rows}\r\n".encode())
-    return root
-
-
 def test_kaggle_layout_with_bom_crlf_and_rows_without_a_mask(tmp_path: Path) -> None:
-    rows = (
-        "12,train,train/12_sat.jpg,train/12_mask.png\r\n7,train,/old/place/train/7_sat.jpg,train/7_mask.png\r\n"
-        "99,valid,valid/99_sat.jpg,"
-    )
-    data = open_dataset(kaggle(tmp_path / "d", rows))
+    rows = [
+        "12,train,train/12_sat.jpg,train/12_mask.png",
+        "7,train,/old/place/train/7_sat.jpg,train/7_mask.png",
+        "99,valid,valid/99_sat.jpg,",
+    ]
+    data = open_dataset(draw_kaggle(tmp_path / "d", rows))
     assert data.layout == "kaggle"
     assert data.names == ("12", "7")
     assert [p.name for p in data.unlabelled] == ["99_sat.jpg"]
@@ -41,17 +33,16 @@ def test_kaggle_layout_with_bom_crlf_and_rows_without_a_mask(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("rows", "head", "said"),
+    ("row", "head", "said"),
     [
         ("12,train,train/12_sat.jpg", "image_id,split,sat_image_path", "mask_path"),
-        ("12,train,../12_sat.jpg,train/12_mask.png", None, r"\.\."),
-        ("5,train,train/5_sat.jpg,train/5_mask.png", None, "5_sat.jpg"),
+        ("12,train,../12_sat.jpg,train/12_mask.png", KAGGLE_HEAD, r"\.\."),
+        ("5,train,train/5_sat.jpg,train/5_mask.png", KAGGLE_HEAD, "5_sat.jpg"),
     ],
 )
-def test_a_bad_index_is_refused(tmp_path: Path, rows: str, head: str | None, said: str) -> None:
-    root = kaggle(tmp_path / "d", rows, *([head] if head else []))
+def test_a_bad_index_is_refused(tmp_path: Path, row: str, head: str, said: str) -> None:
     with pytest.raises(DatasetError, match=said):
-        open_dataset(root)
+        open_dataset(draw_kaggle(tmp_path / "d", [row], head))
 
 
 def test_pairs_take_gsd_and_split_from_the_index(tmp_path: Path) -> None:
@@ -131,8 +122,9 @@ def test_white_is_nodata_only_where_that_is_said() -> None:
 def test_evaluation_pictures_are_resampled_beyond_a_factor_of_1_25() -> None:
     square = np.zeros((40, 40), bool)
     image = np.zeros((40, 40, 3), np.uint8)
-    assert resample_picture(image, square, ~square, 0.6, 0.5).road.shape == (40, 40)
-    assert resample_picture(image, square, ~square, 1.0, 0.5).road.shape == (80, 80)
+    picture = Chip(image, square, ~square)
+    assert resample_picture(picture, 0.6, 0.5).road.shape == (40, 40)
+    assert resample_picture(picture, 1.0, 0.5).road.shape == (80, 80)
 
 
 @pytest.mark.shared

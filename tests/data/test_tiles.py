@@ -17,7 +17,14 @@ from georoads.data.burn import road_areas
 from georoads.data.dataset import open_dataset
 from georoads.data.pictures import read_image, read_mask, read_valid
 from georoads.data.split import split_dataset
-from georoads.data.tiles import TilesParams, TilesReport, covering, divide, overlapping, write_tiles
+from georoads.data.tiles import (
+    TilesParams,
+    TilesReport,
+    covering_windows,
+    divide_grid,
+    overlapping_windows,
+    write_tiles,
+)
 from georoads.errors import DatasetError, GeoroadsError
 from georoads.grid import Grid, Window
 from georoads.output.read import RoadLines
@@ -61,7 +68,7 @@ def test_windows_fit_together() -> None:
     areas = road_areas(lines([(-20, 30), (170, 180), (420, 20)], widths=[6.3]), GRID)
     whole = areas.burn(GRID.window)
     parts = np.zeros_like(whole)
-    for window in covering(GRID.window, TilesParams(64, 0)):
+    for window in covering_windows(GRID.window, TilesParams(64, 0)):
         parts[window.slices] = areas.burn(window)
     assert (whole == parts).all()
     assert whole.any()
@@ -111,7 +118,7 @@ def test_the_cut_lies_where_a_share_of_the_roads_is_passed(side: str, train: Win
     if side in ("south", "north"):
         even = lines([(60, 0), (60, 300)], [(240, 0), (240, 300)])
     params = TilesParams(val_side=side, val_share=0.25)
-    found = divide(road_areas(even, GRID, 4.0), GRID, params)
+    found = divide_grid(road_areas(even, GRID, 4.0), GRID, params)
     for a, b in zip(found, (train, val), strict=True):
         assert (
             np.abs(np.array([a.row, a.col, a.height, a.width]) - (b.row, b.col, b.height, b.width)).max() <= 8
@@ -122,17 +129,17 @@ def test_the_cut_lies_where_a_share_of_the_roads_is_passed(side: str, train: Win
 
 def test_a_side_is_never_a_sliver() -> None:
     areas = road_areas(lines([(395, 0), (395, 300)]), GRID, 4.0)
-    assert divide(areas, GRID, TilesParams())[1] == Window(0, 336, 300, 64)
+    assert divide_grid(areas, GRID, TilesParams())[1] == Window(0, 336, 300, 64)
     small = Grid(UTM, TO_GROUND, 100, 300)
     with pytest.raises(DatasetError, match="100 x 300 px: too small"):
-        divide(road_areas(lines([(0, 50), (100, 50)]), small, 4.0), small, TilesParams())
+        divide_grid(road_areas(lines([(0, 50), (100, 50)]), small, 4.0), small, TilesParams())
 
 
 def test_plans_cover_their_side() -> None:
     side = Window(10, 20, 300, 410)
     seen = np.zeros((400, 500), int)
     params = TilesParams(128, 32)
-    plan = overlapping(side, params)
+    plan = overlapping_windows(side, params)
     for w in plan:
         assert max(w.height, w.width) <= 128
         seen[w.slices] += 1
@@ -141,12 +148,12 @@ def test_plans_cover_their_side() -> None:
     neighbours = plan[0].intersect(plan[1])
     assert neighbours.width >= 32
     once = np.zeros((400, 500), int)
-    for w in covering(side, params):
+    for w in covering_windows(side, params):
         assert max(w.height, w.width) <= 128
         once[w.slices] += 1
     assert (once[10:310, 20:430] == 1).all()
     assert once.sum() == 300 * 410
-    assert overlapping(Window(0, 0, 90, 128), params) == [Window(0, 0, 90, 128)]
+    assert overlapping_windows(Window(0, 0, 90, 128), params) == [Window(0, 0, 90, 128)]
 
 
 def make(tmp_path: Path, params: TilesParams, nodata_rows: int = 0, **more: bool) -> TilesReport:

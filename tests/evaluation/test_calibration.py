@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from georoads.evaluation.calibration import COOLEST, calibration_error, fit_temperature, reliability
+from georoads.evaluation.calibration import MIN_TEMPERATURE, calibration_error, fit_temperature, reliability
 from georoads.evaluation.counts import LevelCounts
 
 
@@ -67,4 +67,4 @@ def test_likelihoods_as_the_slow_definition_has_them_and_no_neighbour_is_better(
 
 def test_where_every_pixel_is_right_the_temperature_stays_in_its_range() -> None:
     found = fit_temperature(counted(l20=(50, 0), l240=(0, 50)))
-    assert found.value == pytest.approx(COOLEST, rel=0.05)
+    assert found.value == pytest.approx(MIN_TEMPERATURE, rel=0.05)

@@ -12,24 +12,23 @@ from georoads.errors import DatasetError
 from georoads.evaluation.counts import LevelCounts
 from georoads.evaluation.evaluate import (
     EvaluateParams,
-    Tally,
+    TileCounts,
+    count_tile,
     evaluate_samples,
-    predict_sample,
     predict_samples,
     summarize,
-    tally,
 )
 
 LEVEL = 128
 
 
-def tallied(name: str, background: dict[int, int], road: dict[int, int]) -> Tally:
+def tallied(name: str, background: dict[int, int], road: dict[int, int]) -> TileCounts:
     counts: LevelCounts = np.zeros((2, 255), dtype=np.int64)
     for row, pixels in enumerate((background, road)):
         for level, n in pixels.items():
             counts[row, level] = n
     skeletons = np.array([[10, 8], [sum(road.values()), 4 if road else 0]])
-    return Tally(name, LEVEL, counts, np.stack([counts[0], counts[1], counts[1]]), skeletons)
+    return TileCounts(name, LEVEL, counts, np.stack([counts[0], counts[1], counts[1]]), skeletons)
 
 
 TILES = [
@@ -91,15 +90,6 @@ def test_pictures_are_predicted_and_judged(tmp_path: Path) -> None:
     assert seen == [("a", "a"), ("b", "b"), ("c", "c")]
 
 
-def test_one_sample_is_predicted_as_in_a_row(tmp_path: Path) -> None:
-    samples = drawn_samples(tmp_path, ["a", "b"])
-    both = list(predict_samples(samples, CARD, BrightIsRoad()))
-    levels, road, valid = predict_sample(samples[1], CARD, BrightIsRoad())
-    assert np.array_equal(levels, both[1].levels)
-    assert np.array_equal(road, both[1].picture.road)
-    assert valid.all()
-
-
 def test_the_slack_is_in_pixels_of_the_data_set(tmp_path: Path) -> None:
     """At 1 m, pictures grow to twice their size at the model's 0.5 m, and 3 pixels to 6."""
     (sample,) = drawn_samples(tmp_path, ["a"], gsd_m=1.0)
@@ -107,9 +97,9 @@ def test_the_slack_is_in_pixels_of_the_data_set(tmp_path: Path) -> None:
     assert found.scale == 2.0 and found.picture.road.shape == (192, 192)
     shifted = np.roll(found.picture.road, 6, axis=1)  # the road of "a" is upright
     moved = type(found)(found.name, found.picture, shifted.astype(np.uint8) * np.uint8(254), found.scale)
-    evaluated = summarize([tally(moved, 127)])
+    evaluated = summarize([count_tile(moved, 127)])
     assert evaluated.relaxed.f1 == 1.0 and evaluated.at_threshold.f1 < 0.8
-    assert summarize([tally(moved, 127, 2.5)]).relaxed.f1 < 1.0
+    assert summarize([count_tile(moved, 127, 2.5)]).relaxed.f1 < 1.0
 
 
 def test_white_is_no_data_where_it_is_said(tmp_path: Path) -> None:

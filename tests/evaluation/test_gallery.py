@@ -6,15 +6,24 @@ import pytest
 from network_drawings import drawn
 
 from georoads.data.chip import Chip
-from georoads.evaluation.evaluate import Prediction, TileScore, score_tile, tally
-from georoads.evaluation.gallery import FALSE, INVALID, MISSED, RIGHT, SIDE_PX, Gallery, error_map, exhibit
+from georoads.evaluation.evaluate import Prediction, TileScore, count_tile, score_tile
+from georoads.evaluation.gallery import (
+    FALSE,
+    INVALID,
+    MISSED,
+    RIGHT,
+    SIDE_PX,
+    Gallery,
+    draw_thumbnails,
+    error_map,
+)
 
 
 def predicted(name: str, road: np.ndarray, found: np.ndarray) -> tuple[Prediction, TileScore]:
     image = np.full((*road.shape, 3), 90, dtype=np.uint8)
     picture = Chip(image, road, np.ones_like(road))
     prediction = Prediction(name, picture, found.astype(np.uint8) * np.uint8(254), 1.0)
-    return prediction, score_tile(tally(prediction, 128))
+    return prediction, score_tile(count_tile(prediction, 128))
 
 
 def of_quality(name: str, right: int) -> tuple[Prediction, TileScore]:
@@ -73,7 +82,7 @@ def test_colours_of_the_error_map() -> None:
 def test_thumbnails_are_small_jpegs(shape: tuple[int, int], size: tuple[int, int]) -> None:
     road = np.zeros(shape, dtype=bool)
     road[:, : shape[1] // 2] = True
-    shown = exhibit(*predicted("t", road, road))
+    shown = draw_thumbnails(*predicted("t", road, road))
     for data in (shown.picture, shown.truth, shown.prediction, shown.errors):
         assert data[:3] == b"\xff\xd8\xff"
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (*size, 3)

@@ -8,7 +8,7 @@ from network_drawings import drawn
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import count_levels, score_at
-from georoads.evaluation.relaxed import count_relaxed, relaxed_at, relaxed_breakeven, relaxed_curve
+from georoads.evaluation.relaxed import count_relaxed, relaxed_breakeven, relaxed_curve, relaxed_score
 from georoads.levels import FULL
 
 Maps = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
@@ -47,7 +47,7 @@ def test_a_line_beside_its_place_is_right_within_the_slack_only() -> None:
     road = drawn("..... ..... ##### ..... .....")
     levels = mask_levels("##### ..... ..... ..... .....")
     for slack, f1 in ((1.0, 0.0), (1.9, 0.0), (2.0, 1.0), (3.0, 1.0)):
-        assert relaxed_at(count_relaxed(levels, road, everywhere(road), slack), 127).f1 == f1
+        assert relaxed_score(count_relaxed(levels, road, everywhere(road), slack), 127).f1 == f1
 
 
 def test_distance_is_euclidean() -> None:
@@ -57,14 +57,14 @@ def test_distance_is_euclidean() -> None:
         ("...#. ..... ..... ..... .....", True),  # 3 px exactly
         ("..... ...#. ..... ..... .....", False),  # 3.16 px
     ):
-        score = relaxed_at(count_relaxed(mask_levels(picture), road, everywhere(road), 3.0), 127)
+        score = relaxed_score(count_relaxed(mask_levels(picture), road, everywhere(road), 3.0), 127)
         assert (score.precision, score.recall) == (float(right), float(right))
 
 
 def test_precision_and_recall_of_a_drawn_case() -> None:
     road = drawn("######### ......... ......... ......... ......... .........")
     levels = mask_levels(".#....... #........ ......... ......... ......... .......##")
-    score = relaxed_at(count_relaxed(levels, road, everywhere(road), 1.0), 127)
+    score = relaxed_score(count_relaxed(levels, road, everywhere(road), 1.0), 127)
     assert score.precision == 2 / 4  # the two in the lower right corner are far away
     assert score.recall == 3 / 9  # columns 0, 1 and 2
     assert score.f1 == pytest.approx(2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
@@ -76,13 +76,13 @@ def test_every_threshold_as_the_slow_definition_has_it(seed: int, slack: float) 
     maps = random_maps(seed)
     counts = count_relaxed(*maps, slack)
     for level in (1, 40, 41, 128, 129, 254):
-        score = relaxed_at(counts, level)
+        score = relaxed_score(counts, level)
         assert (score.precision, score.recall) == pytest.approx(slow_score(maps, level, slack))
 
 
 def test_without_slack_it_is_plain_precision_and_recall() -> None:
     maps = random_maps(7)
-    strict, relaxed = score_at(count_levels(*maps), 128), relaxed_at(count_relaxed(*maps, 0.0), 128)
+    strict, relaxed = score_at(count_levels(*maps), 128), relaxed_score(count_relaxed(*maps, 0.0), 128)
     assert (relaxed.precision, relaxed.recall, relaxed.f1) == pytest.approx(
         (strict.precision, strict.recall, strict.f1)
     )
@@ -100,7 +100,7 @@ def test_what_is_not_valid_neither_counts_nor_makes_a_neighbour_right() -> None:
     road = drawn("#..#")
     levels = mask_levels(".#..")
     valid = drawn(".###")
-    score = relaxed_at(count_relaxed(levels, road, valid, 1.0), 127)
+    score = relaxed_score(count_relaxed(levels, road, valid, 1.0), 127)
     assert (score.precision, score.recall) == (0.0, 0.0)
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_valid_neither_counts_nor_makes_a_neighbour_right() -> None:
 )
 def test_nothing_there_or_nothing_found(truth: str, found: str, expected: tuple[float, ...]) -> None:
     road = drawn(truth)
-    score = relaxed_at(count_relaxed(mask_levels(found), road, everywhere(road)), 127)
+    score = relaxed_score(count_relaxed(mask_levels(found), road, everywhere(road)), 127)
     assert (score.precision, score.recall, score.f1) == expected
 
 

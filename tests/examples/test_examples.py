@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import rasterio
+from drawn_pairs import SMALL_RECIPE
 from rasterio.windows import Window
 
 import georoads
@@ -22,28 +23,6 @@ from georoads.data.split import published_lists
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "deepglobe_walkthrough.ipynb"
-RECIPE = """
-[model]
-architecture = "Unet"
-encoder = "timm-mobilenetv3_small_minimal_100"
-encoder_weights = "none"
-[model.options]
-decoder_channels = [16, 8, 8, 8, 8]
-[chip]
-size_px = 64
-[train]
-epochs = 2
-batch = 4
-lr = 3e-3
-ema = 0.8
-precision = "fp32"
-augmentation = "flips"
-workers = 0
-samples = 1
-[tile]
-tile_px = 96
-overlap_px = 32
-"""
 
 
 def example(name: str) -> ModuleType:
@@ -142,7 +121,7 @@ def test_the_notebook_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw_kaggle_layout(tmp_path / "drawn")
-    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(SMALL_RECIPE.format(path="drawn"), encoding="utf-8")
     monkeypatch.setenv("DEEPGLOBE", str(tmp_path / "drawn"))
     monkeypatch.setenv("RECIPE", str(tmp_path / "tiny.toml"))
     monkeypatch.setenv("SCENE", str(corner(tmp_path, 160)))

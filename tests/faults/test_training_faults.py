@@ -17,7 +17,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from drawn_pairs import SMALL_RECIPE, draw_pairs
+from drawn_pairs import KAGGLE_HEAD, SMALL_RECIPE, draw_kaggle, draw_pairs, write_index
+from small_training import (
+    one_thread,  # noqa: F401 (a fixture)
+    same_weights,
+    with_train,
+)
 
 import georoads.training.loop as loop
 from georoads.cli.main import cli
@@ -25,9 +30,11 @@ from georoads.data.dataset import open_dataset
 from georoads.data.pictures import read_mask
 from georoads.errors import GeoroadsError
 from georoads.model.checkpoint import find_checkpoint
-from georoads.training.loop import prepare, train
+from georoads.training.chip_loader import ChipSampler
+from georoads.training.loop import train
+from georoads.training.prepare import prepare
 from georoads.training.recipe import Recipe, load_recipe
-from georoads.training.run import Epoch, read_history
+from georoads.training.run_folder import Epoch, read_history
 
 
 @pytest.fixture
@@ -47,22 +54,14 @@ def recipe(toml: Path) -> Recipe:
     return load_recipe(str(toml))
 
 
-def with_train(recipe: Recipe, **values: object) -> Recipe:
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **values))  # type: ignore[arg-type]
-
-
 def command(toml: Path, *more: str) -> Result:
     run = toml.parent / "run"
     return CliRunner().invoke(cli, ["train", "--recipe", str(toml), "-o", str(run), "-q", *more])
 
 
-def kaggle(root: Path, rows: list[str], head: str = "image_id,split,sat_image_path,mask_path") -> Path:
-    (root / "train").mkdir(parents=True, exist_ok=True)
-    for name in ("a", "b"):
-        cv2.imwrite(str(root / "train" / f"{name}_sat.jpg"), np.full((64, 64, 3), 90, np.uint8))
-        cv2.imwrite(str(root / "train" / f"{name}_mask.png"), np.zeros((64, 64), np.uint8))
-    (root / "metadata.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
-    return root
+def refusal(done: Result) -> GeoroadsError:
+    assert isinstance(done.exception, GeoroadsError)
+    return done.exception
 
 
 # 25: metadata.csv
@@ -72,21 +71,17 @@ def kaggle(root: Path, rows: list[str], head: str = "image_id,split,sat_image_pa
     ("rows", "head", "said"),
     [
         (["a,train,train/a_sat.jpg"], "image_id,split,sat_image_path", "lacks the column 'mask_path'"),
-        (
-            ["a,train,../secret_sat.jpg,train/a_mask.png"],
-            "image_id,split,sat_image_path,mask_path",
-            "leaves the folder",
-        ),
-        ([], "image_id,split,sat_image_path,mask_path", "holds no labelled picture"),
+        (["a,train,../secret_sat.jpg,train/a_mask.png"], KAGGLE_HEAD, "leaves the folder"),
+        ([], KAGGLE_HEAD, "holds no labelled picture"),
     ],
 )
 def test_25_a_bad_index_is_refused(tmp_path: Path, rows: list[str], head: str, said: str) -> None:
     with pytest.raises(GeoroadsError, match=said):
-        open_dataset(kaggle(tmp_path / "k", rows, head))
+        open_dataset(draw_kaggle(tmp_path / "k", rows, head, names=("a", "b")))
 
 
 def test_25_odd_but_readable_rows_are_read(tmp_path: Path) -> None:
-    root = kaggle(tmp_path / "k", [])
+    root = draw_kaggle(tmp_path / "k", [], names=("a", "b"))
     text = (
         "\ufeffimage_id,split,sat_image_path,mask_path\r\n"
         '"a","train","train/a_sat.jpg","train/a_mask.png"\r\nb,train,/kaggle/input/train/b_sat.jpg,train\\b_mask.png\r\n'
@@ -101,10 +96,9 @@ def test_25_odd_but_readable_rows_are_read(tmp_path: Path) -> None:
 def test_26_a_missing_mask_is_named_or_left_out(toml: Path, data: Path) -> None:
     (data / "masks" / "t03.png").unlink()
     (data / "images" / "t05.png").unlink()
-    refused = command(toml)
-    assert isinstance(refused.exception, GeoroadsError)
-    assert "2 pictures or masks without their counterpart: t03, t05" in refused.exception.message
-    assert "--skip-bad" in refused.exception.hint
+    refused = refusal(command(toml))
+    assert "2 pictures or masks without their counterpart: t03, t05" in refused.message
+    assert "--skip-bad" in refused.hint
     done = command(toml, "--skip-bad")
     assert done.exit_code == 0
     assert "2 pictures left out: t03, t05" in done.stderr
@@ -112,7 +106,7 @@ def test_26_a_missing_mask_is_named_or_left_out(toml: Path, data: Path) -> None:
 
 def test_26_in_the_kaggle_layout(tmp_path: Path) -> None:
     rows = [f"{n},train,train/{n}_sat.jpg,train/{n}_mask.png" for n in "ab"]
-    root = kaggle(tmp_path / "k", rows)
+    root = draw_kaggle(tmp_path / "k", rows, names=("a", "b"))
     (root / "train" / "b_mask.png").unlink()
     with pytest.raises(GeoroadsError, match=r"missing: train/b_mask\.png"):
         open_dataset(root)
@@ -123,17 +117,14 @@ def test_26_in_the_kaggle_layout(tmp_path: Path) -> None:
 def test_27_a_truncated_picture_is_found_by_info_and_at_its_first_use(toml: Path, data: Path) -> None:
     picture = data / "images" / "t04.png"
     picture.write_bytes(picture.read_bytes()[:60])
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    (data / "index.csv").write_text("name,gsd_m\n" + "".join(f"t{i:02d},0.5\n" for i in range(12)))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    assert f"{picture} cannot be decoded" in found.exception.message
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    write_index(data)
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    assert f"{picture} cannot be decoded" in found.message
     for workers in ("0", "1"):
-        used = command(toml, f"--set=train.workers={workers}", "--set=train.seed=3")
-        assert isinstance(used.exception, GeoroadsError)
-        assert used.exception.message == f"{picture} cannot be decoded as a picture"
-        assert "--skip-bad" in used.exception.hint
+        used = refusal(command(toml, f"--set=train.workers={workers}", "--set=train.seed=3"))
+        assert used.message == f"{picture} cannot be decoded as a picture"
+        assert "--skip-bad" in used.hint
         (toml.parent / "run" / "recipe.json").unlink()
     done = command(toml, "--skip-bad")
     assert done.exit_code == 0
@@ -142,12 +133,10 @@ def test_27_a_truncated_picture_is_found_by_info_and_at_its_first_use(toml: Path
 
 def test_28_sizes_that_differ_are_named(data: Path) -> None:
     cv2.imwrite(str(data / "masks" / "t02.png"), np.zeros((50, 96), np.uint8))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    (data / "index.csv").write_text("name,gsd_m\n" + "".join(f"t{i:02d},0.5\n" for i in range(12)))
-    found = CliRunner().invoke(cli, ["info", str(data)])
-    assert isinstance(found.exception, GeoroadsError)
-    assert "t02.png is 96 x 96 but its mask is 96 x 50" in found.exception.message
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    write_index(data)
+    found = refusal(CliRunner().invoke(cli, ["info", str(data)]))
+    assert "t02.png is 96 x 96 but its mask is 96 x 50" in found.message
 
 
 def test_28_a_colour_that_is_no_class_is_named(data: Path) -> None:
@@ -171,9 +160,8 @@ def test_29_an_empty_set_is_refused_and_one_picture_is_no_result(tmp_path: Path)
     (empty / "masks").mkdir()
     toml = tmp_path / "one.toml"
     toml.write_text(SMALL_RECIPE.format(path=empty))
-    refused = command(toml)
-    assert isinstance(refused.exception, GeoroadsError)
-    assert "holds no labelled picture" in refused.exception.message
+    refused = refusal(command(toml))
+    assert "holds no labelled picture" in refused.message
     one = draw_pairs(tmp_path / "one", ["t0"])
     toml.write_text(SMALL_RECIPE.format(path=one))
     done = command(toml)
@@ -187,13 +175,13 @@ def test_29_an_empty_set_is_refused_and_one_picture_is_no_result(tmp_path: Path)
 def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps_of_epoch = prepare(recipe).steps_per_epoch
+    recipe = with_train(recipe, steps=6, validate_every=3)
     calls = iter(range(1000))
     real = loop.road_loss
 
     def bad_from_the_second_epoch_on(*args: torch.Tensor) -> torch.Tensor:
         value = real(*args)  # type: ignore[arg-type]
-        return value if next(calls) < steps_of_epoch else value * float("nan")
+        return value if next(calls) < 3 else value * float("nan")
 
     monkeypatch.setattr(loop, "road_loss", bad_from_the_second_epoch_on)
     with pytest.raises(GeoroadsError, match="3 times in a row"):
@@ -208,12 +196,13 @@ def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
 def test_30_one_bad_step_leaves_no_trace_in_the_weights(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    recipe = with_train(recipe, steps=4, validate_every=2)
     calls = iter(range(1000))
     real = loop.road_loss
     monkeypatch.setattr(loop, "road_loss", lambda *a: real(*a) * (float("inf") if next(calls) == 1 else 1.0))
     train(recipe, tmp_path / "run")
     history = read_history(tmp_path / "run")
-    assert [e.step for e in history] == [prepare(recipe).steps_per_epoch * n for n in (1, 2)]
+    assert [e.step for e in history] == [2, 4]
     assert all(np.isfinite(e.train_loss) for e in history)
 
 
@@ -222,9 +211,7 @@ def test_30_one_bad_step_leaves_no_trace_in_the_weights(
 
 def test_31_batches_are_always_full(recipe: Recipe) -> None:
     # 11 pictures in batches of 4: the fourth place of the third batch is the first of the next round.
-    from georoads.training.stream import Tickets
-
-    drawn = iter(Tickets(0, 4, 4, lambda number: 0.0))
+    drawn = iter(ChipSampler(first=0, batch=4, stride=4, progress=lambda number: 0.0))
     assert [len(next(drawn)) for _ in range(30)] == [4] * 30
 
 
@@ -237,7 +224,7 @@ def test_31_a_batch_of_one_is_refused_where_it_cannot_be_normalised(recipe: Reci
 
 
 def test_31_a_batch_of_one_trains_where_it_can(recipe: Recipe, tmp_path: Path) -> None:
-    train(with_train(recipe, batch=1, epochs=1), tmp_path / "run")
+    train(with_train(recipe, batch=1, steps=1), tmp_path / "run")
     assert len(read_history(tmp_path / "run")) == 1
 
 
@@ -245,13 +232,14 @@ def test_31_a_batch_of_one_trains_where_it_can(recipe: Recipe, tmp_path: Path) -
 
 
 def test_32_a_changed_split_is_refused_on_resume(recipe: Recipe, data: Path, tmp_path: Path) -> None:
-    train(with_train(recipe, epochs=1), tmp_path / "run")
+    recipe = with_train(recipe, steps=1)
+    train(recipe, tmp_path / "run")
     for folder in ("images", "masks"):
         (data / folder / "t00.png").unlink()
     with pytest.raises(GeoroadsError, match="another split_sha256"):
-        train(with_train(recipe, epochs=1), tmp_path / "run", resume=True)
+        train(recipe, tmp_path / "run", resume=True)
     with pytest.raises(GeoroadsError, match=r"another recipe\.train\.lr"):
-        train(with_train(recipe, epochs=1, lr=0.5), tmp_path / "run", resume=True)
+        train(with_train(recipe, lr=0.5), tmp_path / "run", resume=True)
 
 
 # 33: a worker dies
@@ -276,27 +264,26 @@ def test_33_a_worker_that_dies_is_said_within_30_seconds(recipe: Recipe, tmp_pat
 def test_a_training_killed_in_mid_epoch_and_resumed_has_the_weights_of_an_undisturbed_one(
     recipe: Recipe, toml: Path, tmp_path: Path
 ) -> None:
-    longer = with_train(recipe, epochs=4)
-    steps_of_epoch = prepare(longer).steps_per_epoch
-    assert steps_of_epoch > 2
+    params = {"steps": 9, "validate_every": 3}
+    longer = with_train(recipe, **params)
     train(longer, tmp_path / "whole")
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nimport dataclasses\n"
+        "import os, signal, torch\nfrom pathlib import Path\n"
         "from georoads.training.loop import train\nfrom georoads.training.recipe import load_recipe\n"
-        f"recipe = load_recipe({str(toml)!r}, {{'train': {{'epochs': 4}}}})\n"
-        f"def step(done, text):\n    if done == {steps_of_epoch + 2}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"torch.set_num_threads(1)\n"
+        f"recipe = load_recipe({str(toml)!r}, {{'train': {params!r}}})\n"
+        f"def step(done, text):\n    if done == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"train(recipe, Path({str(tmp_path / 'cut')!r}), on_progress=step)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert [e.epoch for e in read_history(tmp_path / "cut")] == [1]
     train(longer, tmp_path / "cut", resume=True)
-    for name in ("last.safetensors", "best.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert same_weights(tmp_path / "cut", tmp_path / "whole")
 
 
 def test_patience_ends_a_training_that_no_longer_gains(recipe: Recipe, tmp_path: Path) -> None:
-    still = with_train(recipe, epochs=50, lr=1e-12, ema=0.0, patience=1)
+    still = with_train(recipe, epochs=50, validate_every=1, lr=1e-12, ema=0.0, patience=1)
     seen: list[Epoch] = []
     train(still, tmp_path / "run", on_epoch=seen.append)
     reached = [e.val_iou for e in seen]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from drawn_pairs import draw_pairs
+from drawn_pairs import draw_pairs, hide_columns, write_index
+from small_training import SMALL, one_thread  # noqa: F401 (a fixture)
 
 from georoads.cli.main import cli
 from georoads.data.dataset import open_dataset
@@ -18,12 +17,10 @@ from georoads.errors import GeoroadsError
 from georoads.model.build import build
 from georoads.model.card import ModelCard, read_card
 from georoads.model.checkpoint import find_checkpoint, save_checkpoint
-from georoads.model.config import IMAGENET, ModelConfig
+from georoads.model.config import IMAGENET
+from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import load_recipe
-from georoads.training.run import read_history
-from georoads.training.stream import ChipStream
-
-SMALL = ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]})
+from georoads.training.run_folder import read_history
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +33,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         terms="ask first; and again", data=({"path": "old"},),
     )  # fmt: skip
     return save_checkpoint(folder, "small", build(SMALL).state_dict(), card).path
+
+
+def fine_tune(data: Path, base: Path, run: Path, *more: str) -> None:
+    sets = [f"--set=train.{p}" for p in ("workers=0", "precision=fp32", "samples=0")]
+    command = ["train", str(data), "--init", str(base), "-o", str(run), "-q", *sets, *more]
+    assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
 
 
 def test_network_pixel_size_and_tile_come_from_the_checkpoint(base: Path) -> None:
@@ -67,10 +70,7 @@ def test_the_command_fine_tunes_and_the_card_inherits(base: Path, tmp_path: Path
         "name,split,gsd_m\n" + "".join(f"t{i},{'val' if i > 3 else 'train'},0.7\n" for i in range(6))
     )
     run = tmp_path / "run"
-    sets = [f"--set=train.{p}" for p in ("steps=3", "workers=0", "precision=fp32", "samples=0", "lr=1e-5")]
-    command = ["train", str(data), "--init", str(base), "-o", str(run), "-q", *sets]
-    done = CliRunner().invoke(cli, command, catch_exceptions=False)
-    assert done.exit_code == 0
+    fine_tune(data, base, run, "--set=train.steps=3", "--set=train.lr=1e-5")
     assert [e.step for e in read_history(run)] == [1, 2, 3]
     assert json.loads((run / "recipe.json").read_text())["recipe"]["name"] == "finetune"
     card = read_card(run / "best.json")
@@ -83,25 +83,22 @@ def test_the_command_fine_tunes_and_the_card_inherits(base: Path, tmp_path: Path
 
 def test_epochs_on_the_command_line_rule_over_a_recipes_steps(tmp_path: Path, base: Path) -> None:
     data = draw_pairs(tmp_path / "d", [f"t{i}" for i in range(10)], size=64)
-    (data / "index.csv").write_text("name,gsd_m\n" + "".join(f"t{i},0.7\n" for i in range(10)))
+    write_index(data, gsd_m=0.7)
     run = tmp_path / "run"
-    sets = [f"--set=train.{p}" for p in ("workers=0", "precision=fp32", "samples=0")]
-    command = ["train", str(data), "--init", str(base), "--epochs", "2", "-o", str(run), "-q", *sets]
-    assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
+    fine_tune(data, base, run, "--epochs", "2")
     assert [e.step for e in read_history(run)] == [1, 2]
 
 
 def test_ground_without_data_does_not_count(tmp_path: Path) -> None:
     root = draw_pairs(tmp_path / "d", ["t0", "t1"], size=80)
-    (root / "valid").mkdir()
-    shown = np.full((80, 80), 255, np.uint8)
-    shown[:, 50:] = 0
-    cv2.imwrite(str(root / "valid" / "t1.png"), shown)
+    shown = hide_columns(root, "t1", 50, size=80)
     data = open_dataset(root, 0.5)
     assert [s.valid is None for s in data.samples] == [True, False]
     recipe = load_recipe("deepglobe", {"chip": {"size_px": 80, "scale": 1.0, "road_centred": 0.0}})
     mean, std = IMAGENET
-    stream = ChipStream(((recipe.data[0], data.samples[1:]),), recipe.chip, "none", mean, std, 1)
-    image, _, valid = stream[(0, 0.0)]
-    assert (valid.numpy() == (shown > 0)).all()
+    chips = ChipDataset(
+        (ChipSource(recipe.data[0], data.samples[1:]),), recipe.chip, "none", mean, std, seed=1
+    )
+    image, _, valid = chips[ChipRequest(0, 0.0)]
+    assert (valid.numpy() == shown).all()
     assert (image[:, :, 50:] == 0).all()

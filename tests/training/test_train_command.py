@@ -7,38 +7,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from drawn_pairs import draw_pairs
+from drawn_pairs import SMALL_RECIPE, draw_pairs
+from small_training import one_thread  # noqa: F401 (a fixture)
 
 from georoads.cli.train import train
-
-RECIPE = """
-[model]
-architecture = "Unet"
-encoder = "resnet18"
-encoder_weights = "none"
-[model.options]
-decoder_channels = [16, 8, 8, 8, 8]
-[chip]
-size_px = 64
-[train]
-batch = 4
-precision = "fp32"
-augmentation = "flips"
-workers = 0
-samples = 1
-[tile]
-tile_px = 96
-overlap_px = 32
-[[data]]
-gsd_m = 0.5
-"""
 
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     data = draw_pairs(tmp_path / "d", [f"t{i}" for i in range(12)])
-    (tmp_path / "tiny.toml").write_text(RECIPE)
-    return [str(data), "--recipe", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "run"), "--epochs", "1"]
+    (tmp_path / "tiny.toml").write_text(SMALL_RECIPE.format(path=data))
+    paths = ["--recipe", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "run")]
+    return [str(data), *paths, "--epochs", "1", "--set", "train.samples=1"]
 
 
 def test_it_prints_the_notebooks_lines_and_what_they_mean(arguments: list[str], tmp_path: Path) -> None:

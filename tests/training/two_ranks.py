@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
-import numpy as np
+from small_training import small_recipe
 
-from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import count_samples
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.model.checkpoint import find_checkpoint, load_network
-from georoads.model.config import ModelConfig
-from georoads.training.loop import prepare, train
-from georoads.training.ranks import join_ranks
-from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
+from georoads.training.distributed import ProcessGroup, join_process_group
+from georoads.training.loop import train
+from georoads.training.prepare import prepare
+from georoads.training.recipe import DataSource, Recipe
 
 
 def tiny(data: Path) -> Recipe:
-    return Recipe(
-        "tiny",
-        ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]}),
-        "none",
-        "",
-        ChipParams(64, 0.5, 1.0, 0.5),
-        TrainParams(epochs=2, batch=2, lr=3e-3, augmentation="none", precision="fp32", workers=0, samples=0),
-        TileParams(96, 32),
-        (DataSource(str(data), gsd_m=0.5),),
-    )
+    return small_recipe(DataSource(str(data), gsd_m=0.5), epochs=2, batch=2, augmentation="none")
 
 
-def counts_of(recipe: Recipe, folder: Path) -> list[list[int]]:
+def counts_of(recipe: Recipe, folder: Path, processes: ProcessGroup) -> list[list[int]]:
     """Level counts of the best model on val: each process judges its part, the sum is everybody's."""
-    ranks = join_ranks()
     checkpoint = find_checkpoint(str(folder / "best.json"))
-    val = prepare(recipe, ranks).split.val[ranks.rank :: ranks.world]
+    val = prepare(recipe, processes).split.val[processes.rank :: processes.world_size]
     runtime = TorchRuntime(load_network(checkpoint), "cpu", "fp32")
-    total = np.zeros((2, 255), dtype=np.int64)
-    for _, counts in count_samples(val, checkpoint.card, runtime):
-        total += counts
-    summed: list[list[int]] = ranks.total(total).tolist()
+    counts = count_samples(val, checkpoint.card, runtime)
+    summed: list[list[int]] = processes.sum_counts(counts).tolist()
     return summed
 
 
@@ -50,11 +38,11 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)
     data, run, report = (Path(a) for a in sys.argv[1:4])
-    here = join_ranks()
+    processes = join_process_group(os.environ)
     recipe = tiny(data)
-    train(recipe, run)
+    train(recipe, run, prepared=prepare(recipe, processes))
     distributed.barrier()
-    found = counts_of(recipe, run)
-    if here.is_first:
-        report.write_text(json.dumps({"world": here.world, "counts": found}))
-    here.leave()
+    found = counts_of(recipe, run, processes)
+    if processes.is_first:
+        report.write_text(json.dumps({"world": processes.world_size, "counts": found}))
+    processes.leave()

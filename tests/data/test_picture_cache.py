@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from drawn_pairs import draw_pairs
+from drawn_pairs import draw_pairs, hide_columns
 
 from georoads.data.chip import ChipParams
 from georoads.data.dataset import open_dataset
-from georoads.data.decoded import read_picture
+from georoads.data.picture_cache import read_picture
+from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import DataSource
-from georoads.training.stream import ChipStream
 
 
 def test_a_cached_picture_is_the_picture_until_its_files_change(tmp_path: Path) -> None:
     root = draw_pairs(tmp_path / "d", ["a", "b"])
-    (root / "valid").mkdir()
-    shown = np.full((96, 96), 255, np.uint8)
-    shown[:, 70:] = 0
-    cv2.imwrite(str(root / "valid" / "a.png"), shown)
+    hide_columns(root, "a", 70)
     samples = open_dataset(root, 0.5).samples
     cache = tmp_path / "cache"
     for sample in samples:
@@ -42,9 +40,15 @@ def test_a_cached_picture_is_the_picture_until_its_files_change(tmp_path: Path) 
 @pytest.mark.parametrize("number", range(6))
 def test_chips_are_the_same_with_and_without_the_cache(number: int, tmp_path: Path) -> None:
     samples = open_dataset(draw_pairs(tmp_path / "d", ["a", "b", "c"]), 0.5).samples
-    streams = [
-        ChipStream(((DataSource(), samples),), ChipParams(64, 0.5), "flips", (0.0,) * 3, (1.0,) * 3, 7, cache)
-        for cache in (None, tmp_path / "cache")
-    ]
-    for one, other in zip(*(stream[(number, 0.0)] for stream in streams), strict=True):
+    plain = ChipDataset(
+        sources=(ChipSource(DataSource(), samples),),
+        chip=ChipParams(64, 0.5),
+        augmentation="flips",
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        seed=7,
+    )
+    cached = dataclasses.replace(plain, cache=tmp_path / "cache")
+    request = ChipRequest(number, 0.0)
+    for one, other in zip(plain[request], cached[request], strict=True):
         assert bool((one == other).all())

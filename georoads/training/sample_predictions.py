@@ -7,25 +7,34 @@ from pathlib import Path
 
 from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image
-from georoads.evaluation.evaluate import predict_sample
+from georoads.evaluation.evaluate import predict_samples
 from georoads.inference.runtime import Runtime
 from georoads.levels import FULL
 from georoads.model.card import ModelCard
 
 
-def draw_samples(samples: Sequence[Sample], card: ModelCard, runtime: Runtime, folder: Path) -> None:
+def draw_sample_predictions(
+    samples: Sequence[Sample], card: ModelCard, runtime: Runtime, folder: Path
+) -> None:
     """Write ``sample_pred_{i}.png`` for each sample, i from 0.
 
-    The folder holds crops of the data set: its terms apply to them.
+    The folder then holds pictures of the data set: its terms apply to them.
+
+    Args:
+        samples: to be predicted.
+        card: of the model.
+        runtime: with its weights.
+        folder: made where it is missing.
     """
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    for i, sample in enumerate(samples):
-        levels, road, _ = predict_sample(sample, card, runtime)
+    predictions = predict_samples(samples, card, runtime)
+    for i, (sample, found) in enumerate(zip(samples, predictions, strict=True)):
+        levels = found.levels
         panels = (
             ("picture", read_image(sample), None),
-            ("truth", road, "gray"),
+            ("truth", found.picture.road, "gray"),
             (f"prediction, p ≥ {card.threshold:.2f}", levels >= round(card.threshold * FULL), "gray"),
             ("probability of road", levels, "magma"),
         )

@@ -1,4 +1,4 @@
-"""What is watched while a training runs: the loss, the training chips' road IoU, and where the time goes."""
+"""What is watched while a model is trained: loss and road IoU of the training chips, and where time goes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 import torch
 
 
-class Clock:
-    """Seconds of training over all sittings."""
+class TrainingClock:
+    """Seconds of training, those before the last resume included."""
 
-    def __init__(self, before: float) -> None:
-        self._start = time.monotonic() - before
+    def __init__(self, seconds_before: float) -> None:
+        self._start = time.monotonic() - seconds_before
 
     @property
     def seconds(self) -> float:
-        """Those of earlier sittings included."""
+        """Seconds until now."""
         return time.monotonic() - self._start
 
 
-class Meter:
-    """Loss and road IoU (p >= 0.5) of the training chips since the last epoch, and the share of waiting."""
+class EpochMeter:
+    """Loss and road IoU (p >= 0.5) of an epoch's training chips, and the share of its time spent waiting."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -33,7 +33,14 @@ class Meter:
         self._waited = 0.0
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, road: torch.Tensor, valid: torch.Tensor) -> None:
-        """Count a step: its loss, and (N, H, W) logits, road and valid pixels."""
+        """Count a step.
+
+        Args:
+            loss: scalar.
+            logits: (N, H, W) of the road class.
+            road: (N, H, W), above 0 on road.
+            valid: (N, H, W), above 0 where the pixel counts.
+        """
         self.losses.append(float(loss.detach()))
         found, real = (logits > 0) & (valid > 0), (road > 0) & (valid > 0)
         self.true += int((found & real).sum())
@@ -48,7 +55,7 @@ class Meter:
 
     @property
     def waited(self) -> float:
-        """Share of the time since the last epoch in which the loop waited for chips, 0..1."""
+        """Share of the epoch's time in which the loop waited for chips, 0..1."""
         return self._waited / max(1e-9, time.perf_counter() - self._start)
 
     @property
@@ -63,5 +70,5 @@ class Meter:
 
     @property
     def iou(self) -> float:
-        """Of the road class, pooled over the chips."""
+        """Road IoU, pooled over the chips."""
         return self.true / self.union if self.union else 1.0

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from georoads.extras import require_extra
-from georoads.training.run import Epoch
+from georoads.training.run_folder import Epoch
 
 
-def write_to_board(folder: Path, epoch: Epoch) -> None:
+def log_to_tensorboard(folder: Path, epoch: Epoch) -> None:
     """Add an epoch to ``tensorboard/`` of the run folder.
 
-    A resumed run leaves nothing twice: TensorBoard drops what came after the epoch that it goes on from.
+    A resumed training leaves nothing twice: TensorBoard drops what came after the epoch that it goes on from.
 
     Raises:
         GeoroadsError: TensorBoard is not installed.
@@ -23,5 +23,5 @@ def write_to_board(folder: Path, epoch: Epoch) -> None:
     with SummaryWriter(str(folder / "tensorboard"), purge_step=epoch.epoch) as writer:
         for name, value in asdict(epoch).items():
             if name != "epoch":
-                room = name.split("_")[0] if name.startswith(("train_", "val_")) else "run"
-                writer.add_scalar(f"{room}/{name}", value, epoch.epoch)
+                section = name.split("_")[0] if name.startswith(("train_", "val_")) else "run"
+                writer.add_scalar(f"{section}/{name}", value, epoch.epoch)

@@ -1,0 +1,150 @@
+"""What happens before a training's first step: data sets are opened and divided, networks made."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from georoads.data.dataset import Sample, open_dataset
+from georoads.data.pictures import read_image, without_broken
+from georoads.data.split import Split, split_dataset
+from georoads.errors import GeoroadsError
+from georoads.inference.torch_runtime import cpu_has_fast_bf16
+from georoads.model.build import build
+from georoads.model.checkpoint import find_checkpoint, load_network
+from georoads.model.config import input_normalization
+from georoads.model.encoders import load_encoder_weights, load_strictly
+from georoads.training.chip_loader import ChipDataset, ChipSource
+from georoads.training.distributed import ProcessGroup, join_process_group
+from georoads.training.recipe import DataSource, Recipe
+from georoads.training.run_folder import TrainingState
+
+
+@dataclass(frozen=True)
+class PreparedTraining:
+    """Everything a training needs before its first step.
+
+    Attributes:
+        chips: to learn from.
+        split: of the first data set, whose val subset chooses the best model.
+        steps_per_epoch: optimizer steps from one validation to the next.
+        total_steps: of the training; None where minutes end it.
+        processes: that train together.
+        precision: fp32 or bf16.
+        messages: for the user.
+    """
+
+    chips: ChipDataset
+    split: Split
+    steps_per_epoch: int
+    total_steps: int | None
+    processes: ProcessGroup
+    precision: str
+    messages: tuple[str, ...] = ()
+
+
+def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTraining:
+    """Open and divide the data sets; choose the precision and the number of steps.
+
+    Args:
+        recipe: all parameters.
+        processes: that train together; by default this one alone.
+
+    Raises:
+        DatasetError: for data sets that cannot be opened, or have nothing to learn from.
+        GeoroadsError: for a batch that the network cannot be trained with.
+    """
+    processes = processes or join_process_group({})
+    if recipe.train.batch == 1 and recipe.model.architecture.startswith("DeepLabV3"):
+        raise GeoroadsError(
+            f"{recipe.model.architecture} pools each chip to one value, and batch norm needs two",
+            "--set train.batch=2, with a smaller chip.size_px if memory is short",
+        )
+    messages: list[str] = []
+    splits = [_open_source(source, recipe, messages) for source in recipe.data]
+    primary = splits[0]
+    primary.subset("train")
+    if not primary.val:
+        primary = replace(primary, val=primary.train, method=f"{primary.method}, val = train")
+        messages.append(
+            f"{recipe.data[0].path}: no picture is left for validation, so the model is judged on what it "
+            "learns from: its figures are no result"
+        )
+    precision = "bf16" if processes.device != "cpu" or cpu_has_fast_bf16() else "fp32"
+    epoch_steps, total_steps = _count_steps(recipe, primary.train, processes.world_size)
+    return PreparedTraining(
+        chips=_chip_dataset(recipe, splits),
+        split=primary,
+        steps_per_epoch=epoch_steps,
+        total_steps=total_steps,
+        processes=processes,
+        precision=precision if recipe.train.precision == "auto" else recipe.train.precision,
+        messages=tuple(messages),
+    )
+
+
+def build_networks(recipe: Recipe, device: str) -> TrainingState:
+    """The network with its starting weights, a copy for the moving average, and the optimizer."""
+    network = build(recipe.model)
+    if recipe.init:
+        source = find_checkpoint(recipe.init)
+        load_strictly(network, load_network(source).state_dict(), f"--init {recipe.init}")
+    else:
+        load_encoder_weights(network, recipe.model, recipe.encoder_weights)
+    network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    # Biases and the scales of batch norms, which have one axis, are not pulled towards zero.
+    decayed = [w for w in network.parameters() if w.ndim >= 2]
+    plain = [w for w in network.parameters() if w.ndim < 2]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.train.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
+    return TrainingState(network, copy.deepcopy(network).eval(), kind(groups, lr=recipe.train.lr))
+
+
+def _open_source(source: DataSource, recipe: Recipe, messages: list[str]) -> Split:
+    """The split of a data set of the mix; what was left out is added to the messages."""
+    data = open_dataset(source.path, source.gsd_m, skip_bad=recipe.train.skip_bad)
+    data = without_broken(data) if recipe.train.skip_bad else data
+    if data.skipped:
+        first = ", ".join(data.skipped[:5])
+        messages.append(f"{source.path}: {len(data.skipped)} pictures left out: {first}")
+    return split_dataset(data, source.split, recipe.train.seed)
+
+
+def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
+    mean, std = input_normalization(recipe.model.encoder)
+    return ChipDataset(
+        sources=tuple(
+            ChipSource(source, split.train)
+            for source, split in zip(recipe.data, splits, strict=True)
+            if split.train
+        ),
+        chip=recipe.chip,
+        augmentation=recipe.train.augmentation,
+        mean=mean,
+        std=std,
+        seed=recipe.train.seed,
+        cache=Path(recipe.train.cache) if recipe.train.cache else None,
+    )
+
+
+def _count_steps(recipe: Recipe, samples: tuple[Sample, ...], processes: int) -> tuple[int, int | None]:
+    """Optimizer steps of an epoch, and of the training (None where minutes end it)."""
+    params = recipe.train
+    ground_of_step = params.batch * (recipe.chip.size_px * recipe.chip.gsd_m) ** 2 * processes
+    epoch = max(1, round(_ground_m2(samples) / ground_of_step))
+    total = None if params.minutes else params.steps or epoch * params.epochs
+    if total and params.steps:
+        epoch = max(1, total // 10)
+    return params.validate_every or epoch, total
+
+
+def _ground_m2(samples: tuple[Sample, ...]) -> float:
+    """Square metres that the pictures show, from the size of the first (the sets are uniform)."""
+    height, width = read_image(samples[0]).shape[:2]
+    return float(sum(height * width * s.gsd_m**2 for s in samples))
