@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError, SceneError
 from georoads.grid import Grid, Window
 from georoads.levels import FULL, NODATA
-from georoads.scene.guard import failures, find_raster, not_readable, usable_grid
+from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
+from georoads.scene.sources import not_readable
 
 BLOCK = 512
 
@@ -145,7 +146,7 @@ class ProbabilityRaster:
             read = self._source.read_masks if mask else self._source.read
             with self._turn:
                 return np.asarray(read(1, window=_area(window)))
-        except failures() as e:
+        except gdal_errors() as e:
             raise not_readable(self._path, e) from e
 
     def read(self, window: Window) -> NDArray[np.uint8]:

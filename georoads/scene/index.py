@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from georoads.errors import SceneError
-from georoads.scene.guard import first_bytes, remote_name, source_in
+from georoads.scene.sources import first_bytes, remote_name, resolve_source
 from georoads.scene.vrt import MAX_BYTES, MAX_SOURCES
 
 TILES = {".gti.gpkg": ("GPKG", b"SQLite format 3\0"), ".gti.fgb": ("FlatGeobuf", b"fgb\x03fgb")}
@@ -60,7 +60,7 @@ def named_in(path: Path) -> tuple[Path, ...]:
     for number, named in enumerate(_names(path)):
         if number == MAX_SOURCES:
             raise SceneError(f"{path} names more than {MAX_SOURCES} scenes", "split it")
-        file = source_in(root, path, named, root, _WAY_OUT)
+        file = resolve_source(named, path, root=root, folder=root, hint=_WAY_OUT)
         if file in found:
             raise SceneError(f"{path} names {named[:200]} twice", "name each scene once")
         found[file] = None

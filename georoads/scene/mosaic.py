@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader, outline_on, window_of, working_grid
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.blocks import BlockMap, block_offset
-from georoads.scene.guard import failures
-
-if TYPE_CHECKING:
-    from georoads.scene.scene import Scene
+from georoads.scene.guard import gdal_errors
+from georoads.scene.scene import Scene
 
 # The 2nd and 98th percentile of DeepGlobe's pictures lie near these levels (median over tiles); scenes of
 # other kinds are stretched to them, since that is the brightness that the network has seen most.
@@ -38,7 +36,7 @@ def read_native(source: Any, scene: Scene, window: Window) -> Pixels:
     else:
         try:
             values, valid = _stored(source, scene, window)
-        except failures() as e:
+        except gdal_errors() as e:
             raise _unreadable(source, scene, window, e) from e
     if not scene.written.all(window):
         valid &= scene.written.dense(window)
@@ -106,7 +104,7 @@ def _failure(source: Any, scene: Scene, block: Window) -> str | None:
     """What GDAL says of a block that cannot be read."""
     try:
         _stored(source, scene, block)
-    except failures() as e:
+    except gdal_errors() as e:
         return str(e.__cause__ or e)
     return None
 

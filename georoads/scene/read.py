@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window, utm_crs
-from georoads.scene.guard import failures
+from georoads.scene.guard import gdal_errors
 from georoads.scene.native import read_native, reading_unit, to_bytes
 from georoads.scene.scene import Scene, SceneParams
 
@@ -93,7 +93,7 @@ def _whole_grid(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
         )
     try:
         return _warped(own, wanted)
-    except failures() as e:
+    except gdal_errors() as e:
         raise SceneError(f"{scene.path} cannot be resampled: {e}", "reproject it with gdalwarp") from e
 
 

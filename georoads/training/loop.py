@@ -30,7 +30,8 @@ from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import input_normalization
-from georoads.model.encoders import load_encoder_weights, load_strictly
+from georoads.model.encoders import load_encoder_weights
+from georoads.model.tensors import load_strictly
 from georoads.progress import Progress, silent
 from georoads.training.board import write_to_board
 from georoads.training.card import training_card

@@ -25,7 +25,8 @@ from georoads.files.atomic import check_output, replace_when_complete
 from georoads.output.dictionary import ROADS
 from georoads.output.errors_layer import ERRORS
 from georoads.scene.index import scene_files
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import SceneParams
 from georoads.text import printable
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import Picture, jpeg_of, picture_of, plane_of

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Window, parse_crs, to_wgs84
-from georoads.scene.guard import failures, not_readable
+from georoads.scene.guard import gdal_errors
 from georoads.scene.native import to_bytes
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.scene import Scene
+from georoads.scene.sources import not_readable
 from georoads.view.plane import Bounds, Plane, box_of, outline
 
 BACKGROUND = (16, 21, 28)
@@ -153,7 +154,7 @@ def _stripe(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NodataShadowWarning)
             valid = source.dataset_mask(window=area, out_shape=shape) > 0
-    except failures() as e:
+    except gdal_errors() as e:
         if scene.bad is None:
             raise not_readable(scene.path, e) from e
         return np.zeros((4, *shape), dtype=np.uint8)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.index import scene_files
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import SceneParams
 from georoads.text import printable
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of

@@ -24,7 +24,8 @@ from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
 from georoads.scene.index import scene_files
 from georoads.scene.native import HIGH, LOW
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import Scene, SceneParams
 from georoads.text import printable
 from georoads.view.embedded import embedded_style, nodes_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
@@ -97,7 +98,7 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     style = embedded_style(roads, layer.layer)
     _describe(added, "Line", _style_of(layer) if style is None else style, known)
     for number, scene in enumerate(scenes, 1):
-        source = scene.file.opens if not scene.file.files else _named(scene.path, folder)
+        source = scene.file.gdal_name if not scene.file.files else _named(scene.path, folder)
         added = _add_layer(tree, layers, (f"scene{number}", scene.path.name), source, scene.grid.crs)
         _paint(added, scene)
     _add_canvas(root, layer, scenes)

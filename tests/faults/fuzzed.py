@@ -20,8 +20,8 @@ from safetensors.numpy import save
 
 from georoads.data.dataset import open_dataset, read_split_file
 from georoads.model.card import ModelCard, read_card
-from georoads.model.checkpoint import read_tensors
 from georoads.model.config import ModelConfig
+from georoads.model.tensors import read_tensors
 from georoads.output.provenance import Provenance
 from georoads.output.read import read_roads
 from georoads.scene.index import named_in

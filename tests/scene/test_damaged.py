@@ -11,9 +11,10 @@ import rasterio
 from affine import Affine
 
 from georoads.errors import SceneError
-from georoads.scene import scene as opening
+from georoads.scene import open as opening
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import SceneParams
 
 
 def write(path: Path, values: np.ndarray, **profile: object) -> bytes:

@@ -15,8 +15,9 @@ from pyproj import Transformer
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.mosaic import Mosaic, MosaicReader, common_grid, open_reader, open_scenes
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import SceneParams
 
 STEP = 0.3  # not a binary fraction: corners agree but for the last digits
 WEST, NORTH = 499_900.0, 1_500_000.0

@@ -13,8 +13,9 @@ from affine import Affine
 from georoads.errors import SceneError
 from georoads.grid import Window
 from georoads.scene import read
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader, working_grid
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams
 
 AWKWARD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "awkward"
 REFUSED = [
