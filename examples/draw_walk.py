@@ -17,6 +17,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from georoads.inference.select import PredictParams
+from georoads.levels import FULL, NODATA
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.mask.road_mask import road_mask
 from georoads.network.params import VectorizeParams
@@ -84,7 +85,7 @@ def main() -> None:
     fig, panels = figure(2, 2, int(height * 0.62), int(width * 0.62))
     for axes in panels:
         axes.imshow(picture)
-    panels[1].imshow(np.where(levels == 255, 0, levels), cmap="magma", vmin=0, vmax=254)
+    panels[1].imshow(np.where(levels == NODATA, 0, levels), cmap="magma", vmin=0, vmax=FULL)
     skeleton = thin(mask)
     panels[2].imshow(np.where(skeleton, 2, mask.astype(int)), cmap="gray")
     panels[2].scatter(*np.nonzero(skeleton)[::-1], s=1.2, c="#e0301e")

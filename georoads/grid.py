@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 """(N, 2) float64, x then y."""
 
+SAME_GSD = 1.25
+"""Pixels whose size is within this factor of the wanted one are used as they are; others are resampled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -210,6 +213,11 @@ def middle_of(lonlat: Points) -> tuple[float, float]:
     lon, lat = np.radians(lonlat).T
     x, y, z = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def is_same_gsd(gsd_m: float, wanted_m: float) -> bool:
+    """Whether pixels of one size (metres) do for another, so that nothing is gained by resampling them."""
+    return 1 / SAME_GSD <= gsd_m / wanted_m <= SAME_GSD
 
 
 def metric_crs(lon: float, lat: float) -> str:

@@ -17,7 +17,7 @@ from skimage.morphology import skeletonize
 from tiles import GSD_M, tile_grid
 
 from georoads.grid import Points
-from georoads.levels import FULL
+from georoads.levels import level_of, threshold_level
 from georoads.network.params import VectorizeParams
 from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
@@ -40,13 +40,13 @@ LEAD_PX = 12.0
 
 def plain_lines(levels: NDArray[np.uint8], threshold: float) -> list[Points]:
     """Threshold, thin (Zhang and Suen), one line per branch; nothing is cleaned."""
-    skeleton = skeletonize(levels >= max(1, round(FULL * threshold)))
+    skeleton = skeletonize(levels >= threshold_level(threshold))
     return [b.xy for b in skeleton_branches(skeleton)]
 
 
 def cresi_lines(levels: NDArray[np.uint8]) -> list[Points]:
     """The recipe: see the module and its constants."""
-    mask = levels >= round(FULL * CRESI_THRESHOLD)
+    mask = levels >= level_of(CRESI_THRESHOLD)
     area_px = CRESI_AREA_M2 / GSD_M**2
     mask = _without_small(mask, area_px, 2)
     mask = ~_without_small(~mask, area_px, 1)

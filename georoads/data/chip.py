@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.grid import is_same_gsd
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -75,9 +77,9 @@ def resample_picture(
     gsd_m: float,
     wanted_gsd_m: float,
 ) -> Chip:
-    """A whole picture at the wanted GSD; left as it is within a factor of 1.25."""
+    """A whole picture at the wanted GSD; left as it is where its own is much the same (``SAME_GSD``)."""
     picture = Chip(image, road, valid)
-    if 1 / 1.25 <= gsd_m / wanted_gsd_m <= 1.25:
+    if is_same_gsd(gsd_m, wanted_gsd_m):
         return picture
     height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in road.shape)
     return resize(image, picture.labels, height, width)

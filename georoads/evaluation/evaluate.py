@@ -41,7 +41,7 @@ from georoads.evaluation.relaxed import (
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
 from georoads.inference.runtime import Runtime
-from georoads.levels import FULL
+from georoads.levels import threshold_level
 from georoads.model.card import ModelCard
 
 
@@ -188,7 +188,7 @@ def evaluate_samples(
         DatasetError: a picture cannot be read, or no pixel is valid.
     """
     how = params or EvaluateParams()
-    level = card_level(card.threshold)
+    level = threshold_level(card.threshold)
     tallies = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
         tallies.append(tally(found, level, how.slack_px))
@@ -238,11 +238,6 @@ def summarize(tallies: Sequence[Tally], subset: str = "val") -> Evaluation:
     )
 
 
-def card_level(threshold: float) -> int:
-    """A threshold as a level, 1..254."""
-    return max(1, round(threshold * FULL))
-
-
 def tally(found: Prediction, level: int, slack_px: float = SLACK_PX) -> Tally:
     """Count a prediction that is to be judged at a level; the slack is in pixels of the sample's file."""
     maps = found.levels, found.picture.road, found.picture.valid
@@ -275,7 +270,7 @@ def count_samples(
 def predict_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> Iterator[Prediction]:
-    """Each picture, at the model's GSD where its own differs by more than 1.25 times, and its prediction."""
+    """Each picture, at the model's GSD where its own is another (``is_same_gsd``), and its prediction."""
     for sample in samples:
         image, road = read_pair(sample)
         valid = read_valid(sample, image, white_is_nodata)

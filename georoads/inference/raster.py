@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError, SceneError
 from georoads.grid import Grid, Window
-from georoads.levels import FULL, NODATA
+from georoads.levels import FULL, NODATA, p_of
 from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.sources import not_readable
@@ -39,7 +39,7 @@ def write_raster(
         "BIGTIFF": "IF_SAFER", "SPARSE_OK": True,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as out:
-        out.scales = (1 / FULL,)
+        out.scales = (p_of(1),)
         out.set_band_description(1, "road_probability")
         out.update_tags(**tags)
         for window, levels in blocks:
@@ -102,7 +102,7 @@ class ProbabilityRaster:
                 )
             self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
             self.tags: dict[str, str] = s.tags()
-            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
+            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - p_of(1)) < 1e-9
             # 0 is no road, and who makes a mask often calls it nodata too: no border of what was seen.
             self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
             self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]

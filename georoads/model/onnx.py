@@ -16,6 +16,7 @@ from torch import nn
 
 from georoads.errors import CheckpointError
 from georoads.model.card import ModelCard
+from georoads.model.pixels import road_logits
 
 INPUT = "image"
 OUTPUT = "logits"
@@ -87,8 +88,9 @@ class _Plugin(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(1, bands, H, W) values 0..1 to (1, 2, H, W) probabilities of background and road."""
+        # As pixels.normalize, which the graph cannot call: it has the values from 0 to 1.
         out = self.network((image - self.mean) / self.std)
-        p = torch.sigmoid(out[:, :1] if out.shape[1] == 1 else out[:, 1:] - out[:, :1])
+        p = torch.sigmoid(road_logits(out))[:, None]
         return torch.cat((1.0 - p, p), dim=1)
 
 

@@ -14,13 +14,10 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from georoads.errors import SceneError
-from georoads.grid import Grid, Points, Window, utm_crs
+from georoads.grid import Grid, Points, Window, is_same_gsd, utm_crs
 from georoads.scene.guard import gdal_errors
 from georoads.scene.native import read_native, reading_unit, to_bytes
 from georoads.scene.scene import Scene, SceneParams
-
-NEAR = 1.25
-"""Within this factor of the model's GSD the scene's own pixels are used."""
 
 KEEP_BYTES = 2**25
 """Decoded pixels that a reader keeps at most: half of a row of blocks of a scene 43,000 pixels wide, which is
@@ -84,7 +81,7 @@ def _whole_grid(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
     if gsd == "native":
         return own
     wanted = model_gsd_m if gsd == "auto" else float(gsd)
-    if not own.is_geographic and all(1 / NEAR <= s / wanted <= NEAR for s in steps):
+    if not own.is_geographic and all(is_same_gsd(step_m, wanted) for step_m in steps):
         return own
     if max(steps) > 4 * wanted:
         raise SceneError(

@@ -24,13 +24,14 @@ from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import count_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
-from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16, road_logits
-from georoads.levels import FULL
+from georoads.inference.torch_runtime import TorchRuntime, cpu_has_fast_bf16
+from georoads.levels import COUNT, probabilities, threshold_level
 from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import input_normalization
 from georoads.model.encoders import load_encoder_weights
+from georoads.model.pixels import road_logits
 from georoads.model.tensors import load_strictly
 from georoads.progress import Progress, silent
 from georoads.training.board import write_to_board
@@ -284,13 +285,13 @@ def _validate(average: nn.Module, recipe: Recipe, p: Prepared) -> LevelCounts:
     card = training_card(recipe, p.split, threshold=0.5)
     mine = p.split.val[p.ranks.rank :: p.ranks.world]
     counts = count_samples(mine, card, runtime, recipe.data[0].white_is_nodata)
-    total = sum((c for _, c in counts), start=np.zeros((2, FULL + 1), dtype=np.int64))
+    total = sum((c for _, c in counts), start=np.zeros((2, COUNT), dtype=np.int64))
     return p.ranks.total(total)
 
 
 def _epoch_line(at: Position, counts: LevelCounts, meter: Meter, lr: float, threshold: float | None) -> Epoch:
-    score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
-    p = np.arange(FULL + 1) / FULL
+    score = best_score(counts) if threshold is None else score_at(counts, threshold_level(threshold))
+    p = probabilities()
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
         at.epoch, at.step, at.seconds / 60, lr, meter.loss, meter.iou, dice, score.iou, score.threshold,

@@ -83,16 +83,14 @@ def picture_of(scenes: Sequence[Scene], plane: Plane, area: Bounds | None, side_
 
 def jpeg_of(picture: Picture, most_bytes: int = 2_000_000) -> bytes:
     """The picture as JPEG, as good as fits."""
-    import cv2
+    from georoads.picture_files import encode_jpeg
 
-    data = np.empty(0, dtype=np.uint8)
+    content = b""
     for quality in (85, 75, 65, 50, 35, 20):
-        _, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-        )
-        if len(data) <= most_bytes:
+        content = encode_jpeg(picture.rgb, quality)
+        if len(content) <= most_bytes:
             break
-    return data.tobytes()
+    return content
 
 
 def _common(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
