@@ -100,7 +100,7 @@ class ProbabilityRaster:
                 raise GeoroadsError(
                     f"{path} has no CRS", "assign one, as in: gdal_translate -a_srs EPSG:32633 IN OUT"
                 )
-            self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
+            self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, s.width, s.height)
             self.tags: dict[str, str] = s.tags()
             self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - p_of(1)) < 1e-9
             # 0 is no road, and who makes a mask often calls it nodata too: no border of what was seen.

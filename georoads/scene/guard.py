@@ -140,14 +140,14 @@ def gdal_errors() -> tuple[type[Exception], ...]:
     return RasterioError, CPLE_BaseError, UnicodeDecodeError
 
 
-def usable_grid(path: Path, crs: str, transform: Affine, size: tuple[int, int]) -> Grid:
+def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int) -> Grid:
     """A raster's pixel grid, if it lies on the Earth and its pixels have a size in metres.
 
     Args:
         path: of the raster, for messages.
         crs: WKT of its CRS.
         transform: pixel coordinates (col, row) to CRS coordinates (x, y).
-        size: (width, height) in pixels.
+        width, height: pixels.
 
     Raises:
         SceneError: it does not, or a pixel would be smaller than 1 mm or larger than 1000 km.
@@ -155,7 +155,7 @@ def usable_grid(path: Path, crs: str, transform: Affine, size: tuple[int, int]) 
     from pyproj.exceptions import ProjError
 
     try:
-        grid = Grid(crs, transform, *size)
+        grid = Grid(crs, transform, width, height)
         with np.errstate(all="ignore"):
             is_usable = _has_area(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
     except (ValueError, OverflowError, ProjError) as e:

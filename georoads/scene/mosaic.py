@@ -26,7 +26,7 @@ from georoads.scene.scene import Scene, SceneParams
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Two scenes or more.
+    """Two scenes or more that are read as one.
 
     Attributes:
         members: the scenes; the first decides the CRS, and wins where they overlap.
@@ -36,7 +36,7 @@ class Mosaic:
 
     @property
     def grid(self) -> Grid:
-        """Of the first scene."""
+        """The pixel grid of the first scene."""
         return self.members[0].grid
 
     @property
@@ -46,12 +46,12 @@ class Mosaic:
 
     @property
     def fingerprint(self) -> str:
-        """Of all scenes and their order."""
+        """Differs where a scene or the order of the scenes does."""
         return hashlib.sha256(" ".join(m.fingerprint for m in self.members).encode()).hexdigest()
 
     @property
     def held_m2(self) -> float:
-        """Ground of the blocks that the files hold."""
+        """Square metres of ground under the blocks that the files hold."""
         return sum(m.held_m2 for m in self.members)
 
     def refuse_if_changed(self) -> None:
@@ -86,6 +86,11 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
 
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:
     """The working grid of a scene; for a mosaic that of its first scene, made as large as all of them.
+
+    Args:
+        scene: one, or several.
+        model_gsd_m: metres per pixel that the model was trained at.
+        params: how the scenes are to be read.
 
     Raises:
         SceneError: as ``working_grid``, for each of them; together they span too much.

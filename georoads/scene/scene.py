@@ -48,7 +48,7 @@ class SceneParams:
         whole = self.bidx is None or all(type(b) is int for b in self.bidx)
         if not whole:
             raise ValueError(f"bidx holds whole numbers, not {self.bidx}")
-        if self.rescale is not None and not _ascending(self.rescale):
+        if self.rescale is not None and not _is_ascending(self.rescale):
             raise ValueError(f"rescale is two numbers, the lower first, not {self.rescale}")
         size = self.gsd
         if size not in ("auto", "native") and not (isinstance(size, float | int) and 0.01 <= size <= 1000):
@@ -96,21 +96,21 @@ class Scene:
 
     @property
     def path(self) -> Path:
-        """As the user named it."""
+        """The scene's file as the user named it."""
         return self.file.path
 
     @property
     def fingerprint(self) -> str:
-        """Of its files (size, modification time) as they were when it was opened, and of how it is read."""
-        bad = [] if self.bad is None else self.bad.places().tolist()
+        """Differs where the files (size, time of modification) do, or how they are read."""
+        bad = [] if self.bad is None else self.bad.positions().tolist()
         place = [self.grid.crs, list(self.grid.transform)[:6], str(self.path) if not self.stamps else ""]
         what = [self.stamps, self.bands, self.alpha, self.nodata, self.stretch, bad, place]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     @property
     def held_m2(self) -> float:
-        """Ground of the blocks that the file holds."""
-        return float(self.written.at.mean()) * self.grid.width * self.grid.height * self.grid.gsd_m**2
+        """Square metres of ground under the blocks that the file holds."""
+        return float(self.written.marked.mean()) * self.grid.width * self.grid.height * self.grid.gsd_m**2
 
     def refuse_if_changed(self) -> None:
         """Look whether its files are still those that were opened.
@@ -124,6 +124,6 @@ class Scene:
             )
 
 
-def _ascending(pair: tuple[float, ...]) -> bool:
+def _is_ascending(pair: tuple[float, ...]) -> bool:
     numbers = len(pair) == 2 and all(type(v) in (int, float) and math.isfinite(v) for v in pair)
     return numbers and pair[0] < pair[1]

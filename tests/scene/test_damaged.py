@@ -80,7 +80,7 @@ def test_opening_decodes_at_most_64_blocks(
     monkeypatch.setattr(opening, "read_native", lambda *a: windows.append(a[2]) or native(*a))
     first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
     assert first.stretch == again.stretch
-    height, width = first.written.shape
+    height, width = first.written.block_shape
     half = windows[: len(windows) // 2]
     assert 50 <= len(half) <= 64
     for w in half:
