@@ -61,7 +61,7 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
 
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
-    from georoads.scene.read import working_grid
+    from georoads.scene.working_grid import working_grid
 
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)

@@ -20,8 +20,9 @@ from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
-from georoads.scene.read import SceneReader, outline_on, window_of, working_grid
+from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.working_grid import outline_on, window_of, working_grid
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from georoads.errors import SceneError
 from georoads.grid import Window
 from georoads.scene import read
 from georoads.scene.open import open_scene
-from georoads.scene.read import SceneReader, working_grid
+from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.working_grid import working_grid
 
 AWKWARD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "awkward"
 REFUSED = [
