@@ -216,7 +216,7 @@ def middle_of(lonlat: Points) -> tuple[float, float]:
 
 
 def is_same_gsd(gsd_m: float, wanted_m: float) -> bool:
-    """Whether pixels of one size (metres) do for another, so that nothing is gained by resampling them."""
+    """Whether pixels of one size can stand for those of another, both in metres: they are not resampled."""
     return 1 / SAME_GSD <= gsd_m / wanted_m <= SAME_GSD
 
 

@@ -50,7 +50,7 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
-        """Of the weights, as the card says."""
+        """The sha256 of the weights, as the card says."""
         return self.card.files.get(self.weights.name, "")
 
 
@@ -75,7 +75,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     shipped = shipped_models()
     wanted = SHIPPED_DEFAULT if name == "default" else name
     if wanted in shipped:
-        return _open(shipped[wanted])
+        return _open_checked(shipped[wanted])
     path = Path(name)
     if path.suffix in (".pt", ".pth", ".ckpt", ".pkl"):
         raise CheckpointError(
@@ -85,14 +85,15 @@ def find_checkpoint(name: str) -> Checkpoint:
     if path.is_dir():
         path = path / "best.json"
     if path.suffix in (".safetensors", ".onnx", ".json") and path.is_file():
-        return _open(path.with_suffix(".json"))
+        return _open_checked(path.with_suffix(".json"))
     raise CheckpointError(
         f"no model {name!r}",
         f"models that ship: {', '.join(shipped) or 'none'}; or the path of a .safetensors file or a run",
     )
 
 
-def _open(card_path: Path) -> Checkpoint:
+def _open_checked(card_path: Path) -> Checkpoint:
+    """A checkpoint whose files are those that its card speaks of."""
     checkpoint = Checkpoint(read_card(card_path), card_path)
     weights, shown = checkpoint.weights, printable(card_path)
     if not weights.is_file():
@@ -113,7 +114,7 @@ def _open(card_path: Path) -> Checkpoint:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """The sha256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
@@ -140,6 +141,8 @@ def save_checkpoint(
     """Write NAME.safetensors and then NAME.json; each appears whole or not at all.
 
     Args:
+        folder: where the files go; an ONNX twin of that name is removed there.
+        name: of the checkpoint.
         state: tensors of the network (any float dtype).
         card: its ``files`` is replaced by what was written.
     """
@@ -148,12 +151,12 @@ def save_checkpoint(
     from georoads.model.tensors import to_stored
 
     weights = folder / f"{name}.safetensors"
-    _replace(weights, save(to_stored(state)))
+    _write_whole(weights, save(to_stored(state)))
     twin = folder / f"{name}.onnx"
     twin.unlink(missing_ok=True)  # an older twin would speak of other weights
     card = dataclasses.replace(card, files={weights.name: file_sha256(weights)})
     path = folder / f"{name}.json"
-    _replace(path, card.to_json().encode())
+    _write_whole(path, card.to_json().encode())
     return Checkpoint(card, path)
 
 
@@ -165,11 +168,12 @@ def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
     export_onnx(load_network(checkpoint), checkpoint.card, twin)
     files = checkpoint.card.files | {twin.name: file_sha256(twin)}
     card = dataclasses.replace(checkpoint.card, files=files)
-    _replace(checkpoint.path, card.to_json().encode())
+    _write_whole(checkpoint.path, card.to_json().encode())
     return Checkpoint(card, checkpoint.path)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     part.replace(path)

@@ -36,7 +36,10 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
     """Write a network as ONNX: ``image`` (N, bands, tile, tile) float32, normalised, to ``logits``
     (N, classes, tile, tile) float32; N is free.
 
-    The network is changed (its matrices become fp16) and must not be used afterwards.
+    Args:
+        network: is changed (its matrices become fp16) and must not be used afterwards.
+        card: of the network, for the size of the tile.
+        path: of the file, which appears whole or not at all.
 
     Raises:
         CheckpointError: when the package onnx is not installed.
@@ -50,10 +53,10 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
         weight = module._parameters.get("weight")
         if weight is not None and weight.ndim >= 2:
             _store_as_half(module)
-    _write(network, card, path, OUTPUT, free_batch=True)
+    _trace_to_file(network, card, path, OUTPUT, free_batch=True)
 
 
-def _write(network: nn.Module, card: ModelCard, path: Path, output: str, *, free_batch: bool) -> None:
+def _trace_to_file(network: nn.Module, card: ModelCard, path: Path, output: str, *, free_batch: bool) -> None:
     """Trace a network on one tile and write it, whole or not at all."""
     part = path.with_name(path.name + ".part")
     example = torch.zeros(1, card.model.in_channels, card.tile_px, card.tile_px)
@@ -101,6 +104,11 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     background and road. The normalisation is inside, the tile's size is fixed, and the metadata has the keys
     that the two read, each as JSON text.
 
+    Args:
+        network: is moved to the CPU and set to evaluation.
+        card: of the network.
+        path: of the file, which appears whole or not at all.
+
     Raises:
         CheckpointError: when the package onnx is not installed.
     """
@@ -109,7 +117,7 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     except ImportError as e:
         raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
     part = path.with_name(path.name + ".traced")
-    _write(
+    _trace_to_file(
         _Plugin(network.cpu().eval().requires_grad_(False), card),
         card,
         part,
