@@ -98,6 +98,11 @@ class Grid:
         """The whole grid."""
         return Window(0, 0, self.height, self.width)
 
+    @property
+    def corners_px(self) -> Points:
+        """(4, 2): the outer corners in pixel coordinates, from the upper left one clockwise."""
+        return np.array([[0, 0], [self.width, 0], [self.width, self.height], [0, self.height]], np.float64)
+
     def crop(self, window: Window) -> Grid:
         """The part of the grid in a window."""
         return Grid(

@@ -154,10 +154,7 @@ def save_checkpoint(
     _write_whole(weights, save(to_stored(state)))
     twin = folder / f"{name}.onnx"
     twin.unlink(missing_ok=True)  # an older twin would speak of other weights
-    card = dataclasses.replace(card, files={weights.name: file_sha256(weights)})
-    path = folder / f"{name}.json"
-    _write_whole(path, card.to_json().encode())
-    return Checkpoint(card, path)
+    return _write_card(folder / f"{name}.json", card, {weights.name: file_sha256(weights)})
 
 
 def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
@@ -167,9 +164,14 @@ def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
     twin = checkpoint.path.with_suffix(".onnx")
     export_onnx(load_network(checkpoint), checkpoint.card, twin)
     files = checkpoint.card.files | {twin.name: file_sha256(twin)}
-    card = dataclasses.replace(checkpoint.card, files=files)
-    _write_whole(checkpoint.path, card.to_json().encode())
-    return Checkpoint(card, checkpoint.path)
+    return _write_card(checkpoint.path, checkpoint.card, files)
+
+
+def _write_card(path: Path, card: ModelCard, files: dict[str, str]) -> Checkpoint:
+    """Write the card with the sha256 of the files, by name, that it speaks of."""
+    card = dataclasses.replace(card, files=files)
+    _write_whole(path, card.to_json().encode())
+    return Checkpoint(card, path)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

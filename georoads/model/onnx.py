@@ -7,9 +7,11 @@ into a convolution, the product would be rounded once more); runtimes fuse them 
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -21,6 +23,13 @@ from georoads.model.pixels import road_logits
 INPUT = "image"
 OUTPUT = "logits"
 OPSET = 17
+
+
+def _import_onnx() -> ModuleType:
+    try:
+        return importlib.import_module("onnx")
+    except ImportError as e:
+        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
 
 
 def _store_as_half(module: nn.Module) -> None:
@@ -44,10 +53,7 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
     Raises:
         CheckpointError: when the package onnx is not installed.
     """
-    try:
-        import onnx  # noqa: F401  # the exporter needs it
-    except ImportError as e:
-        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
+    _import_onnx()  # the exporter needs it
     network = network.cpu().eval().requires_grad_(False)
     for module in list(network.modules()):
         weight = module._parameters.get("weight")
@@ -112,18 +118,10 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     Raises:
         CheckpointError: when the package onnx is not installed.
     """
-    try:
-        import onnx
-    except ImportError as e:
-        raise CheckpointError("writing ONNX needs the package onnx", "pip install 'georoads[onnx]'") from e
+    onnx = _import_onnx()
     part = path.with_name(path.name + ".traced")
-    _trace_to_file(
-        _Plugin(network.cpu().eval().requires_grad_(False), card),
-        card,
-        part,
-        "probabilities",
-        free_batch=False,
-    )
+    plugin = _Plugin(network.cpu().eval().requires_grad_(False), card)
+    _trace_to_file(plugin, card, part, "probabilities", free_batch=False)
     model = onnx.load(str(part))
     part.unlink()
     for key, value in plugin_metadata(card).items():

@@ -72,27 +72,6 @@ class BlockMap:
         return self.marked[rows, cols] if inside.size else self.marked[:0]
 
 
-def block_index(path: Path, source: Any) -> BlockMap:
-    """The blocks of an opened raster, a yes for each.
-
-    Args:
-        path: of the raster, for messages.
-        source: the opened rasterio dataset.
-
-    Raises:
-        SceneError: there are too many of them, or they are too large to be decoded one by one.
-    """
-    height, width = source.block_shapes[0]
-    rows, cols = -(-source.height // height), -(-source.width // width)
-    if rows * cols > MAX_BLOCKS:
-        raise SceneError(f"{path} has {rows * cols} blocks of {width} x {height} pixels", REWRITE)
-    pixel_bytes = sum(np.dtype(d).itemsize for d in source.dtypes) if _is_by_pixel(source) else 8
-    if height * width * pixel_bytes > MAX_BLOCK_BYTES:
-        raise SceneError(f"{path} has blocks of {width} x {height} pixels, too large to be decoded", REWRITE)
-    window = Window(0, 0, source.height, source.width)
-    return BlockMap((height, width), np.ones((rows, cols), dtype=bool), window)
-
-
 def written_blocks(path: Path, source: Any, bands: Iterable[int], size: int | None) -> BlockMap:
     """The blocks that the file holds for any of the bands; other formats than TIFF hold all of them.
 
@@ -103,9 +82,9 @@ def written_blocks(path: Path, source: Any, bands: Iterable[int], size: int | No
         size: of the file in bytes, where a block that ends beyond it is to be refused; else None.
 
     Raises:
-        SceneError: a block ends beyond the file's end, or as ``block_index``.
+        SceneError: a block ends beyond the file's end; there are too many blocks, or too large ones.
     """
-    blocks = block_index(path, source)
+    blocks = _all_blocks(path, source)
     if source.driver != "GTiff":
         return blocks
     marked = np.zeros_like(blocks.marked)
@@ -131,6 +110,19 @@ def written_blocks(path: Path, source: Any, bands: Iterable[int], size: int | No
     if len(marked) > 1 and blocks.block_shape[0] == 1 and marked.sum() == 1 and marked[0, 0]:
         return blocks  # one strip that GDAL hands out line by line
     return BlockMap(blocks.block_shape, marked, blocks.window)
+
+
+def _all_blocks(path: Path, source: Any) -> BlockMap:
+    """The blocks of an opened raster, a yes for each."""
+    height, width = source.block_shapes[0]
+    rows, cols = -(-source.height // height), -(-source.width // width)
+    if rows * cols > MAX_BLOCKS:
+        raise SceneError(f"{path} has {rows * cols} blocks of {width} x {height} pixels", REWRITE)
+    pixel_bytes = sum(np.dtype(d).itemsize for d in source.dtypes) if _is_by_pixel(source) else 8
+    if height * width * pixel_bytes > MAX_BLOCK_BYTES:
+        raise SceneError(f"{path} has blocks of {width} x {height} pixels, too large to be decoded", REWRITE)
+    window = Window(0, 0, source.height, source.width)
+    return BlockMap((height, width), np.ones((rows, cols), dtype=bool), window)
 
 
 def block_offset(source: Any, row: int, col: int, band: int) -> int | None:

@@ -11,18 +11,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
-from georoads.scene.read import SceneReader
+from georoads.scene.read import RgbPixels, SceneReader
 from georoads.scene.scene import Scene, SceneParams
-from georoads.scene.working_grid import outline_on, window_of, working_grid
+from georoads.scene.working_grid import enclosing_window, outline_on, window_of, working_grid
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,7 @@ def _footprint(scene: Scene, grid: Grid) -> Window:
         raise SceneError(
             f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"
         )
-    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
-    return Window(int(top), int(left), int(bottom - top), int(right - left))
+    return enclosing_window(px)
 
 
 class MosaicReader:
@@ -136,13 +133,11 @@ class MosaicReader:
     def __enter__(self) -> MosaicReader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number in [*self._open]:
             self._close(number)
 
-    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where invalid, and validity (H, W) of a window inside the grid."""
         rgb = np.zeros((3, window.height, window.width), dtype=np.uint8)
         valid = np.zeros((window.height, window.width), dtype=bool)

@@ -148,10 +148,7 @@ def _find_crs(path: Path, source: Any, params: SceneParams) -> str | None:
 
 
 def _crosses_antimeridian(grid: Grid) -> bool:
-    corners = np.array(
-        [[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=np.float64
-    )
-    lon = grid.to_crs(corners)[:, 0]
+    lon = grid.to_crs(grid.corners_px)[:, 0]
     return bool(lon.min() < -180.0 or lon.max() > 180.0)
 
 

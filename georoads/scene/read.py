@@ -6,7 +6,6 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,9 @@ NOWHERE_PX = 2.0**30
 """Pixel coordinate of a place that the scene's CRS cannot express."""
 CACHE_BYTES = 2**24
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
+
+RgbPixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+"""RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class _BlockCache:
         self._kept: OrderedDict[Window, _DecodedBlock] = OrderedDict()
         self._bytes = 0
 
-    def read(self, area: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, area: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
         rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
         valid = np.ones((area.height, area.width), dtype=bool)
@@ -151,12 +153,10 @@ class SceneReader:
     def __enter__(self) -> SceneReader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._source.close()
 
-    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8 and validity (H, W) of a window inside the working grid.
 
         RGB is 0 where a pixel is invalid.
@@ -167,9 +167,7 @@ class SceneReader:
         with rasterio.Env(**self._options):
             return self._read_warped(window) if self._corner is None else self._read_own(window, self._corner)
 
-    def _read_own(
-        self, window: Window, corner: tuple[int, int]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _read_own(self, window: Window, corner: tuple[int, int]) -> RgbPixels:
         """A window of the scene's own pixels; the working grid begins at a (row, col) of the scene."""
         row, col = corner
         own = Window(window.row + row, window.col + col, window.height, window.width)
@@ -186,7 +184,7 @@ class SceneReader:
             east = math.inf if col >= self.grid.width else col + self._corner[1]
             self._blocks.forget(row + self._corner[0], east)
 
-    def _read_warped(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _read_warped(self, window: Window) -> RgbPixels:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
         k = min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
@@ -256,7 +254,7 @@ class SceneReader:
         return area if area.size else None
 
 
-def _no_pixels(window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _no_pixels(window: Window) -> RgbPixels:
     """What a window shows where no pixel is valid."""
     shape = window.height, window.width
     return np.zeros((3, *shape), dtype=np.uint8), np.zeros(shape, dtype=bool)

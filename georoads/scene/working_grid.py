@@ -55,18 +55,21 @@ def window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Gri
     west, south, east, north = bounds
     corners = np.array([[west, south], [west, north], [east, south], [east, north]], dtype=np.float64)
     px = grid.to_px(corners)
-    # A coordinate that is a pixel's corner but for its last digits is that corner.
-    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
-    window = Window(int(top), int(left), int(bottom - top), int(right - left)).intersect(grid.window)
+    window = enclosing_window(px).intersect(grid.window)
     if not window.size:
-        own = scene.grid
-        ends = np.array([[0, 0], [own.width, 0], [0, own.height], [own.width, own.height]], dtype=np.float64)
-        xy = own.to_crs(ends)
+        xy = scene.grid.to_crs(scene.grid.corners_px)
         spans = " ".join(f"{v:.10g}" for v in (*xy.min(axis=0), *xy.max(axis=0)))
         raise SceneError(
             f"the bounds do not meet {scene.path}", f"it spans {spans} (west south east north, in its CRS)"
         )
     return window
+
+
+def enclosing_window(px: Points) -> Window:
+    """The window around points (N, 2) in pixel coordinates."""
+    # A coordinate that is a pixel's corner but for its last digits is that corner.
+    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
+    return Window(int(top), int(left), int(bottom - top), int(right - left))
 
 
 def _grid_at_gsd(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
@@ -110,7 +113,7 @@ def own_corner(own: Grid, grid: Grid) -> tuple[int, int] | None:
     if grid.crs != own.crs:
         return None
     # Three corners of the grid in pixels of the scene: they must be corners of its pixels.
-    ends = own.to_px(grid.to_crs(np.array([[0, 0], [grid.width, 0], [0, grid.height]], dtype=np.float64)))
+    ends = own.to_px(grid.to_crs(grid.corners_px[[0, 1, 3]]))
     (left, top), (right, _), (_, bottom) = np.rint(ends)
     same = np.array([[left, top], [right, top], [left, bottom]])
     if np.abs(ends - same).max() > _AGREE_PX or right - left != grid.width or bottom - top != grid.height:
@@ -124,7 +127,7 @@ def outline_on(own: Grid, grid: Grid) -> Points:
     """The border of a grid in pixel coordinates of another: (N, 2), corners and 31 points between two."""
     from pyproj import Transformer
 
-    corners = np.array([[0, 0], [own.width, 0], [own.width, own.height], [0, own.height]], dtype=np.float64)
+    corners = own.corners_px
     share = np.linspace(0, 1, 33)[:-1, None]
     sides = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
     xy = own.to_crs(np.concatenate(sides))

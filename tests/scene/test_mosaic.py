@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from drawn_rasters import north_up, write_raster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -31,14 +32,8 @@ def save(
     path: Path, values: np.ndarray, row: int, col: int, crs: str = "EPSG:32647", **profile: object
 ) -> Path:
     """A part of the whole, which begins at a row and column of it."""
-    transform = Affine(STEP, 0, WEST + col * STEP, 0, -STEP, NORTH - row * STEP)
-    _, height, width = values.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", crs=crs,
-        transform=transform, **profile,
-    ) as out:  # fmt: skip
-        out.write(values)
-    return path
+    place = north_up(STEP, WEST + col * STEP, NORTH - row * STEP)
+    return write_raster(path, values, place, crs, **profile)
 
 
 PARTS = {"a.tif": (0, 0, 300, 260), "b.tif": (0, 200, 180, 300), "c.tif": (150, 230, 150, 270)}
