@@ -201,13 +201,6 @@ def utm_crs(lon: float, lat: float) -> str:
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 
 
-def geodesic_length_m(lonlat: Points) -> float:
-    """Length in metres of a line of (lon, lat) points on the WGS 84 ellipsoid."""
-    if len(lonlat) < 2:
-        return 0.0
-    return float(wgs84_geod().line_length(lonlat[:, 0], lonlat[:, 1]))
-
-
 def middle_of(lonlat: Points) -> tuple[float, float]:
     """Longitude and latitude of the middle of places (N, 2) on the sphere: it holds across the antimeridian.
 

@@ -113,23 +113,19 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     Args:
         network: is moved to the CPU and set to evaluation.
         card: of the network.
-        path: of the file, which appears whole or not at all.
+        path: of the file; it is written twice, the second time with the metadata.
 
     Raises:
         CheckpointError: when the package onnx is not installed.
     """
     onnx = _import_onnx()
-    part = path.with_name(path.name + ".traced")
     plugin = _Plugin(network.cpu().eval().requires_grad_(False), card)
-    _trace_to_file(plugin, card, part, "probabilities", free_batch=False)
-    model = onnx.load(str(part))
-    part.unlink()
+    _trace_to_file(plugin, card, path, "probabilities", free_batch=False)
+    model = onnx.load(str(path))
     for key, value in plugin_metadata(card).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, json.dumps(value)
-    whole = path.with_name(path.name + ".part")
-    onnx.save(model, str(whole))
-    whole.replace(path)
+    onnx.save(model, str(path))
 
 
 def plugin_metadata(card: ModelCard) -> dict[str, object]:

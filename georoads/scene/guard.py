@@ -17,9 +17,9 @@ from georoads.grid import Grid
 from georoads.scene.sources import (
     DRIVERS,
     DRIVERS_HINT,
-    REMOTE,
     driver_of,
     first_bytes,
+    gdal_remote_name,
     is_vrt,
     not_readable,
     remote_name,
@@ -174,10 +174,9 @@ def _has_area(transform: Affine) -> bool:
 def _find_remote(path: Path, text: str) -> RasterFile:
     import rasterio
 
-    begin = next(b for b in REMOTE if text.startswith(b))
     last: SceneError | None = None
     for driver in DRIVERS:
-        found = RasterFile(path, REMOTE[begin] + text[len(begin) :], driver, ())
+        found = RasterFile(path, gdal_remote_name(text), driver, ())
         try:
             with rasterio.Env(**found.options), found.open():
                 return found

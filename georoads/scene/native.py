@@ -58,12 +58,18 @@ def _read_stored(source: Any, scene: Scene, window: Window) -> Pixels:
     valid = _read_mask(source, scene, area)
     if scene.alpha:
         valid &= source.read(scene.alpha, window=area) > 0
+    return values, valid & states_values(values, scene)
+
+
+def states_values(values: NDArray[Any], scene: Scene) -> NDArray[np.bool_]:
+    """(H, W) True where values (3, H, W) as stored are numbers, and not all of them the nodata value."""
+    stated = np.ones(values.shape[1:], dtype=bool)
     if scene.nodata is not None and not math.isnan(scene.nodata):
         with np.errstate(over="ignore"):  # 1e300 is infinite as float32, as no valid pixel is
-            valid &= ~(values == scene.nodata).all(axis=0)
+            stated &= ~(values == scene.nodata).all(axis=0)
     if values.dtype.kind == "f":
-        valid &= np.isfinite(values).all(axis=0)
-    return values, valid
+        stated &= np.isfinite(values).all(axis=0)
+    return stated
 
 
 def _read_mask(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ REMOTE = {
     "s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/",
     "/vsicurl": "/vsicurl", "/vsis3/": "/vsis3/", "/vsigs/": "/vsigs/", "/vsiaz/": "/vsiaz/",
 }  # fmt: skip
-"""How names of remote files begin, and how GDAL spells it."""
+"""How names of remote files begin, and how GDAL spells these beginnings."""
 DRIVERS_HINT = f"use {', '.join(DRIVERS)}"
 
 
@@ -98,3 +98,9 @@ def remote_name(path: str | Path) -> str | None:
     """The name of a remote file as it was typed (a Path has lost a slash); None for a local one."""
     text = re.sub(r"\b(https?|ftp|s3|gs|az):/+", r"\1://", str(path).replace("\\", "/"))
     return text if text.startswith(tuple(REMOTE)) else None
+
+
+def gdal_remote_name(text: str) -> str:
+    """How GDAL spells the name of a remote file."""
+    begin = next(begin for begin in REMOTE if text.startswith(begin))
+    return REMOTE[begin] + text.removeprefix(begin)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from georoads.errors import SceneError
 from georoads.grid import Window, parse_crs, to_wgs84
 from georoads.scene.guard import gdal_errors
-from georoads.scene.native import to_bytes
+from georoads.scene.native import states_values, to_bytes
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.scene import Scene
 from georoads.scene.sources import not_readable
@@ -156,10 +156,7 @@ def _stripe(
         if scene.bad is None:
             raise not_readable(scene.path, e) from e
         return np.zeros((4, *shape), dtype=np.uint8)
-    if scene.nodata is not None and not math.isnan(scene.nodata):
-        valid &= ~(values == scene.nodata).all(axis=0)
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values).all(axis=0)
+    valid &= states_values(values, scene)
     return np.concatenate((to_bytes(values, scene), valid[None] * np.uint8(255)))
 
 

@@ -27,8 +27,8 @@ from georoads.output.read import read_roads
 from georoads.scene.index import named_in
 
 CARD = ModelCard(
-    "m", ModelConfig("Unet", "resnet18"), mean=(0.5,) * 3, std=(0.2,) * 3, gsd_m=0.5, tile_px=64, overlap_px=16,
-    threshold=0.5, files={"m.x": "0"},
+    "m", ModelConfig("Unet", "resnet18"), mean=(0.5,) * 3, std=(0.2,) * 3, gsd_m=0.5, tile_px=64,
+    overlap_px=16, threshold=0.5, files={"m.x": "0"},
 )  # fmt: skip
 TENSORS = save({"a": np.ones((2, 3), np.float16), "b.c": np.zeros(4, np.float32), "n": np.array(3)})
 ROWS = (
