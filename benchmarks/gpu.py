@@ -19,6 +19,7 @@ import torch
 from georoads.inference.cuda import describe_gpu, gpu_count, torch_cuda
 from georoads.inference.select import PredictParams
 from georoads.inference.torch_runtime import TorchRuntime
+from georoads.levels import threshold_level
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, load_network
 from georoads.scene.scene import SceneParams
 from georoads.walk import predict
@@ -83,7 +84,7 @@ def main() -> None:
             done = predict(scene, out, checkpoint, SceneParams(), params)
             outputs[device, precision] = rasterio.open(out).read(1)
             print(f"predict {device} {precision}: {megapixels / done.seconds['predict']:.1f} MP/s")
-        level = round(checkpoint.card.threshold * 254)
+        level = threshold_level(checkpoint.card.threshold)
         reference = outputs["cpu", "fp32"] >= level
         for key in (("cuda", "fp32"), ("cuda", "bf16")):
             differ = ((outputs[key] >= level) != reference).mean()

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
 from georoads import walk
-from georoads.inference.picture import cut_reflected, fill_invalid
+from georoads.inference.picture import cut_reflected
 from georoads.inference.raster import RasterOptions
-from georoads.inference.runtime import Runtime, normalize
+from georoads.inference.runtime import Runtime
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
+from georoads.model.pixels import fill_invalid, normalize
 from georoads.network.params import VectorizeParams
 from georoads.output.write import WriteOptions
 from georoads.scene.scene import SceneParams

@@ -18,6 +18,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Window
+from georoads.levels import NODATA
 from georoads.memory import peak_rss_mb
 from georoads.network.mask.anchors import edge_anchors
 from georoads.network.mask.road_mask import drop_specks, fill_holes, read_mask
@@ -27,7 +28,7 @@ from georoads.network.types import BlockPlan
 from georoads.network.vectorize import trace_network
 
 SPACING, WIDTH = 820.0, 11.0
-ROAD, GROUND, NODATA = 200, 8, 255
+ROAD, GROUND = 200, 8
 
 
 def grid_of(side: int) -> Grid:

@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 
 from georoads.inference.select import PredictParams
 from georoads.inference.tiles import WEIGHT, TilePlan
+from georoads.levels import FULL, NODATA
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.output.read import read_roads
@@ -55,7 +56,7 @@ def draw_gaps(levels: np.ndarray, roads: gpd.GeoDataFrame, transform: rasterio.A
     """Probability beside the lines over it; those with a bridged gap are red."""
     fig, panels = figure(1, 2, 400, 600)
     for axes in panels:
-        axes.imshow(np.where(levels == 255, 0, levels), cmap="magma", vmin=0, vmax=254)
+        axes.imshow(np.where(levels == NODATA, 0, levels), cmap="magma", vmin=0, vmax=FULL)
         axes.set_xlim(GAPS[1].start, GAPS[1].stop)
         axes.set_ylim(GAPS[0].stop, GAPS[0].start)
     bridged = roads["bridged_m"].to_numpy() > 0

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from georoads.grid import Window
 from georoads.inference.select import PredictParams
+from georoads.levels import FULL, NODATA
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.mask.road_mask import drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
@@ -94,7 +95,7 @@ def main() -> None:
     fig, panels = figure(2, 2, int(height * 0.62), int(width * 0.62))
     for axes in panels:
         axes.imshow(picture)
-    panels[1].imshow(np.where(levels == 255, 0, levels), cmap="magma", vmin=0, vmax=254)
+    panels[1].imshow(np.where(levels == NODATA, 0, levels), cmap="magma", vmin=0, vmax=FULL)
     panels[2].imshow(shown, cmap="gray")
     panels[2].scatter(*line[::-1], s=1.2, c="#e0301e")
     draw_lines(panels[3], roads, transform, 0.62 * 0.72)

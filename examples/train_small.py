@@ -19,6 +19,7 @@ from georoads.data.dataset import open_dataset
 from georoads.data.split import split_dataset
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.model.config import ModelConfig
+from georoads.picture_files import write_png
 from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
 from georoads.training.run_folder import Epoch
 
@@ -38,8 +39,8 @@ def draw_dataset(folder: Path, count: int = 32, seed: int = 0) -> None:
             cv2.line(mask, ends[0], ends[1], 255, thickness=int(rng.integers(5, 10)))
         ground = rng.normal((60, 90, 80), 12, (SIZE_PX, SIZE_PX, 3))
         picture = np.where(mask[..., None] > 0, ground + 80, ground).clip(0, 255).astype(np.uint8)
-        cv2.imwrite(str(folder / "images" / f"{number:03}.png"), picture)
-        cv2.imwrite(str(folder / "masks" / f"{number:03}.png"), mask)
+        write_png(folder / "images" / f"{number:03}.png", picture)
+        write_png(folder / "masks" / f"{number:03}.png", mask)
 
 
 def small_recipe(data: Path) -> Recipe:

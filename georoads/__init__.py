@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from georoads.evaluation.evaluate import evaluate_samples as evaluate
     from georoads.model.checkpoint import find_checkpoint as load_model
     from georoads.output.read import read_roads
-    from georoads.scene.scene import open_scene
+    from georoads.scene.open import open_scene
     from georoads.scoring.score import score
     from georoads.training.loop import train
     from georoads.walk import extract, predict, vectorize
@@ -42,7 +42,7 @@ _HOMES = {
     "evaluate": ("georoads.evaluation.evaluate", "evaluate_samples"),
     "extract": ("georoads.walk", "extract"),
     "load_model": ("georoads.model.checkpoint", "find_checkpoint"),
-    "open_scene": ("georoads.scene.scene", "open_scene"),
+    "open_scene": ("georoads.scene.open", "open_scene"),
     "predict": ("georoads.walk", "predict"),
     "read_roads": ("georoads.output.read", "read_roads"),
     "score": ("georoads.scoring.score", "score"),

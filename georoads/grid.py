@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 """(N, 2) float64, x then y."""
 
+SAME_GSD = 1.25
+"""Pixels whose size is within this factor of the wanted one are used as they are; others are resampled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -94,6 +97,11 @@ class Grid:
     def window(self) -> Window:
         """The whole grid."""
         return Window(0, 0, self.height, self.width)
+
+    @property
+    def corners_px(self) -> Points:
+        """(4, 2): the outer corners in pixel coordinates, from the upper left one clockwise."""
+        return np.array([[0, 0], [self.width, 0], [self.width, self.height], [0, self.height]], np.float64)
 
     def crop(self, window: Window) -> Grid:
         """The part of the grid in a window."""
@@ -193,13 +201,6 @@ def utm_crs(lon: float, lat: float) -> str:
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 
 
-def geodesic_length_m(lonlat: Points) -> float:
-    """Length in metres of a line of (lon, lat) points on the WGS 84 ellipsoid."""
-    if len(lonlat) < 2:
-        return 0.0
-    return float(wgs84_geod().line_length(lonlat[:, 0], lonlat[:, 1]))
-
-
 def middle_of(lonlat: Points) -> tuple[float, float]:
     """Longitude and latitude of the middle of places (N, 2) on the sphere: it holds across the antimeridian.
 
@@ -210,6 +211,11 @@ def middle_of(lonlat: Points) -> tuple[float, float]:
     lon, lat = np.radians(lonlat).T
     x, y, z = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))).mean(axis=1)
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def is_same_gsd(gsd_m: float, wanted_m: float) -> bool:
+    """Whether pixels of one size can stand for those of another, both in metres: they are not resampled."""
+    return 1 / SAME_GSD <= gsd_m / wanted_m <= SAME_GSD
 
 
 def metric_crs(lon: float, lat: float) -> str:

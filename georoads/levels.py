@@ -18,6 +18,11 @@ def level_of(p: float) -> int:
     return round(FULL * p)
 
 
+def p_of(level: int) -> float:
+    """The probability that a level stands for."""
+    return level / FULL
+
+
 def threshold_level(p: float) -> int:
     """The lowest level that is road at a threshold p; level 0 never is."""
     return max(1, level_of(p))

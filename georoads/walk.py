@@ -36,11 +36,11 @@ from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.progress import Watch, unwatched
 from georoads.resources import Needs, needs_beside
-from georoads.scene.guard import first_bytes, remote_name
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_scenes
-from georoads.scene.read import own_corner
 from georoads.scene.scene import SceneParams
+from georoads.scene.sources import first_bytes, remote_name
+from georoads.scene.working_grid import own_corner
 from georoads.workers.threads import Threads
 
 MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}

@@ -14,6 +14,7 @@ from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image
 from georoads.grid import Points
 from georoads.output.read import RoadLines
+from georoads.picture_files import write_png
 
 FAR_M = 4.0
 BLUE, GREEN, RED, YELLOW = (255, 120, 0), (0, 220, 0), (0, 0, 255), (0, 230, 255)
@@ -40,7 +41,7 @@ def draw_tile(sample: Sample, reference: RoadLines, ways: dict[str, list[Points]
         ]
         panels.append(_panel(image, parts, _ends(layer)))
     rows = [np.hstack(panels[i : i + 2]) for i in range(0, len(panels), 2)]
-    cv2.imwrite(str(path), np.vstack(rows))
+    write_png(path, np.vstack(rows)[..., ::-1])
 
 
 def _ends(layer: RoadLines) -> Points:

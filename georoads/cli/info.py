@@ -57,16 +57,14 @@ def _mosaic(path: Path, mosaic: Mosaic, model: str, scene_params: SceneParams) -
 
 
 def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
-    import numpy as np
 
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
-    from georoads.scene.read import working_grid
+    from georoads.scene.working_grid import working_grid
 
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
-    corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], dtype=float)
-    lonlat = grid.to_lonlat(corners)
+    lonlat = grid.to_lonlat(grid.corners_px)
     (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
     used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
     for key, value in (

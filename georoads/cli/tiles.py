@@ -61,8 +61,8 @@ def tiles(
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.read import read_roads
     from georoads.progress import progress
-    from georoads.scene.read import working_grid
-    from georoads.scene.scene import open_scene
+    from georoads.scene.open import open_scene
+    from georoads.scene.working_grid import working_grid
 
     try:
         params = TilesParams(size_px, overlap_px, keep_empty, val_share, val_side, width_m, seed)

@@ -6,9 +6,6 @@ import os
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from georoads.data.chip import Chip
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network at import otherwise
@@ -59,12 +56,3 @@ def _make_pipeline(recipe: str) -> Any:
             ),
         ]
     )
-
-
-def to_array(
-    image: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]
-) -> NDArray[np.float32]:
-    """(H, W, 3) uint8 to the network's input (3, H, W) float32: (value / 255 - mean) / std."""
-    scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
-    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
-    return np.ascontiguousarray((image.astype(np.float32) * scale - shift).transpose(2, 0, 1))

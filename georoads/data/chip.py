@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.grid import is_same_gsd
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -76,14 +78,14 @@ def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.ra
 
 
 def resample_picture(picture: Chip, gsd_m: float, wanted_gsd_m: float) -> Chip:
-    """A whole picture at the wanted GSD; left as it is within a factor of 1.25.
+    """A whole picture at the wanted GSD; left as it is where its own is much the same (``SAME_GSD``).
 
     Args:
         picture: pixels, truth and validity.
         gsd_m: its metres per pixel.
         wanted_gsd_m: metres per pixel of the result.
     """
-    if 1 / 1.25 <= gsd_m / wanted_gsd_m <= 1.25:
+    if is_same_gsd(gsd_m, wanted_gsd_m):
         return picture
     height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in picture.road.shape)
     return resize(picture.image, picture.labels, height, width)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from georoads.data.dataset import RoadDataset, Sample
 from georoads.errors import DatasetError
+from georoads.picture_files import read_pixels
 
 ROAD_LEVEL = 128
 """Masks are road at and above this grey level (JPEG-compressed masks are not exactly 0 and 255)."""
@@ -27,7 +28,7 @@ def read_image(sample: Sample) -> NDArray[np.uint8]:
     Raises:
         DatasetError: when the file cannot be decoded.
     """
-    image = cv2.imread(str(sample.image), cv2.IMREAD_COLOR)
+    image = read_pixels(sample.image, cv2.IMREAD_COLOR)
     if image is None:
         raise DatasetError(f"{sample.image} cannot be decoded as a picture", _REPLACE)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -39,7 +40,7 @@ def read_mask(sample: Sample) -> NDArray[np.bool_]:
     Raises:
         DatasetError: when the file cannot be decoded, or shows colours that are neither background nor road.
     """
-    mask = cv2.imread(str(sample.mask), cv2.IMREAD_ANYCOLOR)
+    mask = read_pixels(sample.mask, cv2.IMREAD_ANYCOLOR)
     if mask is None:
         raise DatasetError(f"{sample.mask} cannot be decoded as a mask", _REPLACE)
     if mask.ndim == 3:
@@ -51,7 +52,7 @@ def read_mask(sample: Sample) -> NDArray[np.bool_]:
                 f"{sample.mask}: the colour ({red}, {green}, {blue}) is neither background nor road",
                 "masks are grey: road from level 128; --skip-bad leaves this picture out",
             )
-        mask = cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY)
+        mask = np.asarray(cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     return np.asarray(mask >= ROAD_LEVEL)
 
 
@@ -94,7 +95,7 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
     valid = valid_pixels(image, white_is_nodata)
     if sample.valid is None:
         return valid
-    stated = cv2.imread(str(sample.valid), cv2.IMREAD_GRAYSCALE)
+    stated = read_pixels(sample.valid, cv2.IMREAD_GRAYSCALE)
     if stated is None:
         raise DatasetError(f"{sample.valid} cannot be decoded as a mask", "replace it, or remove it")
     if stated.shape != valid.shape:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +26,7 @@ from georoads.errors import DatasetError
 from georoads.files.folder import replace_folder_when_complete
 from georoads.grid import Grid, Window
 from georoads.output.read import RoadLines
+from georoads.picture_files import write_png
 from georoads.progress import Watch, unwatched
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene
@@ -315,10 +315,10 @@ class _PairWriter:
 
     def write(self, chip: _Chip, subset: str) -> None:
         name = f"{self._prefix}_r{chip.window.row:06d}_c{chip.window.col:06d}"
-        _save_png(self._root / "images" / f"{name}.png", chip.rgb.transpose(1, 2, 0)[..., ::-1])
-        _save_png(self._root / "masks" / f"{name}.png", chip.road.astype(np.uint8) * 255)
+        write_png(self._root / "images" / f"{name}.png", chip.rgb.transpose(1, 2, 0))
+        write_png(self._root / "masks" / f"{name}.png", chip.road.astype(np.uint8) * 255)
         if not chip.valid.all():
-            _save_png(self._root / "valid" / f"{name}.png", chip.valid.astype(np.uint8) * 255)
+            write_png(self._root / "valid" / f"{name}.png", chip.valid.astype(np.uint8) * 255)
         self._rows.append((name, subset, f"{self._gsd_m:.6g}"))
 
     def finish(self, scene: Scene, roads: RoadLines, params: TilesParams, report: TilesReport) -> None:
@@ -333,10 +333,3 @@ class _PairWriter:
             "report": dataclasses.asdict(report),
         }
         (self._root / MARKER).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    # OpenCV's own writing takes no names outside the system's code page on Windows.
-    whole, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
-    assert whole
-    path.write_bytes(data.tobytes())

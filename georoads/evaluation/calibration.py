@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.levels import FULL
+from georoads.levels import FULL, probabilities
 
 BINS = 10
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
@@ -51,7 +51,7 @@ class Temperature:
 
 def reliability(counts: LevelCounts) -> tuple[Bin, ...]:
     """The reliability table of ten bins of equal width."""
-    return _bin_table(counts, np.arange(FULL + 1) / FULL)
+    return _bin_table(counts, probabilities())
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float:
@@ -107,7 +107,7 @@ def _bin_table(counts: LevelCounts, p: NDArray[np.float64]) -> tuple[Bin, ...]:
 
 def _logits() -> NDArray[np.float64]:
     """(255,) the logit that a level stands for; the first and last stand for half a level's width."""
-    p = np.arange(FULL + 1) / FULL
+    p = probabilities()
     p[0], p[-1] = 0.25 / FULL, 1 - 0.25 / FULL
     return np.asarray(np.log(p) - np.log1p(-p))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.levels import FULL, NODATA
+from georoads.levels import COUNT, NODATA, p_of
 
 LevelCounts = NDArray[np.int64]
 """(2, 255) int64: pixels of background and of road by predicted level 0..254."""
@@ -23,7 +23,7 @@ def count_levels(levels: NDArray[np.uint8], road: NDArray[np.bool_], valid: NDAr
     """
     use = valid & (levels != NODATA)
     return np.stack(
-        [np.bincount(levels[use & (road == truth)], minlength=FULL + 1) for truth in (False, True)]
+        [np.bincount(levels[use & (road == truth)], minlength=COUNT) for truth in (False, True)]
     ).astype(np.int64)
 
 
@@ -45,7 +45,7 @@ class PixelScore:
     @property
     def threshold(self) -> float:
         """The threshold as a probability."""
-        return self.level / FULL
+        return p_of(self.level)
 
 
 def score_at(counts: LevelCounts, level: int) -> PixelScore:
@@ -62,7 +62,7 @@ def score_at(counts: LevelCounts, level: int) -> PixelScore:
 
 def best_score(counts: LevelCounts) -> PixelScore:
     """Metrics at the threshold with the highest road IoU (the lowest such threshold)."""
-    curve = [score_at(counts, level) for level in range(1, FULL + 1)]
+    curve = [score_at(counts, level) for level in range(1, COUNT)]
     return max(curve, key=lambda s: s.iou)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.levels import FULL
+from georoads.levels import COUNT, probabilities
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Curve:
 def precision_recall(counts: LevelCounts) -> Curve:
     """Precision and recall at every threshold."""
     precision, recall = _precision_and_recall(counts)
-    return Curve(np.arange(1, FULL + 1) / FULL, precision[1:], recall[1:])
+    return Curve(probabilities()[1:], precision[1:], recall[1:])
 
 
 def average_precision(counts: LevelCounts) -> float | None:
@@ -51,5 +51,5 @@ def _precision_and_recall(counts: LevelCounts) -> tuple[NDArray[np.float64], NDA
     false, true = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
     found = false + true
     precision = np.where(found > 0, true / np.maximum(found, 1), 1.0)
-    recall = true / true[0] if true[0] else np.ones(FULL + 1)
+    recall = true / true[0] if true[0] else np.ones(COUNT)
     return precision, recall

@@ -41,7 +41,7 @@ from georoads.evaluation.relaxed import (
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
 from georoads.inference.runtime import Runtime
-from georoads.levels import FULL
+from georoads.levels import COUNT, threshold_level
 from georoads.model.card import ModelCard
 
 
@@ -191,7 +191,7 @@ def evaluate_samples(
         DatasetError: a picture cannot be read, or no pixel is valid.
     """
     how = params or EvaluateParams()
-    level = card_level(card.threshold)
+    level = threshold_level(card.threshold)
     counted = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
         counted.append(count_tile(found, level, how.slack_px))
@@ -245,11 +245,6 @@ def summarize(counted: Sequence[TileCounts], subset: str = "val") -> Evaluation:
     )
 
 
-def card_level(threshold: float) -> int:
-    """A threshold as a level, 1..254."""
-    return max(1, round(threshold * FULL))
-
-
 def count_tile(found: Prediction, level: int, slack_px: float = SLACK_PX) -> TileCounts:
     """Count a prediction that is to be judged at a level.
 
@@ -285,7 +280,7 @@ def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> LevelCounts:
     """Level counts of all samples together; zeros without any. Arguments as of ``predict_samples``."""
-    total: LevelCounts = np.zeros((2, FULL + 1), dtype=np.int64)
+    total: LevelCounts = np.zeros((2, COUNT), dtype=np.int64)
     for found in predict_samples(samples, card, runtime, white_is_nodata):
         total += count_levels(found.levels, found.picture.road, found.picture.valid)
     return total
@@ -294,7 +289,7 @@ def count_samples(
 def predict_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> Iterator[Prediction]:
-    """Each picture, at the model's GSD where its own differs by more than 1.25 times, and its prediction.
+    """Each picture, at the model's GSD where its own is another (``is_same_gsd``), and its prediction.
 
     Args:
         samples: labelled pictures.

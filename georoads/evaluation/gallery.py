@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from georoads.data.chip import Chip
 from georoads.evaluation.evaluate import Prediction, TileScore
+from georoads.picture_files import encode_jpeg
 
 SIDE_PX = 320
 QUALITY = 80
@@ -117,7 +118,5 @@ def _encode_thumbnail(rgb: NDArray[np.uint8]) -> bytes:
     shrink = min(1.0, SIDE_PX / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    # Without chroma subsampling: thin coloured lines are what the error map is about.
-    how = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), how)
-    return data.tobytes()
+    # Thin coloured lines are what the error map is about.
+    return encode_jpeg(np.asarray(small, dtype=np.uint8), QUALITY, sharp_colours=True)

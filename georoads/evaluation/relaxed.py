@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import harmonic_mean
-from georoads.levels import FULL, NODATA
+from georoads.levels import COUNT, NODATA
 
 SLACK_PX = 3.0
 """The slack of Mnih and Hinton, in pixels of the data set."""
@@ -62,7 +62,7 @@ def count_relaxed(
     near = cv2.dilate(real.astype(np.uint8), disk) > 0
     highest = cv2.dilate(np.where(use, levels, np.uint8(0)), disk)
     parts = (levels[use & ~near], levels[use & near], highest[real])
-    return np.stack([np.bincount(p, minlength=FULL + 1) for p in parts]).astype(np.int64)
+    return np.stack([np.bincount(p, minlength=COUNT) for p in parts]).astype(np.int64)
 
 
 def relaxed_curve(counts: RelaxedCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from georoads.evaluation.counts import LevelCounts
-from georoads.levels import FULL
+from georoads.levels import level_of, probabilities
 
-HALF = FULL // 2
+HALF = level_of(0.5)
 """The notebook's threshold, p >= 0.5, as a level."""
 
 
@@ -34,7 +34,7 @@ def two_class_dice_loss(counts: LevelCounts) -> float:
     to 1 in each pixel, as those of t do, so both sums are N and the loss is the mean of |p(road) - road|.
     """
     total = int(counts.sum())
-    p = np.arange(FULL + 1) / FULL
+    p = probabilities()
     return float(p @ counts[0] + (1.0 - p) @ counts[1]) / total if total else 0.0
 
 

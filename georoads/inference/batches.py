@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from georoads.grid import Grid, Window
 from georoads.inference.handoff import HandoffQueue, StoppedError
-from georoads.inference.picture import cut_reflected, fill_invalid
-from georoads.inference.runtime import normalize, to_levels
+from georoads.inference.picture import cut_reflected
+from georoads.inference.runtime import to_levels
 from georoads.inference.tile_store import Batch, TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.levels import NODATA
 from georoads.model.card import ModelCard
+from georoads.model.pixels import fill_invalid, normalize
 from georoads.scene.mosaic import AnyScene, MosaicReader
 from georoads.scene.read import SceneReader
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
+from georoads.model.pixels import road_logits
 
 
 class OnnxRuntime:
@@ -46,8 +47,7 @@ class OnnxRuntime:
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
-        out = np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
-        return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]
+        return road_logits(np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32))
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:

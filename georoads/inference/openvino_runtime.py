@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.model.cache import keep, kept
+from georoads.model.pixels import road_logits
 
 
 class OpenVinoRuntime:
@@ -47,8 +48,7 @@ class OpenVinoRuntime:
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
-        out = np.asarray(self._compiled(batch)[0], dtype=np.float32)
-        return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]
+        return road_logits(np.asarray(self._compiled(batch)[0], dtype=np.float32))
 
 
 def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.inference.runtime import Runtime, normalize, tile_levels
+from georoads.inference.runtime import Runtime, tile_levels
 from georoads.inference.tiles import TilePlan, blend
 from georoads.model.card import ModelCard
+from georoads.model.pixels import fill_invalid, normalize
 
 
 def predict_picture(
@@ -51,32 +52,6 @@ def cut_reflected(
     rows = reflect_index(np.arange(window.row, window.row + window.height), valid.shape[0])
     cols = reflect_index(np.arange(window.col, window.col + window.width), valid.shape[1])
     return rgb.take(rows, axis=1).take(cols, axis=2), valid.take(rows, axis=0).take(cols, axis=1)
-
-
-def fill_invalid(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A tile whose invalid pixels look like the nearest valid one.
-
-    Any constant would draw an edge along the border of what was seen, and networks take such an edge for a
-    road; a reflection doubles real roads there. A tile without a valid pixel is left as it is.
-
-    Args:
-        rgb: (bands, H, W) uint8.
-        valid: (H, W) bool.
-
-    Returns:
-        (bands, H, W) uint8.
-    """
-    if valid.all() or not valid.any():
-        return rgb
-    import cv2
-
-    # OpenCV gives each valid pixel a number, and each invalid one the number of the nearest valid pixel.
-    _, label = cv2.distanceTransformWithLabels(
-        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    source = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    source[label[valid]] = np.flatnonzero(valid)  # from the number to the pixel's place
-    return rgb.reshape(len(rgb), -1)[:, source[label]]
 
 
 def reflect_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

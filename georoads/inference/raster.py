@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError, SceneError
 from georoads.grid import Grid, Window
-from georoads.levels import FULL, NODATA
-from georoads.scene.guard import failures, find_raster, not_readable, usable_grid
+from georoads.levels import FULL, NODATA, p_of
+from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
+from georoads.scene.sources import not_readable
 
 BLOCK = 512
 """Side of the blocks of the file, pixels."""
@@ -44,7 +45,7 @@ def write_raster(
         "BIGTIFF": "IF_SAFER", "SPARSE_OK": True,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as out:
-        out.scales = (1 / FULL,)
+        out.scales = (p_of(1),)
         out.set_band_description(1, "road_probability")
         out.update_tags(**tags)
         for window, levels in blocks:
@@ -110,9 +111,9 @@ class ProbabilityRaster:
                 raise GeoroadsError(
                     f"{path} has no CRS", "assign one, as in: gdal_translate -a_srs EPSG:32633 IN OUT"
                 )
-            self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, (s.width, s.height))
+            self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, s.width, s.height)
             self.tags: dict[str, str] = s.tags()
-            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - 1 / FULL) < 1e-9
+            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - p_of(1)) < 1e-9
             # In a mask, 0 is no road. Programs that write masks often call it nodata too, although the
             # ground was seen there.
             self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
@@ -158,7 +159,7 @@ class ProbabilityRaster:
             read = self._source.read_masks if mask else self._source.read
             with self._lock:
                 return np.asarray(read(1, window=_rasterio_window(window)))
-        except failures() as e:
+        except gdal_errors() as e:
             raise not_readable(self._path, e) from e
 
     def read(self, window: Window) -> NDArray[np.uint8]:

@@ -84,27 +84,3 @@ def cpu_batch(tile_px: int) -> int:
     Fewer leave cores idle, and more do not fit the processor's caches.
     """
     return max(1, 2**20 // tile_px**2)
-
-
-def normalize(
-    rgb: NDArray[np.uint8],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """A tile as the network wants it: (value / 255 - mean) / std.
-
-    Args:
-        rgb: (bands, H, W) uint8.
-        mean, std: of each band, in the training data, as shares of 255.
-        out: (bands, H, W) float32 to write to; None: a new array.
-
-    Returns:
-        (bands, H, W) float32.
-    """
-    scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
-    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
-    out = np.empty(rgb.shape, dtype=np.float32) if out is None else out
-    np.multiply(rgb, scale[:, None, None], out=out)
-    np.subtract(out, shift[:, None, None], out=out)
-    return out

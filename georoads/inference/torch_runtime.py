@@ -12,6 +12,7 @@ from georoads.errors import GeoroadsError
 from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
 from georoads.inference.runtime import GPU_BATCH, cpu_batch
 from georoads.model.checkpoint import Checkpoint, load_network
+from georoads.model.pixels import road_logits
 
 
 def cpu_has_fast_bf16() -> bool:
@@ -58,7 +59,7 @@ class TorchRuntime:
         with torch.autocast(
             self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None
         ):
-            out = self._network(x)
+            out: torch.Tensor = self._network(x)
         return road_logits(out.float()).cpu().numpy()
 
 
@@ -97,12 +98,3 @@ def open_torch(
     if threads:
         torch.set_num_threads(threads)
     return TorchRuntime(load_network(checkpoint), device, precision, batch)
-
-
-def road_logits(out: torch.Tensor) -> torch.Tensor:
-    """Logits of road (N, H, W) of a network's output (N, classes, H, W).
-
-    With two channels (background, road) road wins where its channel is the larger one, so the logit is
-    their difference.
-    """
-    return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]

@@ -102,10 +102,11 @@ def read_card(path: Path) -> ModelCard:
         raise CheckpointError(f"the card {shown} is not JSON: {str(e)[:200]}", "copy it again") from e
     if not isinstance(content, dict):
         raise CheckpointError(f"the card {shown} is not a JSON object", "copy it again")
-    return _parse(content, shown)
+    return _parse_card(content, shown)
 
 
-def _parse(content: dict[str, Any], shown: str) -> ModelCard:
+def _parse_card(content: dict[str, Any], shown: str) -> ModelCard:
+    """The card that an object of JSON states; what it does not know is kept."""
     version = content.get("card_version", CARD_VERSION)
     if not isinstance(version, int) or version > CARD_VERSION:
         raise CheckpointError(
@@ -121,7 +122,7 @@ def _parse(content: dict[str, Any], shown: str) -> ModelCard:
             raise CheckpointError(
                 f"{shown} lacks the key {f.name!r}", "the card is incomplete: copy it again"
             )
-        known[f.name] = _typed(content[f.name], f.name, shown)
+        known[f.name] = _parse_value(content[f.name], f.name, shown)
     try:
         extra = {k: v for k, v in content.items() if k not in known}
         return ModelCard(**known, extra=extra)
@@ -129,10 +130,10 @@ def _parse(content: dict[str, Any], shown: str) -> ModelCard:
         raise CheckpointError(f"{shown}: {e.message}", e.hint) from e
 
 
-def _typed(value: Any, key: str, shown: str) -> Any:
+def _parse_value(value: Any, key: str, shown: str) -> Any:
     """The value of a key in its Python type."""
     if key == "model" and isinstance(value, dict):
-        return _model(value, shown)
+        return _parse_model(value, shown)
     fits, expected = _EXPECTED.get(key, (_is_text, "a text"))
     if not fits(value):
         raise CheckpointError(f"{shown}: {key} is {str(value)[:80]!r}", f"expected: {expected}")
@@ -143,7 +144,8 @@ def _typed(value: Any, key: str, shown: str) -> Any:
     return tuple(value) if key == "data" else value
 
 
-def _model(value: dict[str, Any], shown: str) -> ModelConfig:
+def _parse_model(value: dict[str, Any], shown: str) -> ModelConfig:
+    """The network that the card's object describes."""
     for key in ("architecture", "encoder"):
         if key not in value:
             raise CheckpointError(f"{shown} lacks the key 'model.{key}'", "copy the card again")

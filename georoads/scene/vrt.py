@@ -12,15 +12,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from georoads.errors import SceneError
-from georoads.scene.guard import driver_of, first_bytes, is_vrt, source_in
+from georoads.scene.sources import driver_of, first_bytes, is_vrt, resolve_source
 
 MAX_BYTES = 2**25
 MAX_SOURCES = 20_000
 MAX_DEPTH = 4
+"""Limits of what is read of a list of rasters: bytes, files, and VRTs in VRTs."""
 _BAND = "VRTSourcedRasterBand"
 _SOURCES = ("SimpleSource", "ComplexSource")
+_SOURCES_HINT = "every source must be a raster in the VRT's folder; or gdal_translate the VRT to a GeoTIFF"
 # fmt: off
-_PLAIN = frozenset((
+_PLAIN_ELEMENTS = frozenset((
     "VRTDataset", "SRS", "GeoTransform", "Metadata", "MDI", "VRTRasterBand", "MaskBand", "SimpleSource",
     "ComplexSource", "NODATA", "NoDataValue", "HideNoDataValue", "ColorInterp", "ColorTable", "Entry",
     "SourceFilename", "SourceBand", "SourceProperties", "SrcRect", "DstRect", "ScaleOffset",
@@ -29,12 +31,12 @@ _PLAIN = frozenset((
     "IncludeOutOfRange", "Approximate", "HistCounts", "CategoryNames", "Category",
 ))
 # fmt: on
-"""Elements of a mosaic; others compute, or read in other ways."""
+"""Elements of a plain mosaic; others compute, or read in other ways."""
 
 
 @dataclass(frozen=True)
-class Mosaic:
-    """A VRT that was checked.
+class CheckedVrt:
+    """A VRT that is a plain mosaic of files in its folder.
 
     Attributes:
         text: the VRT as GDAL is to see it.
@@ -45,34 +47,43 @@ class Mosaic:
     sources: tuple[Path, ...]
 
 
-def read_vrt(file: Path) -> Mosaic:
-    """Check a VRT and the files it names, VRTs among them too.
+def check_vrt(file: Path) -> CheckedVrt:
+    """Check a VRT and the files that it names, VRTs among them.
 
     Raises:
         SceneError: it is no plain mosaic, or a source is missing, lies elsewhere, or is no raster.
     """
-    reader = _Reader(file, file.resolve().parent)
-    text = reader.spelled(file.resolve(), 0)
-    return Mosaic(text, tuple(reader.found))
+    checker = _SourceChecker(file)
+    text = checker.rewrite(file.resolve(), 0)
+    return CheckedVrt(text, tuple(checker.names))
 
 
-class _Reader:
-    """Walks a VRT and those in it; each source is checked once."""
+class _SourceChecker:
+    """Walks a VRT and those in it; each source is checked once.
 
-    def __init__(self, file: Path, root: Path) -> None:
+    Attributes:
+        names: by resolved path of a source, what GDAL is to open for it: the path, or the text of a VRT.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.names: dict[Path, str] = {}
         self._file = file
-        self._root = root
-        self.found: dict[Path, str] = {}
+        self._root = file.resolve().parent
         self._length = 0
 
-    def spelled(self, vrt: Path, depth: int) -> str:
-        """The text that stands for a VRT."""
+    def rewrite(self, vrt: Path, depth: int) -> str:
+        """The text that stands for a VRT, its sources named by whole paths.
+
+        Args:
+            vrt: resolved path.
+            depth: VRTs around it.
+        """
         if depth > MAX_DEPTH:
             raise SceneError(f"{self._file} holds VRTs in VRTs, more than {MAX_DEPTH} deep", "build one VRT")
-        root = _parsed(vrt)
+        root = _parse_xml(vrt)
         _check_plain(vrt, root, 0)
         for element in root.iter("SourceFilename"):
-            element.text = self._source(vrt, element, depth)
+            element.text = self._name_source(vrt, element, depth)
             self._length += len(element.text)
             if self._length > 2 * MAX_BYTES:  # a VRT is repeated wherever it is named
                 raise SceneError(f"{self._file} names more than can be meant", "split it")
@@ -81,31 +92,30 @@ class _Reader:
         _add_mask(root)
         return ElementTree.tostring(root, encoding="unicode")
 
-    def _source(self, vrt: Path, element: ElementTree.Element, depth: int) -> str:
+    def _name_source(self, vrt: Path, element: ElementTree.Element, depth: int) -> str:
         """What GDAL is to open for a source."""
         folder = vrt.parent if element.get("relativeToVRT") == "1" else Path.cwd()
-        real = source_in(self._root, vrt, element.text or "", folder, self._way_out())
-        if real not in self.found:
-            self.found[real] = self._checked(vrt, real, depth)
-        return self.found[real]
+        named = element.text or ""
+        real = resolve_source(named, vrt, root=self._root, folder=folder, hint=_SOURCES_HINT)
+        if real not in self.names:
+            self.names[real] = self._check_source(vrt, real, depth)
+        return self.names[real]
 
-    def _checked(self, vrt: Path, real: Path, depth: int) -> str:
-        if len(self.found) >= MAX_SOURCES:
+    def _check_source(self, vrt: Path, real: Path, depth: int) -> str:
+        """What GDAL is to open for a source that comes for the first time."""
+        if len(self.names) >= MAX_SOURCES:
             raise SceneError(f"{self._file} has more than {MAX_SOURCES} sources", "split it")
         try:
             start = first_bytes(real)
             if is_vrt(real, start):
-                return self.spelled(real, depth + 1)
+                return self.rewrite(real, depth + 1)
             driver_of(real, start)
         except SceneError as e:
-            raise SceneError(f"{vrt}: a source cannot be used: {e.message}", self._way_out()) from e
+            raise SceneError(f"{vrt}: a source cannot be used: {e.message}", _SOURCES_HINT) from e
         return str(real)
 
-    def _way_out(self) -> str:
-        return "every source must be a raster in the VRT's folder; or gdal_translate the VRT to a GeoTIFF"
 
-
-def _parsed(vrt: Path) -> ElementTree.Element:
+def _parse_xml(vrt: Path) -> ElementTree.Element:
     try:
         with vrt.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -118,10 +128,11 @@ def _parsed(vrt: Path) -> ElementTree.Element:
 
 
 def _check_plain(vrt: Path, element: ElementTree.Element, depth: int) -> None:
-    kind = element.get("subClass", _BAND)
-    strange = element.tag if kind == _BAND else kind
-    if depth > 8 or strange not in _PLAIN or (depth == 0) != (strange == "VRTDataset"):
-        raise SceneError(f"{vrt} is not a plain mosaic: it has <{strange}>", "gdal_translate it to a GeoTIFF")
+    """Refuse elements that are not those of a plain mosaic, and a dataset in a dataset."""
+    subclass = element.get("subClass", _BAND)
+    kind = element.tag if subclass == _BAND else subclass
+    if depth > 8 or kind not in _PLAIN_ELEMENTS or (depth == 0) != (kind == "VRTDataset"):
+        raise SceneError(f"{vrt} is not a plain mosaic: it has <{kind}>", "gdal_translate it to a GeoTIFF")
     for child in element:
         _check_plain(vrt, child, depth + 1)
 

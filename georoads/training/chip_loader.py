@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from georoads.data.augment import augment, to_array
+from georoads.data.augment import augment
 from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
+from georoads.model.pixels import normalize
 from georoads.training.recipe import DataSource
 
 
@@ -65,7 +66,7 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
         seed = _derive_seed(self.seed, request.number, purpose=1)
         chip = augment(self._cut(request), self.augmentation, seed)
-        image = to_array(chip.image, self.mean, self.std)
+        image = normalize(chip.image.transpose(2, 0, 1), self.mean, self.std)
         image *= chip.valid  # invalid pixels show the mean
         return (
             torch.from_numpy(image),

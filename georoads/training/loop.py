@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -20,10 +19,11 @@ from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import EvaluateParams, Evaluation, count_samples, evaluate_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
-from georoads.inference.torch_runtime import TorchRuntime, road_logits
-from georoads.levels import FULL
+from georoads.inference.torch_runtime import TorchRuntime
+from georoads.levels import probabilities, threshold_level
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
+from georoads.model.pixels import road_logits
 from georoads.progress import Progress, silent
 from georoads.training.card import training_card
 from georoads.training.chip_loader import ChipSampler, explain_dead_workers, load_chips
@@ -255,8 +255,8 @@ def _validate(run: _Run, average: nn.Module) -> LevelCounts:
 def _epoch_line(
     at: Position, counts: LevelCounts, meter: EpochMeter, lr: float, threshold: float | None
 ) -> Epoch:
-    score = best_score(counts) if threshold is None else score_at(counts, max(1, round(threshold * FULL)))
-    p = np.arange(FULL + 1) / FULL
+    score = best_score(counts) if threshold is None else score_at(counts, threshold_level(threshold))
+    p = probabilities()
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
         epoch=at.epoch, step=at.step, minutes=at.seconds / 60, lr=lr, waited=meter.waited,

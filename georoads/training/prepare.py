@@ -16,7 +16,8 @@ from georoads.inference.torch_runtime import cpu_has_fast_bf16
 from georoads.model.build import build
 from georoads.model.checkpoint import find_checkpoint, load_network
 from georoads.model.config import input_normalization
-from georoads.model.encoders import load_encoder_weights, load_strictly
+from georoads.model.encoders import load_encoder_weights
+from georoads.model.tensors import load_strictly
 from georoads.training.chip_loader import ChipDataset, ChipSource
 from georoads.training.distributed import ProcessGroup, join_process_group
 from georoads.training.recipe import DataSource, Recipe

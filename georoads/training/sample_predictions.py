@@ -9,7 +9,7 @@ from georoads.data.dataset import Sample
 from georoads.data.pictures import read_image
 from georoads.evaluation.evaluate import predict_samples
 from georoads.inference.runtime import Runtime
-from georoads.levels import FULL
+from georoads.levels import FULL, threshold_level
 from georoads.model.card import ModelCard
 
 
@@ -35,7 +35,7 @@ def draw_sample_predictions(
         panels = (
             ("picture", read_image(sample), None),
             ("truth", found.picture.road, "gray"),
-            (f"prediction, p ≥ {card.threshold:.2f}", levels >= round(card.threshold * FULL), "gray"),
+            (f"prediction, p ≥ {card.threshold:.2f}", levels >= threshold_level(card.threshold), "gray"),
             ("probability of road", levels, "magma"),
         )
         figure = Figure(figsize=(16, 4.3), layout="constrained")

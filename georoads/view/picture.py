@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Window, parse_crs, to_wgs84
-from georoads.scene.guard import failures, not_readable
-from georoads.scene.native import to_bytes
+from georoads.scene.guard import gdal_errors
+from georoads.scene.native import states_values, to_bytes
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.scene import Scene
+from georoads.scene.sources import not_readable
 from georoads.view.plane import Bounds, Plane, box_of, outline
 
 BACKGROUND = (16, 21, 28)
@@ -99,16 +100,14 @@ def picture_of(scenes: Sequence[Scene], plane: Plane, area: Bounds | None, side_
 
 def jpeg_of(picture: Picture, most_bytes: int = 2_000_000) -> bytes:
     """The picture as JPEG, as good as fits."""
-    import cv2
+    from georoads.picture_files import encode_jpeg
 
-    data = np.empty(0, dtype=np.uint8)
+    content = b""
     for quality in (85, 75, 65, 50, 35, 20):
-        _, data = cv2.imencode(
-            ".jpg", cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-        )
-        if len(data) <= most_bytes:
+        content = encode_jpeg(picture.rgb, quality)
+        if len(content) <= most_bytes:
             break
-    return data.tobytes()
+    return content
 
 
 def _common_box(scene: Scene, plane: Plane, area: Bounds | None) -> Bounds | None:
@@ -170,14 +169,11 @@ def _read_stripe(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NodataShadowWarning)
             valid = source.dataset_mask(window=area, out_shape=shape) > 0
-    except failures() as e:
+    except gdal_errors() as e:
         if scene.bad is None:
             raise not_readable(scene.path, e) from e
         return np.zeros((4, *shape), dtype=np.uint8)
-    if scene.nodata is not None and not math.isnan(scene.nodata):
-        valid &= ~(values == scene.nodata).all(axis=0)
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values).all(axis=0)
+    valid &= states_values(values, scene)
     return np.concatenate((to_bytes(values, scene), valid[None] * np.uint8(255)))
 
 

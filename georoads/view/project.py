@@ -89,7 +89,7 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     style = embedded_style(roads, layer.layer)
     _describe_vectors(added, "Line", _style_of(layer) if style is None else style, known)
     for number, scene in enumerate(scenes, 1):
-        source = scene.file.opens if not scene.file.files else _name_source(scene.path, folder)
+        source = scene.file.gdal_name if not scene.file.files else _name_source(scene.path, folder)
         key, title = f"scene{number}", scene.path.name
         added = _add_layer(tree, layers, key=key, title=title, source=source, crs=scene.grid.crs)
         _paint_scene(added, scene)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from georoads.files.atomic import check_output
 from georoads.scene.index import scene_files
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import Scene, SceneParams
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from georoads.data.tiles import (
 from georoads.errors import DatasetError, GeoroadsError
 from georoads.grid import Grid, Window
 from georoads.output.read import RoadLines
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import Scene, SceneParams
 
 UTM = "EPSG:32633"
 TO_GROUND = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)

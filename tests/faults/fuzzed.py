@@ -20,13 +20,16 @@ from safetensors.numpy import save
 
 from georoads.data.dataset import open_dataset, read_split_file
 from georoads.model.card import ModelCard, read_card
-from georoads.model.checkpoint import read_tensors
 from georoads.model.config import ModelConfig
+from georoads.model.tensors import read_tensors
 from georoads.output.provenance import Provenance
 from georoads.output.read import read_roads
 from georoads.scene.index import named_in
 
-CARD = ModelCard("m", ModelConfig("Unet", "resnet18"), (0.5,) * 3, (0.2,) * 3, 0.5, 64, 16, 0.5, {"m.x": "0"})
+CARD = ModelCard(
+    "m", ModelConfig("Unet", "resnet18"), mean=(0.5,) * 3, std=(0.2,) * 3, gsd_m=0.5, tile_px=64,
+    overlap_px=16, threshold=0.5, files={"m.x": "0"},
+)  # fmt: skip
 TENSORS = save({"a": np.ones((2, 3), np.float16), "b.c": np.zeros(4, np.float32), "n": np.array(3)})
 ROWS = (
     "image_id,split,sat_image_path,mask_path\n"

@@ -138,9 +138,16 @@ def drawn_scenes(draw: st.DrawFn) -> DrawnScene:
         params["bounds"] = (x + w, y + n - span, x + w + span, y + n)
     params["skip_bad"] = draw(st.booleans())
     return DrawnScene(
-        shape, dtype, draw(st.integers(0, 2**16)), crs, draw(transforms(PLACES[crs], step)),
-        profile | {"nodata": draw(nodata)}, extra, draw(st.none() | st.none() | damage), params,
-    )  # fmt: skip
+        shape=shape,
+        dtype=dtype,
+        seed=draw(st.integers(0, 2**16)),
+        crs=crs,
+        transform=draw(transforms(PLACES[crs], step)),
+        profile=profile | {"nodata": draw(nodata)},
+        extra=extra,
+        damage=draw(st.none() | st.none() | damage),
+        params=params,
+    )
 
 
 def values_of(scene: DrawnScene) -> np.ndarray:
@@ -235,7 +242,10 @@ def check_scene(scene: DrawnScene, folder: Path) -> str:
         params = SceneParams(**scene.params)
     except ValueError:  # the command line says so, and ends
         params = SceneParams()
-    card = ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, TILE, OVERLAP, 0.5)
+    card = ModelCard(
+        "stub", ModelConfig(), mean=(0.5,) * 3, std=(0.25,) * 3, gsd_m=0.5, tile_px=TILE, overlap_px=OVERLAP,
+        threshold=0.5,
+    )  # fmt: skip
     model = folder / "stub.json"
     model.write_text("{}")
     before = {scene.name for scene in folder.iterdir()}

@@ -32,7 +32,10 @@ def state() -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def written(state: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
-    save_checkpoint(folder, "best", state, ModelCard("test", SMALL, (0.5,) * 3, (0.2,) * 3, 0.5, 64, 16, 0.5))
+    card = ModelCard(
+        "test", SMALL, mean=(0.5,) * 3, std=(0.2,) * 3, gsd_m=0.5, tile_px=64, overlap_px=16, threshold=0.5
+    )
+    save_checkpoint(folder, "best", state, card)
     return folder
 
 

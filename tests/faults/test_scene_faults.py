@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import threading
-import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ import rasterio
 import shapely
 from affine import Affine
 from command_line import Ended, refused, typed, unchanged
+from drawn_rasters import north_up, write_raster
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
 from rasterio.enums import ColorInterp
@@ -28,7 +28,7 @@ from stub import LocalRuntime
 from georoads import walk
 from georoads.output.read import read_roads
 
-UTM = Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000)
+UTM = north_up(0.5)
 VRT = """<VRTDataset rasterXSize="{width}" rasterYSize="200"><SRS>EPSG:32647</SRS>
 <GeoTransform>500000, 0.5, 0, 1500000, 0, -0.5</GeoTransform>{bands}</VRTDataset>"""
 SOURCE = """<SimpleSource><SourceFilename relativeToVRT="1">{source}</SourceFilename>
@@ -48,20 +48,6 @@ def cross(height: int = 200, width: int = 300, bands: int = 3) -> NDArray[np.uin
     values[:, height // 2 - 2 : height // 2 + 2] = 150
     values[:, :, width // 3 - 2 : width // 3 + 2] = 150
     return values.astype(np.uint8)
-
-
-def write(
-    path: Path, values: NDArray[Any], crs: str | None = "EPSG:32647", transform: Affine = UTM, **profile: Any
-) -> Path:
-    count, height, width = values.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        with rasterio.open(
-            path, "w", driver="GTiff", width=width, height=height, count=count, dtype=values.dtype, crs=crs,
-            transform=transform, **profile,
-        ) as out:  # fmt: skip
-            out.write(values)
-    return path
 
 
 def extract(scene: Path | str, *more: str | Path) -> Ended:
@@ -119,7 +105,7 @@ def test_02_no_raster(tmp_path: Path, content: bytes) -> None:
     "layout", [{"compress": "deflate"}, {"tiled": True, "blockxsize": 64, "blockysize": 64}]
 )
 def test_03_cut_off(tmp_path: Path, layout: dict[str, Any]) -> None:
-    scene = write(tmp_path / "a.tif", cross(), **layout)
+    scene = write_raster(tmp_path / "a.tif", cross(), **layout)
     scene.write_bytes(scene.read_bytes()[: int(0.6 * scene.stat().st_size)])
     no(scene, tmp_path, says="a.tif was cut off", hint="--skip-bad")
     ended = extract(scene, "--skip-bad")
@@ -128,7 +114,7 @@ def test_03_cut_off(tmp_path: Path, layout: dict[str, Any]) -> None:
 
 def broken(path: Path) -> tuple[Path, int]:
     """A scene whose block at row 64, column 128 is no deflate stream; and the block's offset."""
-    scene = write(path, cross(), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
+    scene = write_raster(path, cross(), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
     with rasterio.open(scene) as source:
         offset = int(source.get_tag_item("BLOCK_OFFSET_2_1", "TIFF", bidx=1))
     content = bytearray(scene.read_bytes())
@@ -154,7 +140,7 @@ def test_04_a_block_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_05_no_place(tmp_path: Path) -> None:
-    scene = write(tmp_path / "a.tif", cross(), crs=None, transform=Affine.identity())
+    scene = write_raster(tmp_path / "a.tif", cross(), crs=None, transform=Affine.identity())
     no(scene, tmp_path, says="a.tif has no CRS", hint="--gsd METRES")
     no(scene, tmp_path, says="a.tif has no CRS", hint="--set scene.assume_crs=EPSG:")
     ended = extract(scene, "--gsd", "0.5")
@@ -163,7 +149,7 @@ def test_05_no_place(tmp_path: Path) -> None:
     assert km == pytest.approx((300 + 200) * 0.5 / 1000, rel=0.01)
     left, bottom, right, top = lines(scene).bounds
     assert (left, bottom, right, top) == pytest.approx((0, 0, 150, 100), abs=1)
-    no_crs = write(tmp_path / "b.tif", cross(), crs=None)
+    no_crs = write_raster(tmp_path / "b.tif", cross(), crs=None)
     no(no_crs, tmp_path, "--gsd", "0.5", says="b.tif has no CRS")
     extract(no_crs, "--set", "scene.assume_crs=EPSG:32647")
     assert "32647" in read_roads(tmp_path / "roads.gpkg").crs
@@ -186,7 +172,7 @@ def test_06_turned_sheared_and_south_up(tmp_path: Path, kind: str, step: float) 
     on_pixels = []
     for name, transform in (("a.tif", UTM), ("b.tif", TURNED[kind])):
         transform = transform @ Affine.scale(step)
-        scene = write(tmp_path / name, cross(), transform=transform)
+        scene = write_raster(tmp_path / name, cross(), transform=transform)
         extract(scene)
         back = ~transform
         on_pixels.append(
@@ -201,7 +187,7 @@ def test_06_turned_sheared_and_south_up(tmp_path: Path, kind: str, step: float) 
 def test_07_bands(tmp_path: Path) -> None:
     def seen(bands: int, *more: str, alpha: bool = False) -> str:
         values = cross(bands=bands)
-        scene = write(tmp_path / "a.tif", values, alpha="yes" if alpha else "no")
+        scene = write_raster(tmp_path / "a.tif", values, alpha="yes" if alpha else "no")
         ended = typed("info", scene, *more)
         assert ended.code == 0, ended.err
         return ended.out
@@ -213,7 +199,7 @@ def test_07_bands(tmp_path: Path) -> None:
     assert "(1, 2, 3), alpha none" in seen(4) and "bands 1, 2, 3 of 4 used" in seen(4)
     assert "bands 1, 2, 3 of 5 used" in seen(5) or "first three of 5 bands used" in seen(5)
     assert "(5, 3, 1)" in seen(5, "--bidx", "5,3,1") and "bands (5, 3, 1) used" in seen(5, "--bidx", "5,3,1")
-    scene = write(tmp_path / "a.tif", cross(bands=5))
+    scene = write_raster(tmp_path / "a.tif", cross(bands=5))
     with rasterio.open(scene, "r+") as out:
         out.colorinterp = [
             getattr(ColorInterp, c) for c in ("blue", "green", "red", "undefined", "undefined")
@@ -226,9 +212,9 @@ def test_07_bands(tmp_path: Path) -> None:
     ("dtype", "factor"), [("uint16", 20), ("int16", 20), ("float32", 0.01), ("float64", 1e6)]
 )
 def test_08_values_that_are_not_bytes(tmp_path: Path, dtype: str, factor: float) -> None:
-    extract(write(tmp_path / "bytes.tif", cross()))
+    extract(write_raster(tmp_path / "bytes.tif", cross()))
     twin = lines(tmp_path / "bytes.tif")
-    scene = write(tmp_path / "a.tif", (cross().astype(np.float64) * factor).astype(dtype))
+    scene = write_raster(tmp_path / "a.tif", (cross().astype(np.float64) * factor).astype(dtype))
     assert "values stretched from" in extract(scene).err
     assert lines(scene).hausdorff_distance(twin) < 2
     extract(scene, "--set", f"scene.rescale=[{70 * factor}, {160 * factor}]")
@@ -237,17 +223,21 @@ def test_08_values_that_are_not_bytes(tmp_path: Path, dtype: str, factor: float)
 
 
 def test_08_complex_numbers(tmp_path: Path) -> None:
-    no(write(tmp_path / "a.tif", cross().astype(np.complex64)), tmp_path, says="a.tif holds complex numbers")
+    no(
+        write_raster(tmp_path / "a.tif", cross().astype(np.complex64)),
+        tmp_path,
+        says="a.tif holds complex numbers",
+    )
 
 
 def test_09_a_palette(tmp_path: Path) -> None:
     index = (cross(bands=1) // 8).astype(np.uint8)
     table = {i: (8 * i, 255 - 8 * i, 4 * i, 255) for i in range(32)}
     rgb = np.array([table[i][:3] for i in range(32)], dtype=np.uint8)[index[0]].transpose(2, 0, 1)
-    scene = write(tmp_path / "a.tif", index, photometric="palette")
+    scene = write_raster(tmp_path / "a.tif", index, photometric="palette")
     with rasterio.open(scene, "r+") as out:
         out.write_colormap(1, table)
-    assert (levels(scene) == levels(write(tmp_path / "rgb.tif", rgb))).all()
+    assert (levels(scene) == levels(write_raster(tmp_path / "rgb.tif", rgb))).all()
     assert "the palette's colours are used" in extract(scene).err
 
 
@@ -257,20 +247,20 @@ def half_invalid(path: Path, kind: str) -> Path:
     values[:, :, 40:60] = 200
     if kind == "nodata":
         values[:, :, :90] = 7
-        return write(path, values, nodata=7)
+        return write_raster(path, values, nodata=7)
     if kind == "infrared":  # one band of four has a valid value where nodata is stated: it is valid
         values = np.concatenate([values, cross(bands=1)])
         values[:3, :, :90] = 0
-        return write(path, values, nodata=0)
+        return write_raster(path, values, nodata=0)
     if kind == "alpha":
         seen = np.full((1, 200, 300), 255, dtype=np.uint8)
         seen[:, :, :90] = 0
-        return write(path, np.concatenate([values, seen]), alpha="yes")
+        return write_raster(path, np.concatenate([values, seen]), alpha="yes")
     if kind in ("nan", "inf"):
         floats = values.astype(np.float32)
         floats[1, :, :90] = np.nan if kind == "nan" else -np.inf
-        return write(path, floats)
-    write(path, values)
+        return write_raster(path, floats)
+    write_raster(path, values)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as out:
         out.write_mask(np.indices((200, 300))[1] >= 90)
     return path
@@ -292,19 +282,19 @@ def test_10_pixels_without_data(tmp_path: Path, kind: str) -> None:
 
 
 def test_11_nothing_but_nodata(tmp_path: Path) -> None:
-    scene = write(tmp_path / "a.tif", np.zeros((3, 200, 300), dtype=np.uint8), nodata=0)
+    scene = write_raster(tmp_path / "a.tif", np.zeros((3, 200, 300), dtype=np.uint8), nodata=0)
     assert "no pixel is valid" in extract(scene).err
     assert len(read_roads(tmp_path / "roads.gpkg").lines) == 0
     info = pyogrio.read_info(tmp_path / "roads.gpkg", layer="roads")
     empty = [*info["fields"]]
-    extract(write(tmp_path / "a.tif", cross()))
+    extract(write_raster(tmp_path / "a.tif", cross()))
     assert empty == [*pyogrio.read_info(tmp_path / "roads.gpkg", layer="roads")["fields"]]
     assert len(empty) > 5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 2), (449, 97)])
 def test_12_odd_sizes(tmp_path: Path, shape: tuple[int, int]) -> None:
-    scene = write(tmp_path / "a.tif", cross(*shape))
+    scene = write_raster(tmp_path / "a.tif", cross(*shape))
     extract(scene)
     assert levels(scene).shape == shape
 
@@ -315,12 +305,12 @@ def test_12_odd_sizes(tmp_path: Path, shape: tuple[int, int]) -> None:
      (0.02, "warped to 13 x 9"), (1.9, "warped to 1141 x 761")],
 )  # fmt: skip
 def test_13_pixels_of_another_size(tmp_path: Path, step: float, grid: str) -> None:
-    scene = write(tmp_path / "a.tif", cross(), transform=Affine(step, 0, 500_000, 0, -step, 1_500_000))
+    scene = write_raster(tmp_path / "a.tif", cross(), transform=north_up(step))
     assert grid in typed("info", scene).out
 
 
 def test_13_pixels_too_coarse(tmp_path: Path) -> None:
-    scene = write(tmp_path / "a.tif", cross(), transform=Affine(10, 0, 500_000, 0, -10, 1_500_000))
+    scene = write_raster(tmp_path / "a.tif", cross(), transform=north_up(10))
     no(scene, tmp_path, says="a.tif has 10.00 m pixels", hint="--gsd native")
     extract(scene, "--gsd", "native")
 
@@ -328,9 +318,9 @@ def test_13_pixels_too_coarse(tmp_path: Path) -> None:
 DEGREE = 1 / 111_320
 GROUND = {
     "degrees": ("EPSG:4326", Affine(0.5 * DEGREE / 0.34830, 0, 18.9, 0, -0.5 / 111_500, 69.65)),
-    "feet": ("EPSG:2263", Affine(1.64042, 0, 980_000, 0, -1.64042, 200_000)),
+    "feet": ("EPSG:2263", north_up(1.64042, 980_000, 200_000)),
     "beyond 84 N": ("EPSG:4326", Affine(0.5 * DEGREE / 0.08716, 0, 18.9, 0, -0.5 / 111_690, 85.0)),
-    "polar": ("EPSG:3413", Affine(0.5, 0, -500_000, 0, -0.5, 300_000)),
+    "polar": ("EPSG:3413", north_up(0.5, -500_000, 300_000)),
 }
 
 
@@ -339,7 +329,7 @@ def test_14_metres_on_the_ground(tmp_path: Path, kind: str) -> None:
     crs, transform = GROUND[kind]
     values = np.full((3, 300, 900), 80, dtype=np.uint8)
     values[:, 148:152] = values[:, :, 98:102] = values[:, :, 798:802] = 150
-    extract(write(tmp_path / "a.tif", values, crs=crs, transform=transform))
+    extract(write_raster(tmp_path / "a.tif", values, crs=crs, transform=transform))
     _, _, _, (metres,) = pyogrio.raw.read(tmp_path / "roads.gpkg", layer="roads", columns=["length_m"])
     ends = np.array([transform @ (100, 150), transform @ (800, 150)])
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*ends.T)
@@ -347,8 +337,8 @@ def test_14_metres_on_the_ground(tmp_path: Path, kind: str) -> None:
 
 
 def test_14_the_antimeridian(tmp_path: Path) -> None:
-    transform = Affine(0.5 * DEGREE, 0, 179.9995, 0, -0.5 * DEGREE, 1)
-    scene = write(tmp_path / "a.tif", cross(), crs="EPSG:4326", transform=transform)
+    transform = north_up(0.5 * DEGREE, 179.9995, 1)
+    scene = write_raster(tmp_path / "a.tif", cross(), crs="EPSG:4326", transform=transform)
     no(scene, tmp_path, says="a.tif crosses the antimeridian", hint="split it")
 
 
@@ -400,7 +390,7 @@ def mosaic(path: Path, *sources: str, width: int = 700, extra: str = "") -> Path
 
 
 def test_16_a_mosaic_is_read_when_allowed(tmp_path: Path) -> None:
-    tile = write(tmp_path / "t i'le.tif", cross())
+    tile = write_raster(tmp_path / "t i'le.tif", cross())
     (tmp_path / "more").mkdir()
     shutil.copy(tile, tmp_path / "more" / "b.tif")
     scene = mosaic(tmp_path / "a.vrt", "t i'le.tif", "more/b.tif")
@@ -420,7 +410,7 @@ def test_16_a_mosaic_is_read_when_allowed(tmp_path: Path) -> None:
 def test_16_sources_that_may_not_be_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    write(tmp_path / "out.tif", cross())
+    write_raster(tmp_path / "out.tif", cross())
     (folder / "link.tif").symlink_to(tmp_path / "out.tif")
     (folder / "text.tif").write_text("text")
     for source, says in (
@@ -436,7 +426,7 @@ def test_16_sources_that_may_not_be_read(tmp_path: Path) -> None:
         scene = mosaic(folder / "a.vrt", source)
         no(scene, tmp_path, "--allow-vrt", says=says)
     derived = '<VRTRasterBand dataType="Byte" band="4" subClass="VRTDerivedRasterBand"/>'
-    write(folder / "t.tif", cross())
+    write_raster(folder / "t.tif", cross())
     for extra, says in (
         (derived, "it has <VRTDerivedRasterBand>"),
         ("<OverviewList/><GDALWarpOptions/>", "it has <GDALWarpOptions>"),
@@ -459,7 +449,7 @@ def test_16_remote_names(tmp_path: Path, name: str) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """Serves a scene by ranges, as shops of scenes do."""
-    content = write(tmp_path / "served.tif", cross()).read_bytes()
+    content = write_raster(tmp_path / "served.tif", cross()).read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -507,7 +497,7 @@ def test_16_a_remote_scene_is_read_when_allowed(tmp_path: Path, server: str) -> 
 def test_17_a_file_that_changes_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    tile = write(tmp_path / "a.tif", cross())
+    tile = write_raster(tmp_path / "a.tif", cross())
     mosaic(tmp_path / "a.vrt", "a.tif", width=300)
     output = tmp_path / "r.gpkg"
     output.write_text("old")

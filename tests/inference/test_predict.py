@@ -17,7 +17,8 @@ from georoads.inference.raster import ProbabilityRaster
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig
-from georoads.scene.scene import Scene, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import Scene
 
 
 def checkpoint(tile: int, overlap: int) -> Checkpoint:

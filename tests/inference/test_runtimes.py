@@ -16,10 +16,11 @@ from georoads.cli.options import predict_params
 from georoads.errors import GeoroadsError
 from georoads.inference import select
 from georoads.inference.openvino_runtime import OpenVinoRuntime
-from georoads.inference.runtime import normalize, tile_levels
+from georoads.inference.runtime import tile_levels
 from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
 from georoads.model.cache import kept
 from georoads.model.checkpoint import find_checkpoint
+from georoads.model.pixels import normalize
 
 needs_onnx = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="needs onnxruntime")
 

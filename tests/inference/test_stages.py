@@ -37,8 +37,9 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig
 from georoads.scene import read
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams
 
 SHAPE = 700, 1100
 TILE, OVERLAP = 128, 32
@@ -205,7 +206,7 @@ sys.path.append({folder!r})
 from stub import LocalRuntime
 from test_stages import run
 from georoads.inference import tile_store
-from georoads.scene.scene import open_scene
+from georoads.scene.open import open_scene
 
 tile_store.COMMIT_S = 0.0
 

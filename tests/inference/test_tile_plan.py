@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from georoads.grid import Window
-from georoads.inference.picture import fill_invalid, reflect_index
+from georoads.inference.picture import reflect_index
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
+from georoads.model.pixels import fill_invalid
 
 PLANS = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(16, 64)).flatmap(
     lambda t: st.builds(TilePlan, st.just(t[0]), st.just(t[1]), st.just(t[2]), st.integers(0, t[2] // 2))

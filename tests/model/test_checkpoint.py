@@ -22,7 +22,9 @@ CONFIG = ModelConfig(architecture="Unet", encoder="resnet18", options={"decoder_
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
     torch.manual_seed(0)
-    card = ModelCard("test", CONFIG, (0.5,) * 3, (0.2,) * 3, 0.5, 64, 16, 0.5)
+    card = ModelCard(
+        "test", CONFIG, mean=(0.5,) * 3, std=(0.2,) * 3, gsd_m=0.5, tile_px=64, overlap_px=16, threshold=0.5
+    )
     save_checkpoint(folder, "best", build(CONFIG).state_dict(), card)
     return folder
 

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from georoads.cli.main import cli
 from georoads.errors import GeoroadsError
-from georoads.inference.runtime import normalize
 from georoads.model.build import build
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import IMAGENET, ModelConfig
+from georoads.model.pixels import normalize
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

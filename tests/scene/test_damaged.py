@@ -7,23 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
+from drawn_rasters import write_raster
 
 from georoads.errors import SceneError
-from georoads.scene import scene as opening
+from georoads.scene import open as opening
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import SceneParams, open_scene
-
-
-def write(path: Path, values: np.ndarray, **profile: object) -> bytes:
-    count, height, width = values.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=values.dtype,
-        crs="EPSG:32647", transform=Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000), **profile,
-    ) as out:  # fmt: skip
-        out.write(values)
-    return path.read_bytes()
+from georoads.scene.scene import SceneParams
 
 
 def damaged(content: bytes, cases: int) -> Iterator[bytes]:
@@ -51,7 +41,7 @@ LAYOUTS = {
 def test_damage_is_values_or_a_scene_error(tmp_path: Path, layout: str) -> None:
     path = tmp_path / "a.tif"
     values = np.random.default_rng(2).integers(60, 200, (3, 40, 50)).astype(np.uint8)
-    content = write(path, values, **LAYOUTS[layout])
+    content = write_raster(path, values, **LAYOUTS[layout]).read_bytes()
     ends = {"read": 0, "refused": 0}
     for i, case in enumerate(damaged(content, 40)):
         path.write_bytes(case)
@@ -73,13 +63,13 @@ def test_opening_decodes_at_most_64_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: dict[str, object]
 ) -> None:
     values = np.random.default_rng(2).integers(200, 900, (1, 1200, 1100)).astype(np.uint16)
-    write(tmp_path / "a.tif", values, compress="deflate", **layout)
+    write_raster(tmp_path / "a.tif", values, compress="deflate", **layout)
     windows = []
     native = opening.read_native
     monkeypatch.setattr(opening, "read_native", lambda *a: windows.append(a[2]) or native(*a))
     first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
     assert first.stretch == again.stretch
-    height, width = first.written.shape
+    height, width = first.written.block_shape
     half = windows[: len(windows) // 2]
     assert 50 <= len(half) <= 64
     for w in half:
@@ -93,6 +83,6 @@ def test_opening_decodes_at_most_64_blocks(
 def test_where_few_pixels_are_valid_more_blocks_are_looked_at(tmp_path: Path) -> None:
     values = np.zeros((1, 1280, 1280), dtype=np.uint16)
     values[:, 1216:1280, 1088:1152] = 1000 + np.arange(64)
-    write(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    write_raster(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
     scene = open_scene(tmp_path / "a.tif")
     assert scene.stretch[0] == pytest.approx((1000, 1063), abs=5)

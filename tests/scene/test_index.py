@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pyogrio
 import pytest
-import rasterio
 import shapely
-from affine import Affine
 from command_line import refused, typed, unchanged
+from drawn_rasters import north_up, write_raster
 from stub import LocalRuntime
 
 from georoads import walk
@@ -30,11 +29,8 @@ GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 def draw(path: Path, col: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = Affine(0.5, 0, 500_000 + col / 2, 0, -0.5, 5_000_000)
-    profile = {"driver": "GTiff", "width": 32, "height": 32, "count": 3, "dtype": "uint8"}
-    with rasterio.open(path, "w", **profile, crs="EPSG:32632", transform=place) as out:
-        out.write(np.full((3, 32, 32), 150, np.uint8))
-    return path
+    place = north_up(0.5, 500_000 + col / 2, 5_000_000)
+    return write_raster(path, np.full((3, 32, 32), 150, np.uint8), place, "EPSG:32632")
 
 
 def asset(href: str, *roles: str, media: str | None = GEOTIFF) -> dict[str, Any]:

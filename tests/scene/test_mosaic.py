@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from drawn_rasters import north_up, write_raster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -15,8 +16,9 @@ from pyproj import Transformer
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.mosaic import Mosaic, MosaicReader, common_grid, open_reader, open_scenes
+from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import SceneParams
 
 STEP = 0.3  # not a binary fraction: corners agree but for the last digits
 WEST, NORTH = 499_900.0, 1_500_000.0
@@ -30,14 +32,8 @@ def save(
     path: Path, values: np.ndarray, row: int, col: int, crs: str = "EPSG:32647", **profile: object
 ) -> Path:
     """A part of the whole, which begins at a row and column of it."""
-    transform = Affine(STEP, 0, WEST + col * STEP, 0, -STEP, NORTH - row * STEP)
-    _, height, width = values.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", crs=crs,
-        transform=transform, **profile,
-    ) as out:  # fmt: skip
-        out.write(values)
-    return path
+    place = north_up(STEP, WEST + col * STEP, NORTH - row * STEP)
+    return write_raster(path, values, place, crs, **profile)
 
 
 PARTS = {"a.tif": (0, 0, 300, 260), "b.tif": (0, 200, 180, 300), "c.tif": (150, 230, 150, 270)}

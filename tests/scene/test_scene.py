@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
+from drawn_rasters import north_up, write_raster
 
 from georoads.errors import SceneError
 from georoads.grid import Window
 from georoads.scene import read
-from georoads.scene.read import SceneReader, working_grid
-from georoads.scene.scene import Scene, SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.read import SceneReader
+from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.working_grid import working_grid
 
 AWKWARD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "awkward"
 REFUSED = [
@@ -46,19 +48,6 @@ HALF_METRE = [
 ]
 
 
-def write(
-    path: Path, values: np.ndarray, crs: str = "EPSG:32647", step: float = 0.5, **profile: object
-) -> Path:
-    count, height, width = values.shape
-    transform = profile.pop("transform", Affine(step, 0, 500_000, 0, -step, 1_500_000))
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=values.dtype, crs=crs,
-        transform=transform, **profile,
-    ) as out:  # fmt: skip
-        out.write(values)
-    return path
-
-
 def picture(seed: int = 0, shape: tuple[int, int, int] = (3, 200, 260)) -> np.ndarray:
     return np.random.default_rng(seed).integers(60, 200, shape).astype(np.uint8)
 
@@ -84,7 +73,7 @@ def test_metres_within_half_a_percent(name: str) -> None:
 
 def test_own_grid_reads_what_rasterio_reads(tmp_path: Path) -> None:
     values = picture()
-    scene = open_scene(write(tmp_path / "a.tif", values))
+    scene = open_scene(write_raster(tmp_path / "a.tif", values))
     grid = working_grid(scene, 0.5)
     assert grid == scene.grid
     with SceneReader(scene, grid) as reader:
@@ -95,7 +84,7 @@ def test_own_grid_reads_what_rasterio_reads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [0.3, 1.0])
 def test_warped_windows_are_crops_of_the_whole(tmp_path: Path, step: float) -> None:
-    scene = open_scene(write(tmp_path / "a.tif", picture(), step=step))
+    scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(step)))
     grid = working_grid(scene, 0.5)
     assert grid.gsd_m == pytest.approx(0.5, rel=0.002)
     with SceneReader(scene, grid) as reader:
@@ -111,7 +100,7 @@ def test_warped_windows_are_crops_of_the_whole(tmp_path: Path, step: float) -> N
 
 @pytest.mark.parametrize("step", [0.3, 0.5])
 def test_bounds_are_a_window_of_the_whole(tmp_path: Path, step: float) -> None:
-    scene = open_scene(write(tmp_path / "a.tif", picture(), step=step))
+    scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(step)))
     bounds = 500_010.1, 1_499_970.0, 500_022.4, 1_499_985.0
     whole = working_grid(scene, 0.5)
     part = working_grid(scene, 0.5, SceneParams(bounds=bounds))
@@ -132,7 +121,7 @@ def test_bounds_are_a_window_of_the_whole(tmp_path: Path, step: float) -> None:
 def test_degrees_become_utm_metres(tmp_path: Path) -> None:
     values = picture(shape=(3, 300, 300))
     transform = Affine(0.5 / 38_700, 0, 18.9, 0, -0.5 / 111_500, 69.65)
-    scene = open_scene(write(tmp_path / "a.tif", values, crs="EPSG:4326", transform=transform))
+    scene = open_scene(write_raster(tmp_path / "a.tif", values, crs="EPSG:4326", transform=transform))
     grid = working_grid(scene, 0.5)
     assert not grid.is_geographic
     assert all(s == pytest.approx(0.5, rel=0.005) for s in grid.steps_m)
@@ -141,7 +130,7 @@ def test_degrees_become_utm_metres(tmp_path: Path) -> None:
 def test_sixteen_bit_is_stretched_alike_everywhere(tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(200, 1200, (1, 300, 300)).astype(np.uint16)
     values[:, :100] = 0
-    scene = open_scene(write(tmp_path / "a.tif", values, nodata=0))
+    scene = open_scene(write_raster(tmp_path / "a.tif", values, nodata=0))
     assert len(scene.stretch) == 3
     with SceneReader(scene, scene.grid) as reader:
         rgb, valid = reader.read(scene.grid.window)
@@ -155,13 +144,13 @@ def test_nan_alpha_and_nodata_are_validity(tmp_path: Path) -> None:
     floats = np.full((3, 64, 64), 0.5, dtype=np.float32)
     floats[:, 5, 6] = np.nan
     floats[1, 7, 8] = np.inf
-    scene = open_scene(write(tmp_path / "f.tif", floats))
+    scene = open_scene(write_raster(tmp_path / "f.tif", floats))
     with SceneReader(scene, scene.grid) as reader:
         _, valid = reader.read(scene.grid.window)
     assert (~valid).sum() == 2
     rgba = np.full((4, 64, 64), 90, dtype=np.uint8)
     rgba[3, :, :10] = 0
-    path = write(tmp_path / "a.tif", rgba, photometric="RGB", alpha="YES")
+    path = write_raster(tmp_path / "a.tif", rgba, photometric="RGB", alpha="YES")
     scene = open_scene(path, SceneParams())
     with SceneReader(scene, scene.grid) as reader:
         _, valid = reader.read(scene.grid.window)
@@ -171,14 +160,14 @@ def test_nan_alpha_and_nodata_are_validity(tmp_path: Path) -> None:
 
 def test_a_nodata_that_the_type_cannot_hold_is_no_pixel(tmp_path: Path) -> None:
     scene = open_scene(
-        write(tmp_path / "f.tif", np.full((1, 8, 8), 0.5, dtype=np.float32)), SceneParams(nodata=1e300)
+        write_raster(tmp_path / "f.tif", np.full((1, 8, 8), 0.5, dtype=np.float32)), SceneParams(nodata=1e300)
     )
     with SceneReader(scene, scene.grid) as reader:
         assert reader.read(scene.grid.window)[1].all()
 
 
 def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    scene = open_scene(write(tmp_path / "a.tif", picture(), step=10.0))
+    scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(10.0)))
     with pytest.raises(SceneError) as refused:
         working_grid(scene, 0.5)
     assert "--gsd native" in refused.value.hint
@@ -186,7 +175,7 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
 
 
 def test_pixels_that_lie_on_a_line_are_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.tif", picture(), transform=Affine(0.0, 1e-300, 0.0, 1.0, 1.0, 0.0))
+    path = write_raster(tmp_path / "a.tif", picture(), transform=Affine(0.0, 1e-300, 0.0, 1.0, 1.0, 0.0))
     with pytest.raises(SceneError, match="no metres"):
         open_scene(path)
 
@@ -202,7 +191,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
     values = picture(shape=(3, 1300, 1100))
-    scene = open_scene(write(tmp_path / "a.tif", values, **LAYOUTS[layout]))
+    scene = open_scene(write_raster(tmp_path / "a.tif", values, **LAYOUTS[layout]))
     decoded: list[Window] = []
     native = read.read_native
 
@@ -228,7 +217,7 @@ def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_pixels_do_not_depend_on_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = picture(shape=(3, 1300, 1100))
     values[:, 400:900, 300:420] = 0
-    path = write(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    path = write_raster(tmp_path / "a.tif", values, nodata=0, tiled=True, blockxsize=64, blockysize=64)
     scene = open_scene(path)
     monkeypatch.setattr(read, "KEEP_BYTES", 3 * 512 * 512)
     rng = np.random.default_rng(3)

@@ -11,7 +11,8 @@ from drawn_map import BLUE, CROSS, GREEN, NORTH, UTM, WEST, draw_roads, draw_sce
 from skimage.io import imread
 
 from georoads.errors import GeoroadsError, SceneError
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.open import open_scene
+from georoads.scene.scene import SceneParams
 from georoads.view.picture import BACKGROUND, Picture, jpeg_of, picture_of, plane_of
 from georoads.view.preview import write_preview
 from georoads.view.write import write_view

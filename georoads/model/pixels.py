@@ -1,0 +1,71 @@
+"""What the network sees and what it says: pixels made ready for it, and the road's logit of its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", "NDArray[np.float32]", "torch.Tensor")
+
+
+def fill_invalid(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A tile whose invalid pixels look like the nearest valid one.
+
+    Any constant would draw an edge along the border of what was seen, and networks take such an edge for a
+    road; a reflection doubles real roads there. A tile without a valid pixel is left as it is.
+
+    Args:
+        rgb: (bands, H, W) uint8.
+        valid: (H, W) bool.
+    """
+    if valid.all() or not valid.any():
+        return rgb
+    import cv2
+
+    # Every pixel gets the label of the valid pixel nearest to it; valid ones have a label each.
+    _, label = cv2.distanceTransformWithLabels(
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # From a label to the place of its valid pixel, counted along the rows.
+    place = np.zeros(int(label.max()) + 1, dtype=np.int64)
+    place[label[valid]] = np.flatnonzero(valid)
+    return rgb.reshape(len(rgb), -1)[:, place[label]]
+
+
+def normalize(
+    rgb: NDArray[np.uint8],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """A tile as the network wants it: (value / 255 - mean) / std.
+
+    Args:
+        rgb: (bands, H, W) uint8.
+        mean: of each band, for values 0..1.
+        std: standard deviation of each band, for values 0..1.
+        out: (bands, H, W) float32 to write to; None: a new array.
+
+    Returns:
+        (bands, H, W) float32.
+    """
+    scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
+    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
+    out = np.empty(rgb.shape, dtype=np.float32) if out is None else out
+    np.multiply(rgb, scale[:, None, None], out=out)
+    np.subtract(out, shift[:, None, None], out=out)
+    return out
+
+
+def road_logits(out: Array) -> Array:
+    """Logits of road (N, H, W) of a network's output (N, classes, H, W), of numpy or torch.
+
+    With two channels (background, road) road wins where its channel is the larger one, so the logit is
+    their difference.
+    """
+    return out[:, 0] if out.shape[1] == 1 else out[:, 1] - out[:, 0]

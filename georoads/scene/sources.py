@@ -1,0 +1,106 @@
+"""The files that a scene may come from, told by their names and first bytes before GDAL sees them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from georoads.errors import SceneError
+
+# GDAL's other drivers are never asked: some follow what a file says to other files or to a server.
+SIGNATURES = {
+    b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG", b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"RIFF": "WEBP",
+}  # fmt: skip
+"""First bytes of a file, and the driver that reads it."""
+DRIVERS = tuple(dict.fromkeys(SIGNATURES.values()))
+REMOTE = {
+    "http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "ftp://": "/vsicurl/ftp://",
+    "s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/",
+    "/vsicurl": "/vsicurl", "/vsis3/": "/vsis3/", "/vsigs/": "/vsigs/", "/vsiaz/": "/vsiaz/",
+}  # fmt: skip
+"""How names of remote files begin, and how GDAL spells these beginnings."""
+DRIVERS_HINT = f"use {', '.join(DRIVERS)}"
+
+
+def first_bytes(file: Path) -> bytes:
+    """The first 1024 bytes of a regular file.
+
+    Raises:
+        SceneError: it is missing, no regular file, or cannot be read.
+    """
+    try:
+        if file.is_dir():
+            raise SceneError(f"{file} is a folder", "name a raster file in it")
+        if file.exists() and not file.is_file():
+            raise SceneError(f"{file} is not a regular file", "name a raster file")
+        with file.open("rb") as stream:
+            return stream.read(1024)
+    except FileNotFoundError as e:
+        raise SceneError(f"{file} does not exist", "check the path") from e
+    except OSError as e:
+        raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
+
+
+def is_vrt(file: Path, start: bytes) -> bool:
+    """Whether a file is GDAL's list of other rasters, by its name or first bytes."""
+    return file.suffix.lower() == ".vrt" or b"<VRTDataset" in start
+
+
+def resolve_source(named: str, lister: Path, *, root: Path, folder: Path, hint: str) -> Path:
+    """The file that a list of rasters (a VRT, an index) names, links followed; it must lie below a folder.
+
+    Args:
+        named: the name as it stands in the list.
+        lister: the list, for messages.
+        root: the folder, resolved, that the file must not leave.
+        folder: where relative names begin.
+        hint: what to do, for messages.
+
+    Returns:
+        The resolved path; whether a file is there is not asked.
+
+    Raises:
+        SceneError: it is no plain name of a file, or lies elsewhere.
+    """
+    # Prefixes name parts of files, drivers or servers; one letter is a drive of Windows.
+    if not named or named.lstrip().startswith(("<", "/vsi")) or re.match(r"\w{2,}:", named):
+        raise SceneError(f"{lister} has a source that is no plain file: {named[:200]!r}", hint)
+    try:
+        real = (folder / named).resolve()
+    except (OSError, RuntimeError, ValueError) as e:  # a ring of links; no name that a file can have
+        raise SceneError(f"{lister}: the source {named[:200]} cannot be found", hint) from e
+    if not real.is_relative_to(root):
+        raise SceneError(f"{lister}: the source {named[:200]} lies outside the folder {root}", hint)
+    return real
+
+
+def driver_of(file: Path, start: bytes) -> str:
+    """The GDAL driver for a file that begins with these bytes.
+
+    Raises:
+        SceneError: none of the allowed ones reads it.
+    """
+    for signature, driver in SIGNATURES.items():
+        if start.startswith(signature):
+            return driver
+    what = "it is empty" if not start else "it begins like none of them"
+    raise not_readable(file, what)
+
+
+def not_readable(path: Path, reason: object) -> SceneError:
+    """The refusal of a raster that GDAL cannot read."""
+    return SceneError(f"{path} is not a raster that GDAL's allowed drivers can read: {reason}", DRIVERS_HINT)
+
+
+def remote_name(path: str | Path) -> str | None:
+    """The name of a remote file as it was typed (a Path has lost a slash); None for a local one."""
+    text = re.sub(r"\b(https?|ftp|s3|gs|az):/+", r"\1://", str(path).replace("\\", "/"))
+    return text if text.startswith(tuple(REMOTE)) else None
+
+
+def gdal_remote_name(text: str) -> str:
+    """How GDAL spells the name of a remote file."""
+    begin = next(begin for begin in REMOTE if text.startswith(begin))
+    return REMOTE[begin] + text.removeprefix(begin)
