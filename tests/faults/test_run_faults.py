@@ -251,7 +251,7 @@ def test_45_damaged_work_is_noticed_and_done_again(scene: Path, stopped: Path) -
 
 @POSIX
 def test_46_a_second_run_with_one_output_is_refused(scene: Path, out: Path) -> None:
-    first = Run(0.1, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
+    first = Run(1.0, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
     code, said, _ = Run(0.0, "extract", scene, "-o", out / "r.gpkg", "--restart").end()
     assert code == 1
     assert f"is being worked on by process {first.process.pid} on " in said[-2]
