@@ -1,4 +1,4 @@
-"""Levels: the probability p as it is kept, one byte a pixel: round(254 p), and 255 where no pixel is valid."""
+"""The probability p as it is kept, one byte a pixel: round(254 p), and 255 where no pixel is valid."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tile_store import Batch
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, shipped_models
 from georoads.network.types import Each
-from georoads.scene.mosaic import AnyScene, Mosaic, open_reader
+from georoads.scene.mosaic import AnyScene, Mosaic, members_of, open_reader
 from georoads.scene.scene import Scene
 from georoads.workers.engine import Crew, Desk, Engine
 from georoads.workers.pool_map import CrewEach
@@ -87,7 +87,7 @@ class Place:
             raise GeoroadsError(
                 f"{here} has georoads {__version__}, the driver {self.version}", "install the same everywhere"
             )
-        for scene in _members(self.job.scene):
+        for scene in members_of(self.job.scene):
             _check_scene(scene, here)
         runtime = open_runtime(self._checkpoint(here), self.params)
         with open_reader(self.job.scene, self.job.grid) as reader:
@@ -176,10 +176,6 @@ def open_spread(
     opened: AbstractContextManager[Crew[Run, Predicted]] = engine.open(place, on_gpu=on_gpu)
     with opened as crew:
         yield SpreadPredictor(crew)
-
-
-def _members(scene: AnyScene) -> tuple[Scene, ...]:
-    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def _findable(scene: AnyScene) -> AnyScene:

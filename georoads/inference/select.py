@@ -101,11 +101,11 @@ def has_gpu() -> bool:
 def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if find_spec("openvino") is None:
         raise GeoroadsError(
-            "OpenVINO is not installed", "pip install 'georoads[openvino]', or --runtime torch"
+            "OpenVINO is not installed", "pip install 'georoads[openvino]', or --set predict.runtime=torch"
         )
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
-            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"
+            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
     from georoads.inference.openvino_runtime import OpenVinoRuntime
     from georoads.model.cache import onnx_twin
@@ -117,10 +117,12 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     if find_spec("onnxruntime") is None:
         raise GeoroadsError(
-            "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --runtime torch"
+            "ONNX Runtime is not installed", "pip install 'georoads[onnx]', or --set predict.runtime=torch"
         )
     if params.precision == "bf16":
-        raise GeoroadsError("the ONNX Runtime runtime computes in fp32", "--runtime openvino or torch")
+        raise GeoroadsError(
+            "the ONNX Runtime runtime computes in fp32", "--set predict.runtime=openvino, or torch"
+        )
     from georoads.inference.onnx_runtime import OnnxRuntime
     from georoads.model.cache import onnx_twin
 

@@ -61,7 +61,7 @@ def _graph(read: ReadProbability, grid: Grid, params: VectorizeParams, by_block:
     if params.rim_m:
         graph = drop_along_nodata(graph, nodata, params.rim_m / grid.gsd_m)
     shape, reach_px = (grid.height, grid.width), params.reach_m / grid.gsd_m
-    levels = round(FULL * params.threshold * params.low_share), round(FULL * params.faint_p)
+    levels = round(FULL * params.road_p * params.low_share), round(FULL * params.faint_p)
 
     def join_faint(graph: Graph) -> Graph:
         return join_over_faint_road(graph, read, shape, reach_px, levels, each=by_block[1])
@@ -76,9 +76,9 @@ def _traced(
     block_px, each = by_block
     shape = grid.height, grid.width
     pixel_m2 = grid.steps_m[0] * grid.steps_m[1]
-    low = params.threshold * params.low_share
-    road, nodata = read_runs(read, shape, block_px, params.threshold, low=low, each=each)
-    level = max(1, round(FULL * params.threshold))
+    low = params.road_p * params.low_share
+    road, nodata = read_runs(read, shape, block_px, params.road_p, low=low, each=each)
+    level = max(1, round(FULL * params.road_p))
     road = without_medians(road, read, block_px, level, params.median_m / grid.gsd_m, each=each)
     road = without_specks(road, params.speck_m2 / pixel_m2)
     road = without_holes(road, nodata, params.hole_m2 / pixel_m2)

@@ -130,7 +130,7 @@ def _check_end(path: Path, source: Any, band: int, last: tuple[int, int, int], s
         raise SceneError(
             f"{path} was cut off: it has {size} bytes, but its block at row {row * height}, "
             f"column {col * width} (byte {offset}) would end at byte {end}",
-            "copy it again; or --skip-bad takes what is missing for nodata",
+            "copy it again; or --set scene.skip_bad=true takes what is missing for nodata",
         )
 
 

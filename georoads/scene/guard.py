@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 import warnings
 from dataclasses import dataclass
 from enum import Flag
@@ -97,10 +98,10 @@ class RasterFile:
             SceneError: one has gone.
         """
         try:
-            stats = [(file.name, file.stat()) for file in self.files]
+            found = [(file.name, file.stat()) for file in self.files]
         except OSError as e:
             raise SceneError(f"{self.path} was taken away: {e.strerror}", "run again when it is there") from e
-        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
 
 
 def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
@@ -125,7 +126,8 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
         if Allow.VRT not in allow:
             raise SceneError(
                 f"{file} is a VRT, which points to other files",
-                "--allow-vrt reads it when its sources lie in its folder; or gdal_translate it to a GeoTIFF",
+                "--set scene.allow_vrt=true reads it when its sources lie in its folder; or gdal_translate "
+                "makes it a GeoTIFF",
             )
         from georoads.scene.vrt import read_vrt
 
@@ -135,21 +137,34 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
     return RasterFile(file, str(file.absolute()), driver_of(file, start), (file,))
 
 
+def check_regular(file: Path) -> None:
+    """See that a name is that of a file; nothing is read of it.
+
+    Raises:
+        SceneError: it is missing, no regular file, or cannot be looked for.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError as e:
+        raise SceneError(f"{file} does not exist", "check the path") from e
+    except OSError as e:
+        raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
+    if stat.S_ISDIR(mode):
+        raise SceneError(f"{file} is a folder", "name a raster file in it")
+    if not stat.S_ISREG(mode):
+        raise SceneError(f"{file} is not a regular file", "name a raster file")
+
+
 def first_bytes(file: Path) -> bytes:
     """The first 1024 bytes of a regular file.
 
     Raises:
         SceneError: it is missing, no regular file, or cannot be read.
     """
+    check_regular(file)
     try:
-        if file.is_dir():
-            raise SceneError(f"{file} is a folder", "name a raster file in it")
-        if file.exists() and not file.is_file():
-            raise SceneError(f"{file} is not a regular file", "name a raster file")
         with file.open("rb") as stream:
             return stream.read(1024)
-    except FileNotFoundError as e:
-        raise SceneError(f"{file} does not exist", "check the path") from e
     except OSError as e:
         raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
 
@@ -253,4 +268,5 @@ def _remote(path: Path, text: str) -> RasterFile:
                 return found
         except SceneError as e:
             last = last or e
-    raise SceneError(f"{text} cannot be read: {last}", f"check the address; {_USE}") from last
+    said = last.message if last else ""
+    raise SceneError(f"{text} cannot be read: {said}", f"check the address; {_USE}") from last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ def write_explained(
     files: tuple[Path, Path],
     *,
     overwrite: bool = False,
+    date: datetime | None = None,
 ) -> ErrorLines:
     """Write the stretches as a styled GeoPackage; see ``write_errors`` for what it refuses.
 
@@ -68,6 +70,7 @@ def write_explained(
         params: the settings.
         files: where the two layers were read from, for the provenance.
         overwrite: True when an existing file may be replaced.
+        date: of the file; None: that of the younger layer.
     """
     found = explain(proposal, reference, params)
     provenance = Provenance(
@@ -77,7 +80,7 @@ def write_explained(
         parameters=json.dumps(asdict(params)),
         scene=f"{files[0].name} against {files[1].name}",
         version=__version__,
-        date=provenance_date(files),
+        date=date or provenance_date(files),
     )
     write_errors(found, path, provenance, overwrite=overwrite)
     return found

@@ -58,9 +58,10 @@ class TrainParams:
         minutes: wall time of the training (over all sittings), instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
-        lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
-            ``warmup`` of the training and then falls along a cosine to ``lr_end`` times its peak; with
-            ``constant`` it stays.
+        lr, weight_decay: of the optimizer.
+        schedule: cosine: the rate warms up, then falls along a cosine; constant: it stays.
+        warmup: with ``cosine``, share of the training in which the rate rises to ``lr``.
+        lr_end: with ``cosine``, the rate at the end as a share of ``lr``.
         ema: decay of the moving average of the weights, which is what is judged and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         cldice: weight of the soft clDice loss beside these two, 0..1.
@@ -249,7 +250,9 @@ def _as_in(recipe: Recipe, card: ModelCard) -> Recipe:
 def _apply(recipe: Recipe, rooms: Mapping[str, Mapping[str, Any]], where: str) -> Recipe:
     for room, values in rooms.items():
         if room not in ("model", "chip", "train", "tile"):
-            raise GeoroadsError(f"{where}: no room {room!r} in a recipe", "known: model, chip, train, tile")
+            raise GeoroadsError(
+                f"{where}: no section {room!r} in a recipe", "known: model, chip, train, tile"
+            )
         values = dict(values)
         if room == "model" and "encoder_weights" in values:
             recipe = replace(recipe, encoder_weights=str(values.pop("encoder_weights")))

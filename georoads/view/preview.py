@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.index import scene_files
-from georoads.scene.scene import SceneParams, open_scene
+from georoads.scene.scene import Scene, SceneParams, open_scene
 from georoads.text import printable
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
@@ -30,66 +30,42 @@ _DIM = 0.72
 """Lines stand out from a darker ground."""
 
 
-def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
+def check_preview_output(output: Path, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
+    """Refuse an output that ``write_preview`` could not write, before the work is done.
 
     Raises:
-        GeoroadsError: the suffix is not .png; as ``jobs.atomic.check_output``.
+        GeoroadsError: the suffix is not .png; as ``files.atomic.check_output``.
     """
-    if output is None:
-        return
     if output.suffix.lower() != ".png":
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
         )
-    check_output(output, overwrite=overwrite, inputs=scene_files(inputs))
+    check_output(output, overwrite=overwrite, inputs=inputs)
 
 
 def write_preview(
-    output: Path | None,
-    roads: Path,
-    rasters: tuple[Path, ...],
-    params: SceneParams | None = None,
-    *,
-    layer: str | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Draw the lines of a layer over scenes or a probability raster; the file appears whole or not at all.
-
-    The picture has 2000 pixels on its longer side. Rasters are read at that size, whatever their own.
-
-    Args:
-        output: the PNG; None: none is wanted.
-        roads: the layer.
-        rasters: what it was made of, the first on top.
-        params: how they are read; None: as they say, however large.
-        layer: name of the layer in a GeoPackage; None for the only one, or ``roads``.
-        overwrite: True when an existing file may be replaced.
-
-    Raises:
-        LayerError, SceneError: as ``read_layer``, ``open_scene`` and ``picture_of``.
-        GeoroadsError: as ``check_preview_output``.
-    """
-    if output is None:
-        return
-    check_preview_output(output, rasters, overwrite=overwrite)
-    params = params or SceneParams(max_megapixels=math.inf)
-    write_picture(roads, output, rasters, params, layer=layer, overwrite=overwrite)
-
-
-def write_picture(
-    roads: Path,
     output: Path,
-    rasters: tuple[Path, ...] = (),
-    params: SceneParams | None = None,
+    roads: Path,
+    scenes: Sequence[Scene],
     *,
     layer: str | None = None,
     overwrite: bool = False,
 ) -> MapSize:
-    """As ``write_preview``; without rasters the lines are drawn on plain ground."""
-    files = scene_files(rasters)
-    check_output(output, overwrite=overwrite, inputs=(roads, *files))
-    scenes = [open_scene(file, params) for file in files]
+    """Draw the lines of a layer over scenes; the file appears whole or not at all.
+
+    The picture has 2000 pixels on its longer side. Scenes are read at that size, whatever their own.
+
+    Args:
+        output: the PNG.
+        roads: the layer.
+        scenes: what it was made of, opened, the first on top; without any, the ground is plain.
+        layer: name of the layer in a GeoPackage; None for the only one, or ``roads``.
+        overwrite: True when an existing file may be replaced.
+
+    Raises:
+        LayerError, SceneError: as ``read_layer`` and ``picture_of``.
+        GeoroadsError: as ``replace_when_complete``.
+    """
     lines = read_layer(roads, layer, plane_of(scenes) if scenes else None)
     area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
     if scenes:
@@ -101,6 +77,22 @@ def write_picture(
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
     return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+
+
+def write_picture(
+    roads: Path,
+    output: Path,
+    rasters: tuple[Path, ...] = (),
+    params: SceneParams | None = None,
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+) -> MapSize:
+    """As ``write_preview``, over rasters that are opened as ``params`` say."""
+    files = scene_files(rasters)
+    check_output(output, overwrite=overwrite, inputs=(roads, *files))
+    scenes = [open_scene(file, params) for file in files]
+    return write_preview(output, roads, scenes, layer=layer, overwrite=overwrite)
 
 
 def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
