@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.data.fetch import Opener
 
 
 @click.command()
@@ -17,7 +22,7 @@ from georoads.cli import options
     "-o", "--output", type=options.PATH, default="deepglobe", show_default=True, help="Folder to make."
 )
 @click.option("--from-zip", "archive", type=options.PATH, help="Unpack this archive instead; it is kept.")
-@click.option("--any-count", is_flag=True, help="With --from-zip: take a part of the data set too.")
+@click.option("--any-count", is_flag=True, help="With --from-zip: accept a part of the data set too.")
 @options.json_file
 @options.quiet
 def download(
@@ -32,7 +37,6 @@ def download(
     from functools import partial
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
-    from georoads.data.fetch import Opener
     from georoads.progress import progress
 
     if any_count and archive is None:
@@ -44,21 +48,9 @@ def download(
         if not quiet:
             options.say(f"note: {text}", err=True)
 
-    def kaggle() -> Opener:
-        from georoads.data.kaggle_client import kaggle_opener
-        from georoads.data.kaggle_token import find_token
-
-        try:
-            home = Path.home()
-        except RuntimeError:  # an account without a home, as in some containers: nothing lies there
-            home = Path(os.devnull)
-        token = find_token(os.environ, home)
-        say(f"the token is that of {token.source}")
-        return kaggle_opener(token)
-
     try:
         if archive is None:
-            done = download_deepglobe(output, kaggle, say=say, watch=watch)
+            done = download_deepglobe(output, partial(_kaggle, say), say=say, watch=watch)
         else:
             done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
     except KeyboardInterrupt:
@@ -70,3 +62,17 @@ def download(
         options.say(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
     options.write_json(json_file, figures)
+
+
+def _kaggle(say: Callable[[str], None]) -> Opener:
+    """Opens the data set's file at Kaggle, with the token that the user has."""
+    from georoads.data.kaggle_client import kaggle_opener
+    from georoads.data.kaggle_token import find_token
+
+    try:
+        home = Path.home()
+    except RuntimeError:  # an account without a home, as in some containers: nothing lies there
+        home = Path(os.devnull)
+    token = find_token(os.environ, home)
+    say(f"the token is that of {token.source}")
+    return kaggle_opener(token)

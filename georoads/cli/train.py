@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from georoads.cli import options
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
+    from georoads.training.loop import Prepared
     from georoads.training.recipe import Recipe
     from georoads.training.run import Epoch
 
@@ -21,17 +22,21 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dataset", required=False)
 @click.option(
-    "--recipe", "recipe_name", help="Name or TOML file; default: deepglobe, or finetune with --init."
+    "--recipe",
+    "recipe_name",
+    help="Recipe, by name or as a TOML file; default: deepglobe, or finetune with --init.",
 )
 @click.option("--init", default="", metavar="NAME|PATH", help="Model to go on from, instead of an encoder.")
-@click.option("--split", help="auto, random, published, spatial, or a split file.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder; default runs/DATE.")
-@click.option("--epochs", type=int, help="How often each picture's ground is seen.")
-@click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
-@click.option("--set", "settings", multiple=True, help="train.PARAMETER=VALUE, model.…, chip.…, tile.….")
+@click.option("--split", help="How DATASET is divided: auto, random, published, spatial, or a file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; default: runs/DATE."
+)
+@click.option("--epochs", type=int, help="Times that the ground of each picture is seen.")
+@click.option("--minutes", type=float, help="Duration of the training, instead of epochs.")
+@options.settings
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be used.")
-@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it comes to, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it amounts to, then stop.")
 @options.quiet
 def train(
     dataset: str | None,
@@ -48,25 +53,13 @@ def train(
     quiet: bool,
 ) -> None:
     """Train a model on DATASET (default: the data sets that the recipe names)."""
-    from georoads.progress import progress
-    from georoads.settings import parse_assignments
     from georoads.training.judge import judge_best
     from georoads.training.loop import prepare
-    from georoads.training.loop import train as train_model
-    from georoads.training.recipe import load_recipe, with_dataset
+    from georoads.training.recipe import with_dataset
 
+    given = {"epochs": epochs, "minutes": minutes, "skip_bad": skip_bad or None}
     named = recipe_name or ("finetune" if init else "deepglobe")
-    if "help" in settings:
-        plain = load_recipe(named, init=init)
-        options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
-    rooms = parse_assignments(settings)
-    given = {"epochs": epochs, "minutes": minutes}
-    rooms["train"] = rooms.get("train", {}) | {k: v for k, v in given.items() if v is not None}
-    if skip_bad:
-        rooms["train"]["skip_bad"] = True
-    if epochs is not None:
-        rooms["train"] = {"steps": None} | rooms["train"]  # else a recipe's steps would rule
-    recipe = load_recipe(named, rooms, init)
+    recipe = _recipe(named, init, settings, {k: v for k, v in given.items() if v is not None})
     if dataset or split:
         recipe = with_dataset(recipe, dataset or recipe.data[0].path, split)
     prepared = prepare(recipe)
@@ -81,9 +74,36 @@ def train(
         )
         return
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
-    total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
-    quiet = quiet or not prepared.ranks.is_first
-    with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
+    _train(recipe, folder, prepared, resume=resume, quiet=quiet or not prepared.ranks.is_first)
+    if prepared.ranks.is_first:
+        _tell_result(recipe, folder, *judge_best(recipe, prepared, folder))
+    prepared.ranks.leave()
+
+
+def _recipe(named: str, init: str, settings: tuple[str, ...], flags: dict[str, Any]) -> Recipe:
+    """The recipe with what the flags say of its training, and above all the values of ``--set``."""
+    from georoads.settings import parse_assignments
+    from georoads.training.recipe import load_recipe
+
+    if "help" in settings:
+        plain = load_recipe(named, init=init)
+        options.with_settings(
+            settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile
+        )
+    given = parse_assignments(settings)
+    base = {"steps": None} if "epochs" in flags else {}  # else a recipe's steps would rule
+    given["train"] = base | given.get("train", {}) | flags
+    return load_recipe(named, given, init)
+
+
+def _train(recipe: Recipe, folder: Path, prepared: Prepared, *, resume: bool, quiet: bool) -> None:
+    """Train with a progress bar, in seconds or steps, and a line for each epoch."""
+    from georoads.progress import progress
+    from georoads.training.loop import train as train_model
+
+    timed = recipe.train.minutes
+    total = timed * 60 if timed else float(prepared.total_steps or 1)
+    with progress("train", total, "s" if timed else "steps", quiet=quiet) as on_progress:
         train_model(
             recipe,
             folder,
@@ -93,9 +113,6 @@ def train(
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )
-    if prepared.ranks.is_first:
-        _tell_result(recipe, folder, *judge_best(recipe, prepared, folder))
-    prepared.ranks.leave()
 
 
 class _Teller:
