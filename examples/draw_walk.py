@@ -16,13 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from georoads.inference.select import PredictParams
+import georoads
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.mask.road_mask import road_mask
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.thin import thin
-from georoads.scene.scene import SceneParams
-from georoads.walk import predict, vectorize
 
 HERE = Path(__file__).resolve().parent
 IMAGES = HERE.parent / "docs" / "images"
@@ -65,8 +63,8 @@ def main() -> None:
     params = VectorizeParams(threshold=checkpoint.card.threshold)
     with tempfile.TemporaryDirectory() as folder:
         raster, layer = Path(folder) / "p.tif", Path(folder) / "roads.gpkg"
-        predict(HERE / "scene.tif", raster, checkpoint, SceneParams(), PredictParams())
-        vectorize(raster, layer, params)
+        georoads.predict(HERE / "scene.tif", raster, checkpoint)
+        georoads.vectorize(raster, layer, network=params)
         with rasterio.open(HERE / "scene.tif") as scene, rasterio.open(raster) as probability:
             picture, transform = scene.read().transpose(1, 2, 0), scene.transform
             picture = np.where(scene.dataset_mask()[..., None] > 0, picture, 255)
