@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from georoads.errors import SceneError
-from georoads.scene.sources import first_bytes, remote_name, resolve_source
+from georoads.scene.sources import check_regular, first_bytes, remote_name, resolve_source
 from georoads.scene.vrt import MAX_BYTES, MAX_SOURCES
 
 TILE_INDEXES = {".gti.gpkg": ("GPKG", b"SQLite format 3\0"), ".gti.fgb": ("FlatGeobuf", b"fgb\x03fgb")}
@@ -65,7 +65,7 @@ def named_in(path: Path) -> tuple[Path, ...]:
             raise SceneError(f"{path} names {named[:200]} twice", "name each scene once")
         found[file] = None
         try:
-            first_bytes(file)
+            check_regular(file)
         except SceneError as e:
             raise SceneError(f"{path}: a scene cannot be used: {e.message}", _PLACE_HINT) from e
     if not found:

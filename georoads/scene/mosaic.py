@@ -72,7 +72,15 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
     Raises:
         SceneError: as ``open_scene`` and ``scene_files``; a scene is named twice.
     """
-    files = scene_files(paths)
+    return open_files(scene_files(paths), params)
+
+
+def open_files(files: Sequence[Path], params: SceneParams) -> AnyScene:
+    """As ``open_scenes``, of files that ``scene_files`` has named: none is an index.
+
+    Raises:
+        SceneError: as ``open_scene``; a scene is named twice.
+    """
     if len(files) == 1:
         return open_scene(files[0], params)
     seen: set[Path] = set()
@@ -81,6 +89,11 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
             raise SceneError(f"{path} is given twice", "name each scene once")
         seen.add(file)
     return Mosaic(tuple(open_scene(path, params) for path in files))
+
+
+def members_of(scene: AnyScene) -> tuple[Scene, ...]:
+    """The scenes that are seen as one."""
+    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:
