@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from georoads.crs import CrsError
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
@@ -127,7 +128,10 @@ def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Gri
 
 def _footprint(scene: Scene, grid: Grid) -> Window:
     """The window of a grid, which it may leave, that holds a scene; pixels that agree are not widened."""
-    px = outline_on(scene.grid, grid)
+    try:
+        px = outline_on(scene.grid, grid)
+    except CrsError as e:
+        raise SceneError(f"{scene.path} cannot lie beside the first scene: {e.message}", e.hint) from e
     if not np.isfinite(px).all():
         raise SceneError(
             f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"

@@ -24,7 +24,7 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_road_output
+from georoads.output.write import check_crs_of_grid, check_road_output
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_files
@@ -170,7 +170,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):
             check_output(work_beside, overwrite=True)
-        _check_database(layer, grid.crs)
+        _check_crs(layer, grid.crs)
         with _opened(request, scene, grid, work_beside, started) as opened:
             yield PreparedExtract(request, opened, layer)
 
@@ -187,7 +187,7 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
         layer = _completed(request.layer, (path,), (path,), threshold)
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
-        _check_database(layer, raster.grid.crs)
+        _check_crs(layer, raster.grid.crs)
         whole = SceneParams(max_megapixels=math.inf)
         scenes = (open_scene(path, whole),) if layer.preview is not None else ()
         yield PreparedVectorize(raster, scenes, layer, seconds)
@@ -210,10 +210,10 @@ def _check_layer_files(wanted: LayerRequest, inputs: tuple[Path, ...]) -> None:
     check_preview_output(wanted.preview, inputs, overwrite=write.overwrite)
 
 
-def _check_database(layer: LayerRequest, crs: str) -> None:
-    """Refuse tables of a database that could not be written, now that their CRS is known."""
-    if isinstance(layer.output, Database):
-        check_road_output(layer.output, dataclasses.replace(layer.write, crs=layer.write.crs or crs))
+def _check_crs(layer: LayerRequest, crs: str) -> None:
+    """Refuse an output that cannot hold the roads, now that their CRS is known."""
+    if layer.output is not None:
+        check_crs_of_grid(layer.output, layer.write, crs)
 
 
 def _check_figures(figures: Path | None, inputs: tuple[Path, ...]) -> None:
