@@ -92,7 +92,7 @@ def tiles(
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     options.write_json(json_file, done)
     if not quiet:
-        for message in opened.messages:
+        for message in (*opened.messages, *roads.notes):
             options.say(f"note: {message}", err=True)
         options.say(
             f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
