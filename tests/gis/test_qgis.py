@@ -7,11 +7,12 @@ import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from drawn_map import GREEN, draw_roads, draw_scene
-from drawn_networks import network
+from drawn_networks import CROSSROADS, Lines, network
 from skimage.io import imread
 
 from georoads.output.provenance import Provenance
@@ -57,26 +58,27 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, object]:
+def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, Any]:
     report = path.with_suffix(".json")
     command = [PYTHON, str(helper), str(path), str(report), *pictures]
     done = subprocess.run(
         command, env=environment(home), capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(report.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return found
 
 
-def write(path: Path, lines=None) -> None:
+def write(path: Path, lines: Lines = CROSSROADS) -> None:
     date = datetime(2020, 1, 2, tzinfo=UTC)
     options = WriteOptions(Provenance("m", "ab", "free", "{}", "s.tif", "0.1.0", date), sources=("s.tif",))
-    write_roads(network() if lines is None else network(lines), path, options)
+    write_roads(network(lines), path, options)
 
 
 def strip(picture: Path) -> np.ndarray:
     """The column of pixels across the western road of the crossroads, (H, 3)."""
     image = imread(picture)[:, :, :3]
-    return image[:, image.shape[1] // 2 - 95]
+    return np.asarray(image[:, image.shape[1] // 2 - 95])
 
 
 @pytest.mark.qgis

@@ -40,7 +40,7 @@ def scene(tmp_path: Path) -> Scene:
 
 def levels(path: Path) -> np.ndarray:
     with rasterio.open(path) as raster:
-        return raster.read(1)
+        return np.asarray(raster.read(1))
 
 
 def predict(

@@ -31,11 +31,12 @@ from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
 from georoads.inference.tile_store import TileStore
-from georoads.inference.tiles import TilePlan
+from georoads.inference.tiles import TilePlan, blend
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig
 from georoads.scene import read
+from georoads.scene.native import read_native
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene
@@ -80,7 +81,7 @@ def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> St
 
 def seen_tiles(picture: NDArray[np.uint8]) -> list[int]:
     plan = TilePlan(*SHAPE, TILE, OVERLAP)
-    valid = (picture > 0).any(axis=0)
+    valid = np.any(picture > 0, axis=0)
     return [i for i in range(len(plan)) if valid[plan.window(i).slices].any()]
 
 
@@ -153,7 +154,6 @@ def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
         when.append(len(stored))
         return blend(plan, window, levels)
 
-    blend = stages.blend
     monkeypatch.setattr(stages, "TileStore", Watched)
     monkeypatch.setattr(stages, "blend", watched)
     run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1)
@@ -189,9 +189,8 @@ def test_each_block_of_the_file_is_decoded_once(
 
     def counted(source: Any, scene: Scene, window: Any) -> Any:
         decoded.append(window)
-        return native(source, scene, window)
+        return read_native(source, scene, window)
 
-    native = read.read_native
     monkeypatch.setattr(read, "read_native", counted)
     run(scene, LocalRuntime(batch=3), tmp_path / "p.tif")
     assert len(decoded) == len(set(decoded))

@@ -121,7 +121,7 @@ def test_blocks_give_the_same_runs(values: NDArray[np.uint8], block_px: int) -> 
     whole, parts = read(raster, 0.8, 0.5), read(raster, 0.8, 0.5, block_px)
     assert np.array_equal(painted(whole.nodata), raster == 255)
     for a, b in ((whole.road, parts.road), (whole.nodata, parts.nodata)):
-        assert all(np.array_equal(x, y) for x, y in zip(a.runs, b.runs, strict=True))
+        np.testing.assert_equal(a.runs, b.runs)
 
 
 def test_drawn_is_what_it_looks_like() -> None:

@@ -27,7 +27,7 @@ def dual_carriageway(strip: float, rungs: dict[int, float], width: int = 8) -> N
     p[52:63] = np.where(p[52:63] == 1, 1, strip)
     for col, value in rungs.items():
         p[52:63, col - width // 2 : col + width // 2] = value
-    return np.rint(254 * gaussian_filter(p, 1.0, mode="nearest")).astype(np.uint8)
+    return np.asarray(np.rint(254 * gaussian_filter(p, 1.0, mode="nearest")), np.uint8)
 
 
 def junctions(network: RoadNetwork) -> int:

@@ -139,7 +139,8 @@ def codes(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The neighbour code of every pixel, from eight shifted copies."""
     framed = np.pad(mask, 1).astype(np.intp)
     height, width = mask.shape
-    return sum(framed[1 + r : 1 + r + height, 1 + c : 1 + c + width] << k for k, (r, c) in enumerate(AROUND))
+    shifted = (framed[1 + r : 1 + r + height, 1 + c : 1 + c + width] for r, c in AROUND)
+    return sum((there << k for k, there in enumerate(shifted)), np.zeros_like(mask, np.intp))
 
 
 def eroded(mask: NDArray[np.bool_], anchors: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from pyproj import Transformer
@@ -12,14 +14,17 @@ from georoads.scoring.road_graph import RoadGraph, road_graph
 # A transverse Mercator plane around the drawings: at their middle a unit is a metre.
 LOCAL = "+proj=tmerc +lat_0=48 +lon_0=11 +ellps=WGS84 +units=m"
 
+Line = Sequence[Sequence[float]] | np.ndarray
+"""Points x, y in the plane."""
 
-def roads(*lines, crs: str = LOCAL) -> RoadLines:
+
+def roads(*lines: Line, crs: str = LOCAL) -> RoadLines:
     drawn = np.empty(len(lines), dtype=object)
     drawn[:] = [shapely.LineString(line) for line in lines]
     return RoadLines(drawn, crs)
 
 
-def graph(*lines) -> RoadGraph:
+def graph(*lines: Line) -> RoadGraph:
     """The graph of drawn lines; their plane is kept, so that drawn metres are exact."""
     return road_graph(roads(*lines), LOCAL)
 

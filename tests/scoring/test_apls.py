@@ -72,7 +72,7 @@ def test_missing_side_street() -> None:
     assert both(found) == pytest.approx((10 / 21, 1.0))
     assert found.score == pytest.approx(20 / 31)
     false = apls(graph(MAIN, SIDE), graph(MAIN), DEFAULT)
-    assert (both(false), false.score) == (pytest.approx((1.0, 10 / 21)), pytest.approx(20 / 31))
+    assert (*both(false), false.score) == pytest.approx((1.0, 10 / 21, 20 / 31))
 
 
 def test_ring_that_was_opened() -> None:
@@ -209,8 +209,8 @@ def test_chunks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_authors_example(params: ScoreParams, forth: float, back: float, total: float) -> None:
     if not EXAMPLE.is_dir():
         pytest.skip("the published example is not beside the checkout")
-    layers = [read_roads(EXAMPLE / name) for name in ("proposal.geojson", "gt.geojson")]
-    found = score(*layers, params).apls
+    proposal, reference = (read_roads(EXAMPLE / name) for name in ("proposal.geojson", "gt.geojson"))
+    found = score(proposal, reference, params).apls
     assert both(found) == pytest.approx((forth, back), abs=0.01)
     assert found.score == pytest.approx(total, abs=0.01)
 

@@ -18,7 +18,7 @@ from drawn_layers import LOCAL, moved, random_town, roads
 
 from georoads.errors import GeoroadsError, LayerError
 from georoads.output.errors_layer import KINDS, ErrorKind, ErrorLines, errors_qml
-from georoads.output.read import read_roads
+from georoads.output.read import RoadLines, read_roads
 from georoads.scoring.explain import explain, write_explained
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.score import score
@@ -78,7 +78,9 @@ def test_empty_layers() -> None:
     assert [k.value for k in explain(REFERENCE, roads()).kinds] == ["false"]
 
 
-def written(folder: Path, proposal=PROPOSAL, reference=REFERENCE, *, overwrite: bool = False) -> Path:
+def written(
+    folder: Path, proposal: RoadLines = PROPOSAL, reference: RoadLines = REFERENCE, *, overwrite: bool = False
+) -> Path:
     files = {"proposal_file": folder / "roads.gpkg", "reference_file": folder / "truth.geojson"}
     for file in files.values():
         file.touch()
@@ -115,6 +117,7 @@ def test_the_file(tmp_path: Path, empty: bool) -> None:
 def test_the_style_has_one_category_per_kind() -> None:
     root = ElementTree.fromstring(errors_qml().split("\n", 1)[1])
     renderer = root.find("renderer-v2")
+    assert renderer is not None
     assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "kind")
     assert {c.get("value") for c in renderer.iter("category")} == {kind.value for kind in KINDS}
     colours = {o.get("value") for o in renderer.iter("Option") if o.get("name") == "line_color"}

@@ -15,7 +15,7 @@ from georoads.scoring.score import Score, score
 from georoads.scoring.segments import Segments, to_segments
 
 
-def rounded(result: Score) -> tuple[float, float, float, float]:
+def rounded(result: Score) -> tuple[float, ...]:
     return tuple(round(v, 5) for v in (result.completeness, result.correctness, result.f1, result.quality))
 
 
@@ -32,7 +32,7 @@ def random_layer(seed: int, count: int = 25) -> RoadLines:
 
 
 def with_length(layer: RoadLines) -> np.ndarray:
-    return layer.lines[shapely.length(layer.lines) > 0]
+    return np.asarray(layer.lines[shapely.length(layer.lines) > 0])
 
 
 @pytest.mark.parametrize("crs", [LOCAL, "EPSG:32632", "EPSG:3857"])

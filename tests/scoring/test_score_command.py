@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyogrio
 import pytest
@@ -77,7 +78,7 @@ def test_figures_on_standard_output_are_json_alone(files: tuple[Path, Path]) -> 
 
 
 def test_parameters(files: tuple[Path, Path]) -> None:
-    def found(*flags: str) -> dict:
+    def found(*flags: str) -> Any:
         return json.loads(typed(*files, "--json", "-", "-q", *flags).stdout)
 
     usual = found()

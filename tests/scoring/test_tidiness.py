@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import shapely
-from drawn_layers import LOCAL, graph, moved, random_town, roads
+from drawn_layers import LOCAL, Line, graph, moved, random_town, roads
 
 from georoads.output.read import RoadLines
 from georoads.scoring.doubled import _divide_pieces, _doubled_shares, doubled_m
@@ -20,11 +21,11 @@ from georoads.scoring.tidiness import Tidiness, dangles, jitter_m, measure_tidin
 LINE = [(0, 0), (100, 0)]
 
 
-def doubled(*lines) -> float:
+def doubled(*lines: Line) -> float:
     return doubled_m(graph(*lines), 3.0, 15.0)
 
 
-def jitter(proposal, reference, buffer_m: float = 4.0) -> float | None:
+def jitter(proposal: Line, reference: Line, buffer_m: float = 4.0) -> float | None:
     return jitter_m(graph(proposal), to_segments(roads(reference), LOCAL), buffer_m)
 
 
@@ -144,7 +145,7 @@ def test_all_per_kilometre() -> None:
     layer = roads([(0, 0), (100, 0), (230, 0)], [(100, 0), (100, 12)], [(50, 30), (58, 30)])
     reference = to_segments(roads([(0, 1), (230, 1)]), LOCAL)
     found = measure_tidiness(layer, LOCAL, road_graph(layer, LOCAL), reference, ScoreParams(bound_m=1.0))
-    assert found == Tidiness(
+    assert asdict(found) == dict(
         vertices_per_km=pytest.approx(7 / 0.25),
         dangles_per_km=pytest.approx(1 / 0.25),  # the speck lies on the bound
         spurs_per_km=pytest.approx(1 / 0.25),

@@ -63,7 +63,7 @@ def test_half_of_the_road_is_missing() -> None:
     params = ScoreParams(topo_step_m=10, topo_radius_m=20, topo_match_m=4)
     found = topo(graph([(0, 0), (50, 0)]), graph([(0, 0), (100, 0)]), params)
     assert counts(found) == (10, 5, 5)
-    assert (found.precision, found.recall, found.f1) == (1.0, 0.5, pytest.approx(2 / 3))
+    assert (found.precision, found.recall, found.f1) == pytest.approx((1.0, 0.5, 2 / 3))
     assert (found.seeds, found.possible_seeds, found.unmatched_seeds) == (2, 2, 1)
 
 
@@ -122,9 +122,9 @@ def test_agrees_with_the_slow_one(seed: int) -> None:
     layers = random_town(10 * seed, size=3), random_town(10 * seed + 1, size=3)
     params = ScoreParams(topo_radius_m=90, topo_step_m=6.5, topo_match_m=5)
     reference, proposal = (road_graph(layer, LOCAL) for layer in layers)
-    slow = [SlowGraph([list(line.coords) for line in layer.lines]) for layer in layers]
+    ours, other = (SlowGraph([list(line.coords) for line in layer.lines]) for layer in layers)
     found = topo(proposal, reference, params)
-    assert counts(found) == slow_topo(*slow, params)
+    assert counts(found) == slow_topo(ours, other, params)
     assert 0.1 < found.f1 < 0.999
 
 
@@ -192,6 +192,6 @@ def test_nodes_by_hand() -> None:
     split = graph([(0, 0), (47, 0), (53, 0), (100, 0)], [(47, 0), (47, 30)], [(53, 0), (53, -30)])
     found = match_nodes(split, reference, 8.0)
     assert (found.reference, found.proposal, found.matched) == (4, 6, 3)
-    assert (found.precision, found.recall, found.f1) == (0.5, 0.75, pytest.approx(0.6))
+    assert (found.precision, found.recall, found.f1) == pytest.approx((0.5, 0.75, 0.6))
     # A bend and a joint of two lines are no nodes.
     assert match_nodes(graph([(0, 0), (30, 9)], [(30, 9), (60, 0)]), graph(), 8.0).proposal == 2

@@ -20,7 +20,7 @@ from georoads.view.write import write_view
 
 def colours(rgb: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     """(H, W) bool: where a picture has a colour, nearly."""
-    return (np.abs(rgb.astype(int) - colour) <= 12).all(axis=2)
+    return np.asarray(np.all(np.abs(rgb.astype(int) - colour) <= 12, axis=2))
 
 
 def test_a_scene_is_north_up_in_the_plane_and_nodata_is_background(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -34,7 +35,7 @@ def opened(path: Path) -> ElementTree.Element:
         return ElementTree.fromstring(archive.read(name))
 
 
-def drawn(folder: Path, roads: Path, *scenes: Path, **params: object) -> ElementTree.Element:
+def drawn(folder: Path, roads: Path, *scenes: Path, **params: Any) -> ElementTree.Element:
     write_view(roads, folder / "m.qgz", scenes, SceneParams(**params), overwrite=True)
     return opened(folder / "m.qgz")
 

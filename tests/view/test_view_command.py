@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,12 @@ from georoads.view.layer import read_layer
 from georoads.view.page import page
 
 
-def data_of(content: str) -> dict[str, object]:
+def data_of(content: str) -> dict[str, Any]:
     """What the page gives its script."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', content, re.DOTALL)
     assert found is not None
-    return json.loads(found[1])
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 def unpacked(text: object, kind: str) -> np.ndarray:
