@@ -313,7 +313,13 @@ def show_plan(plan: Plan, json_target: Path | None) -> None:
 
 
 def summarize(done: Summary, card: ModelCard, quietly: bool) -> None:
-    """What a walk did, on standard error: notes, figures, device and runtime, terms of use."""
+    """What a walk did, on standard error: notes, figures, device and runtime, terms of use.
+
+    Args:
+        done: what the walk returned.
+        card: of the model that was used, whose name and terms of use are printed.
+        quietly: nothing is printed.
+    """
     if quietly:
         return
     for message in done.messages:

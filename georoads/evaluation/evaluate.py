@@ -279,7 +279,14 @@ def score_tile(counted: TileCounts) -> TileScore:
 def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> LevelCounts:
-    """Level counts of all samples together; zeros without any. Arguments as of ``predict_samples``."""
+    """Level counts of all samples together; zeros without any.
+
+    Args:
+        samples: labelled pictures.
+        card: of the model, whose pixel size, tile and overlap rule.
+        runtime: with the model's weights.
+        white_is_nodata: white pixels do not count.
+    """
     total: LevelCounts = np.zeros((2, COUNT), dtype=np.int64)
     for found in predict_samples(samples, card, runtime, white_is_nodata):
         total += count_levels(found.levels, found.picture.road, found.picture.valid)

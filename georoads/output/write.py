@@ -136,7 +136,13 @@ def _check_existing(target: Path, driver: str, options: WriteOptions) -> None:
 
 
 def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadNetwork) -> str:
-    """The CRS of the coordinates that ``write_roads`` writes; without an output: that it would write."""
+    """The CRS of the coordinates that ``write_roads`` writes.
+
+    Args:
+        output: path or address; None: no layer is written, and only the options count.
+        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON has.
+        network: whose grid's CRS is taken where the options name none.
+    """
     target = None if output is None else output_of(output)
     if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
         return _WGS84
