@@ -40,10 +40,12 @@ def test_format() -> None:
     run(tool("ruff"), "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_mypy() -> None:
     run(tool("mypy"))
 
 
+@pytest.mark.slow
 def test_import_contracts() -> None:
     run(tool("lint-imports"))
 

@@ -15,6 +15,8 @@ from documented import GENERATED, ROOT
 
 from georoads import __version__
 
+pytestmark = pytest.mark.slow
+
 
 def module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)

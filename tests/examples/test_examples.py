@@ -22,6 +22,8 @@ from rasterio.windows import Window
 import georoads
 from georoads.data.split import published_lists
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "deepglobe_walkthrough.ipynb"
 

@@ -24,6 +24,8 @@ from georoads.output.address import Database, output_of
 from georoads.output.server import transaction
 from georoads.output.write import check_road_output, write_roads
 
+pytestmark = pytest.mark.slow
+
 STREETS = replace(OPTIONS, layer="streets")
 
 FOLDERS = [str(Path(__file__).parents[1] / "output"), str(Path(__file__).parents[2])]

@@ -29,7 +29,10 @@ from georoads.workers import ray_access
 
 HOSTS = can_play_hosts()
 NEEDED = [name for name in ("ray", "openvino", "onnx") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"{', '.join(NEEDED)} not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(NEEDED), reason=f"{', '.join(NEEDED)} not installed"),
+]
 RUNS = "python", "-W", "ignore", "-m", "georoads"
 
 

@@ -24,6 +24,8 @@ from georoads.inference.cuda import with_smaller_batches
 from georoads.model import checkpoint
 from georoads.output.read import read_roads
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")

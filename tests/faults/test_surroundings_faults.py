@@ -24,6 +24,8 @@ from georoads.model.checkpoint import save_checkpoint
 from georoads.model.config import ModelConfig
 from georoads.network.compiled import compiled
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such names, pipes and homes")
 

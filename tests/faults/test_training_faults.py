@@ -37,6 +37,8 @@ from georoads.training.prepare import prepare
 from georoads.training.recipe import Recipe, load_recipe
 from georoads.training.run_folder import Epoch, read_history
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:

@@ -14,6 +14,8 @@ from drawn_map import CROSS, GREEN, draw_roads, draw_scene
 
 from georoads.view.write import write_view
 
+pytestmark = pytest.mark.slow
+
 YELLOW, PURPLE, ORANGE = (250, 246, 92), (186, 44, 178), (253, 188, 44)
 """The colours of confidence 0.95, of 0.4, and of lines without one."""
 LEFT_OF_PANEL = 860

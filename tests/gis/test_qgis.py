@@ -20,6 +20,8 @@ from georoads.output.style import CLASSES
 from georoads.output.write import WriteOptions, write_roads
 from georoads.view.write import write_view
 
+pytestmark = pytest.mark.slow
+
 PYTHON = "/usr/bin/python3"
 HELPER = Path(__file__).with_name("open_in_qgis.py")
 PROJECT_HELPER = Path(__file__).with_name("open_project_in_qgis.py")

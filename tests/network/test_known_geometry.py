@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from georoads.network.params import VectorizeParams
 from georoads.network.types import NodeKind, RoadNetwork
 
+pytestmark = pytest.mark.slow
+
 SIZE = 600
 FAR = 900.0
 Line = list[tuple[float, float]]

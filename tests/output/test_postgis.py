@@ -17,6 +17,8 @@ from georoads.output import postgis
 from georoads.output.dictionary import LAYERS
 from georoads.output.write import check_road_output, write_roads
 
+pytestmark = pytest.mark.slow
+
 STREETS = replace(OPTIONS, layer="streets")
 EMPTY = network(())
 

@@ -38,6 +38,8 @@ from georoads.training.recipe import (
 from georoads.training.run_folder import Epoch, TrainingState, read_history, save_state
 from georoads.training.schedule import lr_factor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
