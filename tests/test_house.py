@@ -82,8 +82,9 @@ def documented() -> Iterator[tuple[str, int, str]]:
     """
     for path in MODULES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
-        for owner in (tree, *classes):
+        owners: list[ast.Module | ast.ClassDef] = [tree]
+        owners += [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+        for owner in owners:
             for node in owner.body:
                 if not isinstance(node, ast.FunctionDef) or is_command(node):
                     continue

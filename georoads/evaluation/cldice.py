@@ -69,5 +69,5 @@ def _count_skeleton_within(mask: NDArray[np.bool_], other: NDArray[np.bool_]) ->
     """Pixels of the mask's skeleton, and how many of them lie in the other mask."""
     from skimage.morphology import skeletonize
 
-    skeleton = skeletonize(mask)  # type: ignore[no-untyped-call]
+    skeleton = skeletonize(mask)
     return int(np.count_nonzero(skeleton)), int(np.count_nonzero(skeleton & other))

@@ -233,6 +233,7 @@ def test_21_a_card_beyond_any_size_is_not_read(folder: Path) -> None:
 # 22: tensors that do not fit
 
 
+@pytest.mark.slow
 def test_22_tensors_that_do_not_fit_are_named_by_three(folder: Path, state: dict[str, torch.Tensor]) -> None:
     first, *names = [k for k in state if not k.endswith("num_batches_tracked")]
 

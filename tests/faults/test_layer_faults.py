@@ -399,6 +399,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 def test_55_geojson_without_end_is_refused_in_bounded_memory(truth: Path, tmp_path: Path) -> None:
     pytest.importorskip("resource")
     if not Path("/proc/self/statm").exists():

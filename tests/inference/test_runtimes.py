@@ -37,6 +37,7 @@ def tiles() -> list[NDArray[np.float32]]:
     return [normalize(t.clip(0, 255).astype(np.uint8), card.mean, card.std) for t in (ground, noise)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["openvino", pytest.param("onnx", marks=needs_onnx)])
 def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) -> None:
     if find_spec("openvino") is None and name == "openvino":
@@ -94,6 +95,7 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             open_runtime(checkpoint, PredictParams("cpu", name))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 def test_a_compiled_model_is_kept_and_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiles: list[NDArray[np.float32]]

@@ -81,6 +81,7 @@ def test_no_key_is_missing_or_unexpected(number: int) -> None:
     assert given == own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 2])
 def test_features_equal_those_of_the_source_layout(number: int) -> None:
     # A picture with structure: a bright road over a textured field, on (pixel - 127) / 128.

@@ -42,6 +42,6 @@ def test_the_term_is_weighed_against_the_others_and_can_be_learnt_from() -> None
     valid = torch.ones(1, 40, 40)
     parts = [float(road_loss(out.detach(), road(), valid, 0.5, c)) for c in (0.0, 0.4, 1.0)]
     assert parts[1] == pytest.approx(0.6 * parts[0] + 0.4 * parts[2], rel=1e-6)
-    torch.autograd.backward(road_loss(out, road(), valid, 0.5, 0.4))
+    road_loss(out, road(), valid, 0.5, 0.4).backward()
     assert out.grad is not None
     assert float(out.grad[0, 0, 20, 20]) < 0 < float(out.grad[0, 0, 5, 5])
