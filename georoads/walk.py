@@ -37,7 +37,7 @@ from georoads.output.write import WriteOptions, check_road_output, write_roads
 from georoads.progress import Watch, unwatched
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
-from georoads.scene.mosaic import AnyScene, common_grid, open_scenes
+from georoads.scene.mosaic import AnyScene, common_grid, open_scenes, with_grid_notes
 from georoads.scene.scene import SceneParams
 from georoads.scene.sources import first_bytes, remote_name
 from georoads.scene.working_grid import own_corner
@@ -171,6 +171,7 @@ def _opened(
     scene = open_scenes(_paths(scenes), scene_params)
     card = checkpoint.card
     grid = common_grid(scene, card.gsd_m, scene_params)
+    scene = with_grid_notes(scene, card.gsd_m)
     if area is not None:
         tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
         grid = grid.crop(tiles.around(area.window_on(grid)))

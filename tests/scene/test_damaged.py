@@ -10,7 +10,7 @@ import pytest
 from drawn_rasters import write_raster
 
 from georoads.errors import SceneError
-from georoads.scene import open as opening
+from georoads.scene import stretch
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import SceneParams
@@ -65,8 +65,8 @@ def test_opening_decodes_at_most_64_blocks(
     values = np.random.default_rng(2).integers(200, 900, (1, 1200, 1100)).astype(np.uint16)
     write_raster(tmp_path / "a.tif", values, compress="deflate", **layout)
     windows = []
-    native = opening.read_native
-    monkeypatch.setattr(opening, "read_native", lambda *a: windows.append(a[2]) or native(*a))
+    native = stretch.read_native
+    monkeypatch.setattr(stretch, "read_native", lambda *a: windows.append(a[2]) or native(*a))
     first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
     assert first.stretch == again.stretch
     height, width = first.written.block_shape
