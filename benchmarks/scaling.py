@@ -34,8 +34,8 @@ from georoads.inference.batches import GROUP_TILES
 from georoads.inference.raster import write_raster
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import find_checkpoint
-from georoads.network.params import VectorizeParams
 from georoads.output.write import WriteOptions
+from georoads.walk import LayerRequest, VectorizeRequest
 
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE / "scaling.json"
@@ -209,9 +209,8 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
     Returns:
         Seconds of the second time, km of road, and the share of the seconds that went into blocks.
     """
-    params = VectorizeParams(threshold=find_checkpoint("default").card.threshold)
+    layer = LayerRequest(output=output, write=WriteOptions(overwrite=True))
     for _ in range(2):
-        options = WriteOptions(walk.provenance_of(raster, params), overwrite=True)
         blocks_s = [0.0]
 
         def timed_map(
@@ -223,7 +222,8 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
                 spent[0] += time.monotonic() - started
                 yield answer
 
-        done = walk.vectorize(raster, output, params, options, parallel_map=timed_map)
+        with walk.prepare(VectorizeRequest(raster=raster, layer=layer)) as prepared:
+            done = walk.vectorize(prepared, parallel_map=timed_map).summary
     return done.seconds["vectorize"], done.length_km, blocks_s[0] / done.seconds["vectorize"]
 
 

@@ -16,6 +16,9 @@ class GeoroadsError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
 
 class SceneError(GeoroadsError):
     """A scene cannot be opened, placed on the ground or read."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
+import textwrap
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -37,7 +40,7 @@ def with_values(params: T, values: Mapping[str, Any], where: str) -> T:
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """``room.parameter=value`` texts to {room: {parameter: value}}; values are read as JSON where they are.
+    """``section.parameter=value`` texts to {section: {parameter: value}}; a value is JSON where it can be.
 
     Raises:
         GeoroadsError: for a text of another form.
@@ -45,20 +48,38 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     parsed: dict[str, dict[str, Any]] = {}
     for text in texts:
         target, equals, value = text.partition("=")
-        room, dot, name = target.strip().partition(".")
-        if not (equals and dot and room and name):
-            raise GeoroadsError(f"--set {text!r} is not room.parameter=value", "as in --set network.spur_m=8")
-        parsed.setdefault(room, {})[name] = _literal(value.strip())
+        section, dot, name = target.strip().partition(".")
+        if not (equals and dot and section and name):
+            raise GeoroadsError(
+                f"--set {text!r} is not section.parameter=value", "as in --set network.spur_m=8"
+            )
+        parsed.setdefault(section, {})[name] = _literal(value.strip())
     return parsed
 
 
-def describe(room: str, params: Any) -> list[str]:
-    """One ``room.parameter=default`` line per field, for ``--set help``."""
-    return [f"{room}.{name}={json.dumps(getattr(params, name), default=str)}" for name in _settable(params)]
+def describe(section: str, params: Any) -> list[str]:
+    """For ``--set help``: ``section.parameter=value`` of each field, and below it what it means."""
+    means = meanings(type(params))
+    lines = []
+    for name in _settable(params):
+        lines.append(f"{section}.{name}={json.dumps(getattr(params, name), default=str)}")
+        lines += textwrap.wrap(means.get(name, ""), 100, initial_indent="    ", subsequent_indent="    ")
+    return lines
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What the section ``Attributes`` of a dataclass's docstring says of each of its fields."""
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    # An entry is "name, name: text", indented by four; its text goes on in lines that are indented by more.
+    entries = re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
+    means: dict[str, str] = {}
+    for names, text in entries:
+        means |= dict.fromkeys(names.split(", "), " ".join(text.replace("``", "").split()))
+    return means
 
 
 def _settable(params: Any) -> list[str]:
-    """Names of the fields, but for those that are rooms of their own."""
+    """Names of the fields, but for those that are sections of their own."""
     return [f.name for f in fields(params) if not is_dataclass(getattr(params, f.name))]
 
 

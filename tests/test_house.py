@@ -1,11 +1,16 @@
-"""The house rules that tools check: ruff, mypy --strict, import-linter, module sizes, light imports."""
+"""The house rules that tools check: ruff, mypy --strict, import-linter, sizes, examples, light imports."""
 
 from __future__ import annotations
 
+import ast
+import doctest
+import importlib
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +33,11 @@ def tool(name: str) -> str:
 
 
 def test_ruff() -> None:
-    run(tool("ruff"), "check", "georoads", "tests")
+    run(tool("ruff"), "check", ".")
+
+
+def test_format() -> None:
+    run(tool("ruff"), "format", "--check", ".")
 
 
 def test_mypy() -> None:
@@ -42,6 +51,39 @@ def test_import_contracts() -> None:
 def test_no_module_over_400_lines() -> None:
     long = {p.name: n for p in MODULES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}
     assert not long
+
+
+def test_no_body_over_40_lines() -> None:
+    long = {f"{name}: {n} lines" for name, n in bodies() if n > 40}
+    assert not long
+
+
+def bodies() -> Iterator[tuple[str, int]]:
+    """Every function of the product, and the lines of its body without the docstring."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :] or node.body
+                lines = (body[-1].end_lineno or 0) - body[0].lineno + 1
+                yield f"{path.relative_to(ROOT / 'georoads').as_posix()} {node.name}", lines
+
+
+@pytest.mark.parametrize("room", ["network", "output", "scene", "scoring", "view", "walk"])
+def test_no_environment_variable_below_the_command_line(room: str) -> None:
+    modules = (ROOT / "georoads" / room).rglob("*.py")
+    assert not [p.name for p in modules if re.search(r"os\.environ|getenv", p.read_text(encoding="utf-8"))]
+
+
+EXAMPLES = [p for p in MODULES if ">>>" in p.read_text(encoding="utf-8") and p.name != "api.py"]
+"""Modules whose docstrings hold examples; those of the API need a scene and run in test_api."""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_the_examples_of_docstrings_run(path: Path) -> None:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted
+    assert not found.failed
 
 
 @pytest.mark.parametrize("module", ["georoads"])

@@ -73,7 +73,7 @@ def read_tiles(deepglobe: Path, folder: Path, names: list[str]) -> Iterator[Tile
 def lines_of_way(way: str, tile: Tile, params: VectorizeParams) -> tuple[list[Points], dict[str, int]]:
     """Lines in pixel coordinates; and the faults of our network."""
     if way == "plain":
-        return plain_lines(tile.levels, params.threshold), {}
+        return plain_lines(tile.levels, params.road_p), {}
     if way == "cresi":
         return cresi_lines(tile.levels), {}
     network = our_network(tile.levels if way == "ours" else tile.truth, params)

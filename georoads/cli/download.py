@@ -5,11 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.data.kaggle_token import KaggleToken
+
+if TYPE_CHECKING:
+    pass
 
 
 @click.command()
@@ -17,7 +25,7 @@ from georoads.cli import options
     "-o", "--output", type=options.PATH, default="deepglobe", show_default=True, help="Folder to make."
 )
 @click.option("--from-zip", "archive", type=options.PATH, help="Unpack this archive instead; it is kept.")
-@click.option("--any-count", is_flag=True, help="With --from-zip: take a part of the data set too.")
+@click.option("--any-count", is_flag=True, help="With --from-zip: accept a part of the data set too.")
 @options.json_file
 @options.quiet
 def download(
@@ -32,8 +40,6 @@ def download(
     from functools import cache, partial
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
-    from georoads.data.kaggle_client import archive_address
-    from georoads.data.kaggle_token import KaggleToken, find_token
     from georoads.extras import require_extra
     from georoads.progress import progress
 
@@ -50,14 +56,11 @@ def download(
 
     @cache
     def token() -> KaggleToken:
-        home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises for an account without a home
-        found = find_token(os.environ, Path(home))
-        say(f"the token is that of {found.source}")
-        return found
+        return _find_token(say)
 
     try:
         if archive is None:
-            done = download_deepglobe(output, lambda: archive_address(token()), say=say, watch=watch)
+            done = download_deepglobe(output, lambda: _archive_address(token()), say=say, watch=watch)
         else:
             done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
     except KeyboardInterrupt:
@@ -69,3 +72,20 @@ def download(
         options.say(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
     options.write_json(json_file, figures)
+
+
+def _find_token(say: Callable[[str], None]) -> KaggleToken:
+    """The token that the user has."""
+    from georoads.data.kaggle_token import find_token
+
+    home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises for an account without a home
+    found = find_token(os.environ, Path(home))
+    say(f"the token is that of {found.source}")
+    return found
+
+
+def _archive_address(token: KaggleToken) -> str:
+    """Where the archive is at the moment."""
+    from georoads.data.kaggle_client import archive_address
+
+    return archive_address(token)

@@ -26,7 +26,7 @@ def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str,
     """
     from georoads.scene.mosaic import Mosaic, open_scenes
 
-    scene_params = options.scene_settings(scene_params, settings)
+    scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     if path.is_dir():
         _dataset(path)
         return

@@ -15,19 +15,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("scene", type=options.PATH)
-@click.option("--roads", "lines", required=True, type=options.PATH, help="Road layer: the truth.")
-@click.option("--layer", help="Layer of the road file, where it has several.")
+@click.option("--roads", "lines", required=True, type=options.PATH, help="Road lines that are the truth.")
+@click.option("--layer", metavar="NAME", help="Layer of the road file, where it has several.")
 @options.output("Folder of the data set")
-@click.option("--width", "width_m", type=float, help="Metres, of roads without width_m, width or lanes.")
+@click.option("--width", "width_m", type=float, help="Width in metres of roads that state none.")
 @options.model
 @options.scene_flags
 @options.settings
 @click.option("--size", "size_px", default=1024, show_default=True, help="Side of a chip in pixels.")
-@click.option("--overlap", "overlap_px", default=128, show_default=True, help="Pixels that chips share.")
-@click.option("--keep-empty", default=0.25, show_default=True, help="Share of empty train chips kept.")
-@click.option("--val-share", default=0.2, show_default=True, help="Share of the roads' length for val.")
-@click.option("--val-side", default="east", show_default=True, help="Side for val: east, west, north, south.")
-@click.option("--seed", default=42, show_default=True, help="Chooses the empty chips.")
+@click.option(
+    "--overlap", "overlap_px", default=128, show_default=True, help="Pixels that neighbouring chips share."
+)
+@click.option(
+    "--keep-empty", default=0.25, show_default=True, help="Share kept of the training chips without roads."
+)
+@click.option(
+    "--val-share", default=0.2, show_default=True, help="Share of the roads' length for validation."
+)
+@click.option(
+    "--val-side", default="east", show_default=True, help="Side for validation: east, west, north or south."
+)
+@click.option("--seed", default=42, show_default=True, help="Seed of the choice of empty chips.")
 @options.overwrite
 @options.json_file
 @options.quiet
@@ -65,10 +73,18 @@ def tiles(
     from georoads.scene.working_grid import working_grid
 
     try:
-        params = TilesParams(size_px, overlap_px, keep_empty, val_share, val_side, width_m, seed)
+        params = TilesParams(
+            size_px=size_px,
+            overlap_px=overlap_px,
+            keep_empty=keep_empty,
+            val_share=val_share,
+            val_side=val_side,
+            width_m=width_m,
+            seed=seed,
+        )
     except ValueError as e:
         raise click.UsageError(str(e)) from e
-    scene_params = options.scene_settings(scene_params, settings)
+    scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     opened = open_scene(scene, scene_params)
     grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)

@@ -15,6 +15,7 @@ from georoads.cli import options
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
+    from georoads.training.prepare import PreparedTraining
     from georoads.training.recipe import Recipe
     from georoads.training.run_folder import Epoch
 
@@ -22,17 +23,21 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dataset", required=False)
 @click.option(
-    "--recipe", "recipe_name", help="Name or TOML file; default: deepglobe, or finetune with --init."
+    "--recipe",
+    "recipe_name",
+    help="Recipe, by name or as a TOML file; default: deepglobe, or finetune with --init.",
 )
 @click.option("--init", default="", metavar="NAME|PATH", help="Model to go on from, instead of an encoder.")
-@click.option("--split", help="auto, random, published, spatial, or a split file.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder; default runs/DATE.")
-@click.option("--epochs", type=int, help="How often each picture's ground is seen.")
-@click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
-@click.option("--set", "settings", multiple=True, help="train.PARAMETER=VALUE, model.…, chip.…, tile.….")
+@click.option("--split", help="How DATASET is divided: auto, random, published, spatial, or a file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; default: runs/DATE."
+)
+@click.option("--epochs", type=int, help="Times that the ground of each picture is seen.")
+@click.option("--minutes", type=float, help="Duration of the training, instead of epochs.")
+@options.settings
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be used.")
-@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it comes to, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it amounts to, then stop.")
 @options.quiet
 def train(
     dataset: str | None,
@@ -53,37 +58,54 @@ def train(
 
     require_extra("train", "georoads train", TRAINING)
 
-    from georoads.progress import progress
     from georoads.settings import parse_assignments
     from georoads.training.distributed import join_process_group
     from georoads.training.loop import evaluate_best
-    from georoads.training.loop import train as train_model
     from georoads.training.prepare import prepare
     from georoads.training.recipe import compose_recipe
 
     if "help" in settings:
         plain = compose_recipe(recipe=recipe_name, init=init)
-        options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
+        options.with_settings(
+            settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile
+        )
     recipe = compose_recipe(
         dataset, recipe=recipe_name, init=init, split=split, overrides=parse_assignments(settings),
         epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
     )  # fmt: skip
     prepared = prepare(recipe, join_process_group(os.environ))
-    parts, processes = prepared.split, prepared.processes
-    for message in prepared.messages if processes.is_first else ():
+    is_first = prepared.processes.is_first
+    for message in prepared.messages if is_first else ():
         options.say(f"note: {message}", err=True)
     if dry_run:
-        click.echo(json.dumps(recipe.as_dict(), indent=1))
-        options.say(
-            f"{len(parts.train)} train, {len(parts.val)} val, {len(parts.test)} test; "
-            f"{prepared.total_steps or 'timed'} steps; {processes.device}, {prepared.precision}",
-            err=True,
-        )
+        _tell_plan(recipe, prepared)
         return
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
-    total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
-    quiet = quiet or not processes.is_first
-    with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
+    _train(recipe, folder, prepared, resume=resume, quiet=quiet or not is_first)
+    if is_first:
+        _tell_result(recipe, folder, *evaluate_best(recipe, prepared, folder))
+    prepared.processes.leave()
+
+
+def _tell_plan(recipe: Recipe, prepared: PreparedTraining) -> None:
+    """What would be trained, as the answer of ``--dry-run``."""
+    split = prepared.split
+    click.echo(json.dumps(recipe.as_dict(), indent=1))
+    options.say(
+        f"{len(split.train)} train, {len(split.val)} val, {len(split.test)} test; "
+        f"{prepared.total_steps or 'timed'} steps; {prepared.processes.device}, {prepared.precision}",
+        err=True,
+    )
+
+
+def _train(recipe: Recipe, folder: Path, prepared: PreparedTraining, *, resume: bool, quiet: bool) -> None:
+    """Train with a progress bar, in seconds or steps, and a line for each epoch."""
+    from georoads.progress import progress
+    from georoads.training.loop import train as train_model
+
+    timed = recipe.train.minutes
+    total = timed * 60 if timed else float(prepared.total_steps or 1)
+    with progress("train", total, "s" if timed else "steps", quiet=quiet) as on_progress:
         train_model(
             recipe,
             folder,
@@ -93,9 +115,6 @@ def train(
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )
-    if processes.is_first:
-        _tell_result(recipe, folder, *evaluate_best(recipe, prepared, folder))
-    processes.leave()
 
 
 class _Teller:

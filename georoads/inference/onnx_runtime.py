@@ -40,7 +40,7 @@ class OnnxRuntime:
         if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():
             raise GeoroadsError(
                 "ONNX Runtime could not start on the GPU (its CUDA libraries do not load)",
-                "--runtime torch, or --device cpu; georoads doctor says more",
+                "--set predict.runtime=torch, or --device cpu; georoads doctor says more",
             )
         self._session = session
         self._input = session.get_inputs()[0].name
@@ -63,6 +63,6 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise GeoroadsError(
             "the installed ONNX Runtime has no GPU provider",
-            "pip install onnxruntime-gpu in its place, or --runtime torch",
+            "pip install onnxruntime-gpu in its place, or --set predict.runtime=torch",
         )
     return [("CUDAExecutionProvider", {"device_id": device.partition(":")[2] or "0"}), "CPUExecutionProvider"]

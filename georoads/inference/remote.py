@@ -23,7 +23,7 @@ from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tile_store import Batch
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, shipped_models
 from georoads.network.types import ParallelMap
-from georoads.scene.mosaic import AnyScene, Mosaic, open_reader
+from georoads.scene.mosaic import AnyScene, Mosaic, members_of, open_reader
 from georoads.scene.scene import Scene
 from georoads.workers.engine import Engine, Session, WorkerPool
 from georoads.workers.pool_map import PoolMap
@@ -89,7 +89,7 @@ class PredictionSessionFactory:
             raise GeoroadsError(
                 f"{here} has georoads {__version__}, the driver {self.version}", "install the same everywhere"
             )
-        for scene in _members(self.job.scene):
+        for scene in members_of(self.job.scene):
             _check_scene(scene, here)
         runtime = open_runtime(self._checkpoint(here), replace(self.params, threads=threads))
         with open_reader(self.job.scene, self.job.grid) as reader:
@@ -185,10 +185,6 @@ def open_remote(
     started = engine.start(factory, on_gpu=on_gpu)
     with started as pool:
         yield RemotePredictor(pool)
-
-
-def _members(scene: AnyScene) -> tuple[Scene, ...]:
-    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def _with_absolute_paths(scene: AnyScene) -> AnyScene:

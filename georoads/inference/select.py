@@ -109,10 +109,10 @@ def has_gpu() -> bool:
 
 
 def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    require_extra("openvino", "--runtime openvino", ("openvino",))
+    require_extra("openvino", "predict.runtime=openvino", ("openvino",))
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
-            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"
+            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
     from georoads.inference.openvino_runtime import OpenVinoRuntime
     from georoads.model.cache import onnx_twin
@@ -122,9 +122,11 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    require_extra("onnx", "--runtime onnx", ("onnxruntime",))
+    require_extra("onnx", "predict.runtime=onnx", ("onnxruntime",))
     if params.precision == "bf16":
-        raise GeoroadsError("the ONNX Runtime runtime computes in fp32", "--runtime openvino or torch")
+        raise GeoroadsError(
+            "the ONNX Runtime runtime computes in fp32", "--set predict.runtime=openvino, or torch"
+        )
     from georoads.inference.onnx_runtime import OnnxRuntime
     from georoads.model.cache import onnx_twin
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -28,11 +29,13 @@ class Area:
         polygon: a valid polygon or multipolygon that is not empty.
         crs: of its coordinates, x then y; any string that pyproj reads.
         name: what to call it in messages and in the provenance.
+        file: where its polygons were read from; None for bounds.
     """
 
     polygon: shapely.Geometry
     crs: str
     name: str
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         if self.polygon.is_empty or not self.polygon.is_valid:
@@ -99,12 +102,12 @@ class Area:
             )
 
 
-def read_area(source: str) -> Area:
+def read_area(source: str | Path) -> Area:
     """An area of interest: bounds ``west,south,east,north`` in degrees, or the polygons of a file.
 
     Args:
-        source: four numbers (WGS 84), or the path of a file that ``door.read_features`` reads, with one layer
-            of polygons in any CRS; several polygons count together.
+        source: four numbers (WGS 84), or the path of a file that ``vector_files.read_features`` reads, with
+            one layer of polygons in any CRS; several polygons count together.
 
     Raises:
         LayerError: the bounds are none on the globe; the file cannot be read, holds no polygons, or an
@@ -114,9 +117,10 @@ def read_area(source: str) -> Area:
         >>> read_area("9.0,45.1,9.2,45.3").polygon.bounds
         (9.0, 45.1, 9.2, 45.3)
     """
-    if _BOUNDS.fullmatch(source):
-        return Area(shapely.box(*_bounds(source)), "EPSG:4326", source.replace(" ", ""))
-    found = read_features(source, None, POLYGONS)
+    text = str(source)
+    if _BOUNDS.fullmatch(text):
+        return Area(shapely.box(*_bounds(text)), "EPSG:4326", text.replace(" ", ""))
+    found = read_features(text, None, POLYGONS)
     if not len(found.geometry):
         raise LayerError(f"{found.where} holds no polygon", "draw the area in it")
     if not np.isfinite(shapely.get_coordinates(found.geometry)).all():
@@ -128,7 +132,7 @@ def read_area(source: str) -> Area:
             f"{found.where}: polygon {row + 1} is no area: {shapely.is_valid_reason(found.geometry[row])}",
             "repair it with QGIS, Vector geometry, Fix geometries",
         )
-    return Area(shapely.union_all(found.geometry), found.crs, found.where)
+    return Area(shapely.union_all(found.geometry), found.crs, found.where, Path(source))
 
 
 def _bounds(text: str) -> tuple[float, float, float, float]:

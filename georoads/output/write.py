@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +42,9 @@ class WriteOptions:
     """How a network is written.
 
     Attributes:
-        provenance: goes into the file; its date is the file's date.
-        crs: of the written coordinates; None for the network's own.
+        provenance: goes into the file; its date is the file's date. ``extract`` and ``vectorize`` fill it in,
+            and ``sources``.
+        crs: of the written coordinates; None for the network's own (``extract``: the scene's).
         layer: name of the roads in a GeoPackage or database, whose nodes are then ``NAME_nodes``; None for
             ``roads`` and ``nodes``.
         holds: what a format with one layer holds.
@@ -54,7 +55,7 @@ class WriteOptions:
         area: where roads are wanted; None for all of the scene.
     """
 
-    provenance: Provenance
+    provenance: Provenance = field(default_factory=Provenance)
     crs: str | None = None
     layer: str | None = None
     holds: Literal["roads", "nodes"] = "roads"
@@ -83,40 +84,46 @@ class WriteOptions:
 def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tuple[Path, ...] = ()) -> None:
     """Refuse an output that ``write_roads`` could not write, before the work is done.
 
+    Args:
+        path: the file, or the address of a database.
+        options: as for ``write_roads``; of a database, what is not known yet may be left out.
+        inputs: files that the work reads; the output must not be one of them.
+
     Raises:
         LayerError: unknown suffix; CRS or layer that is none or does not fit the format; missing library;
             file in use; it cannot be appended to; as ``write_database``.
-        GeoroadsError: as ``jobs.atomic.check_output``.
+        GeoroadsError: as ``files.atomic.check_output``.
     """
     target = output_of(path)
+    driver = _check_options(target, options)
+    if isinstance(target, Database):
+        layers = [dataclasses.replace(la, name=n) for la, n in zip(LAYERS, options.layer_names, strict=True)]
+        check_database(target, layers, options.provenance, options.existing, options.crs)
+        return
+    # A GeoPackage that exists has one more way out, which _check_existing tells.
+    check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
+    _check_existing(target, driver, options)
+
+
+def _check_options(target: Output, options: WriteOptions) -> str:
+    """The driver that writes the target, once it is seen that the options fit it."""
     driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
     if options.crs is not None:
         _check_crs(options.crs, driver)
     if options.append and options.overwrite:
         raise LayerError("--append keeps what is there, --overwrite replaces it", "give one of them")
-    if isinstance(target, Database):
-        _check_database(target, options)
-    else:
-        _check_file(target, driver, options, inputs)
-
-
-def _check_database(database: Database, options: WriteOptions) -> None:
-    if options.layer is not None:
-        check_layer_name(options.layer)
-    layers = [dataclasses.replace(la, name=n) for la, n in zip(LAYERS, options.layer_names, strict=True)]
-    check_database(database, layers, options.provenance, options.existing, options.crs)
-
-
-def _check_file(target: Path, driver: str, options: WriteOptions, inputs: tuple[Path, ...]) -> None:
-    if driver != "GPKG":
+    if isinstance(target, Path) and driver != "GPKG":
         _check_one_layer(target, driver, options)
     elif options.layer is not None:
         check_layer_name(options.layer)
-    if driver == "Parquet":
+    if isinstance(target, Path) and driver == "Parquet":
         check_parquet(target)
-    # A GeoPackage that exists has one more way out, which is told below.
-    check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
-    if driver != "GPKG" or not target.exists():
+    return driver
+
+
+def _check_existing(target: Path, driver: str, options: WriteOptions) -> None:
+    """Refuse a GeoPackage that is there and may not be replaced, or takes no layers more."""
+    if driver != "GPKG" or not target.is_file():
         return
     if not (options.overwrite or options.append):
         raise LayerError(
@@ -126,6 +133,23 @@ def _check_file(target: Path, driver: str, options: WriteOptions, inputs: tuple[
     check_not_open(target)
     if options.append:
         check_takes_layers(target, options.layer_names)
+
+
+def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadNetwork) -> str:
+    """The CRS of the coordinates that ``write_roads`` writes; without an output: that it would write."""
+    target = None if output is None else output_of(output)
+    if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
+        return _WGS84
+    return options.crs or network.grid.crs
+
+
+def clipped(network: RoadNetwork, options: WriteOptions) -> RoadNetwork:
+    """The part of a network inside the area of the options; all of it where there is none.
+
+    Raises:
+        LayerError: the area misses the grid of the network.
+    """
+    return network if options.area is None else clip_network(network, options.area.on(network.grid))
 
 
 def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions) -> RoadNetwork:
@@ -152,13 +176,13 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
         GeoroadsError: the output exists or its folder cannot be written to; the disk is full.
     """
     target = output_of(path)
-    check_road_output(target, options)
-    driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
-    provenance = options.provenance
+    driver = _check_options(target, options)
+    if isinstance(target, Path):
+        _check_existing(target, driver, options)
+    provenance, crs = options.provenance, layer_crs(target, options, network)
     if options.area is not None:
-        network = clip_network(network, options.area.on(network.grid))
         provenance = dataclasses.replace(provenance, area=options.area.name)
-    crs = _WGS84 if driver == "GeoJSON" else options.crs or network.grid.crs
+    network = clipped(network, options)
     tables = [road_table(network, crs, options.sources), node_table(network, crs)]
     if isinstance(target, Database):
         write_database(target, _renamed(tables, options.layer_names), provenance, options.existing)

@@ -96,10 +96,10 @@ class RasterFile:
             SceneError: one has gone.
         """
         try:
-            stats = [(file.name, file.stat()) for file in self.files]
+            found = [(file.name, file.stat()) for file in self.files]
         except OSError as e:
             raise SceneError(f"{self.path} was taken away: {e.strerror}", "run again when it is there") from e
-        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
 
 
 def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
@@ -130,7 +130,8 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
         if Allow.VRT not in allow:
             raise SceneError(
                 f"{file} is a VRT, which points to other files",
-                "--allow-vrt reads it when its sources lie in its folder; or gdal_translate it to a GeoTIFF",
+                "--set scene.allow_vrt=true reads it when its sources lie in its folder; or gdal_translate "
+                "makes it a GeoTIFF",
             )
         from georoads.scene.vrt import check_vrt
 
@@ -191,4 +192,5 @@ def _find_remote(path: Path, text: str) -> RasterFile:
                 return found
         except SceneError as e:
             last = last or e
-    raise SceneError(f"{text} cannot be read: {last}", f"check the address; {DRIVERS_HINT}") from last
+    said = last.message if last else ""
+    raise SceneError(f"{text} cannot be read: {said}", f"check the address; {DRIVERS_HINT}") from last

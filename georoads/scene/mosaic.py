@@ -20,7 +20,7 @@ from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.read import RgbPixels, SceneReader
 from georoads.scene.scene import Scene, SceneParams
-from georoads.scene.sources import first_bytes, remote_name
+from georoads.scene.sources import check_regular, remote_name
 from georoads.scene.working_grid import coarse_notes, enclosing_window, outline_on, window_of, working_grid
 
 
@@ -73,18 +73,31 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
     Raises:
         SceneError: as ``open_scene`` and ``scene_files``; a scene is named twice.
     """
-    files = scene_files(paths)
+    return open_files(scene_files(paths), params)
+
+
+def open_files(files: Sequence[Path], params: SceneParams) -> AnyScene:
+    """As ``open_scenes``, of files that ``scene_files`` has named: none is an index.
+
+    Raises:
+        SceneError: as ``open_scene``; a scene is named twice.
+    """
     if len(files) == 1:
         return open_scene(files[0], params)
     for path in files:
         if remote_name(path) is None:
-            first_bytes(path)  # names what is missing, and rings of links
+            check_regular(path)  # names what is missing, and rings of links
     seen: set[Path] = set()
     for path, file in zip(files, (file.resolve() for file in files), strict=True):
         if file in seen:
             raise SceneError(f"{path} is given twice", "name each scene once")
         seen.add(file)
     return Mosaic(tuple(open_scene(path, params) for path in files))
+
+
+def members_of(scene: AnyScene) -> tuple[Scene, ...]:
+    """The scenes that are seen as one."""
+    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:

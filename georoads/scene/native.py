@@ -119,7 +119,7 @@ def _explain_failure(source: Any, scene: Scene, window: Window, error: Exception
     byte = "" if offset is None else f" (byte {offset})"
     return SceneError(
         f"{scene.path} cannot be read at row {row}, column {col}{byte}: {reason}",
-        "the file is damaged there: copy it again; or --skip-bad takes the block for nodata",
+        "the file is damaged there: copy it again; or --set scene.skip_bad=true takes the block for nodata",
     )
 
 

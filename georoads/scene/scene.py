@@ -52,6 +52,8 @@ class SceneParams:
             raise ValueError(f"bidx holds whole numbers, not {self.bidx}")
         if self.rescale is not None and not _is_ascending(self.rescale):
             raise ValueError(f"rescale is two numbers, the lower first, not {self.rescale}")
+        if self.bounds is not None and not _is_box(self.bounds):
+            raise ValueError(f"bounds is west, south, east, north, not {self.bounds}")
         size = self.gsd
         if size not in ("auto", "native") and not (isinstance(size, float | int) and 0.01 <= size <= 1000):
             raise ValueError(f"gsd is auto, native or metres per pixel (0.01 to 1000), not {size!r}")
@@ -131,3 +133,10 @@ class Scene:
 def _is_ascending(pair: tuple[float, ...]) -> bool:
     numbers = len(pair) == 2 and all(type(v) in (int, float) and math.isfinite(v) for v in pair)
     return numbers and pair[0] < pair[1]
+
+
+def _is_box(bounds: tuple[float, ...]) -> bool:
+    if len(bounds) != 4 or not all(type(v) in (int, float) and math.isfinite(v) for v in bounds):
+        return False
+    west, south, east, north = bounds
+    return west < east and south < north

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,21 +26,34 @@ REMOTE = {
 DRIVERS_HINT = f"use {', '.join(DRIVERS)}"
 
 
+def check_regular(file: Path) -> None:
+    """See that a name is that of a file; nothing is read of it.
+
+    Raises:
+        SceneError: it is missing, no regular file, or cannot be looked for.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError as e:
+        raise SceneError(f"{file} does not exist", "check the path") from e
+    except OSError as e:
+        raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
+    if stat.S_ISDIR(mode):
+        raise SceneError(f"{file} is a folder", "name a raster file in it")
+    if not stat.S_ISREG(mode):
+        raise SceneError(f"{file} is not a regular file", "name a raster file")
+
+
 def first_bytes(file: Path) -> bytes:
     """The first 1024 bytes of a regular file.
 
     Raises:
         SceneError: it is missing, no regular file, or cannot be read.
     """
+    check_regular(file)
     try:
-        if file.is_dir():
-            raise SceneError(f"{file} is a folder", "name a raster file in it")
-        if file.exists() and not file.is_file():
-            raise SceneError(f"{file} is not a regular file", "name a raster file")
         with file.open("rb") as stream:
             return stream.read(1024)
-    except FileNotFoundError as e:
-        raise SceneError(f"{file} does not exist", "check the path") from e
     except OSError as e:
         raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
 

@@ -56,9 +56,10 @@ class TrainParams:
         minutes: wall time of the training, resumed ones counted together, instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
-        lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
-            ``warmup`` of the training and then falls along a cosine to ``lr_end`` times its peak; with
-            ``constant`` it stays.
+        lr, weight_decay: of the optimizer.
+        schedule: cosine: the rate warms up, then falls along a cosine; constant: it stays.
+        warmup: with ``cosine``, share of the training in which the rate rises to ``lr``.
+        lr_end: with ``cosine``, the rate at the end as a share of ``lr``.
         ema: decay of the moving average of the weights, which is what is evaluated and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         cldice: weight of the soft clDice loss beside these two, 0..1.

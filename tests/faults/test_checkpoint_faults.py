@@ -62,7 +62,7 @@ def refused_by_predict(folder: Path, model: str | Path, says: str, hint: str = "
     scene, output = folder / "scene.tif", folder / "p.tif"
     with unchanged(folder):
         refused(
-            "predict", scene, "-o", output, "--overwrite", "--runtime", "torch", "--model", model,
+            "predict", scene, "-o", output, "--overwrite", "--set", "predict.runtime=torch", "--model", model,
             says=says, hint=hint,
         )  # fmt: skip
 
@@ -94,7 +94,15 @@ def tensor(begin: int, end: int, shape: list[int], dtype: str = "F32") -> dict[s
 
 
 def test_a_checkpoint_that_is_whole_is_taken(folder: Path) -> None:
-    arguments = ("predict", folder / "scene.tif", "-o", folder / "q.tif", "--runtime", "torch", "--model")
+    arguments = (
+        "predict",
+        folder / "scene.tif",
+        "-o",
+        folder / "q.tif",
+        "--set",
+        "predict.runtime=torch",
+        "--model",
+    )
     ended = typed(*arguments, folder / "best.json")
     assert ended.code == 0, ended.err
 

@@ -71,7 +71,16 @@ def cluster() -> Iterator[Nodes]:
 
 def command(work: Work, output: Path, *more: str) -> list[str]:
     verb = "predict" if output.suffix == ".tif" else "extract"
-    said = [verb, str(work.scene), "-o", str(output), "--model", str(work.model), "--runtime", "openvino"]
+    said = [
+        verb,
+        str(work.scene),
+        "-o",
+        str(output),
+        "--model",
+        str(work.model),
+        "--set",
+        "predict.runtime=openvino",
+    ]
     return [sys.executable, *RUNS[1:], *said, *more]
 
 

@@ -17,14 +17,12 @@ from affine import Affine
 from command_line import contents, refused, typed, unchanged
 from slow_main import stub_checkpoint
 
+import georoads
 from georoads import resources as needs
-from georoads import walk
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import with_smaller_batches
-from georoads.inference.select import PredictParams
 from georoads.model import checkpoint
 from georoads.output.read import read_roads
-from georoads.scene.scene import SceneParams
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -212,11 +210,11 @@ def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(checkpoint, "find_checkpoint", stub_checkpoint)
     monkeypatch.setattr(sys, "argv", ["0"])
     stop = SlowRuntime(stop_after=7)
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: stop)
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: stop)
     with pytest.raises(KeyboardInterrupt):
-        walk.predict(scene, out / "p.tif", stub_checkpoint("default"), SceneParams(), PredictParams())
+        georoads.predict(scene, out / "p.tif", stub_checkpoint("default"))
     monkeypatch.setattr(SlowRuntime, "logits", SlowRuntime.__mro__[1].logits)
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: SlowRuntime())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: SlowRuntime())
     yield out / "p.tif"
 
 
@@ -225,7 +223,9 @@ def test_44_other_work_is_not_gone_on_with(scene: Path, stopped: Path) -> None:
     with unchanged(stopped.parent):
         refused(*command, says="holds the work of a run that was stopped", hint="--restart")
         refused(*command, "--resume", "--model", "other", says="another tile", hint="--restart")
-        refused(*command, "--resume", "--bounds", "500000 1499800 500200 1500000", says="another grid")
+        refused(
+            *command, "--resume", "--set", "scene.bounds=[500000,1499800,500200,1500000]", says="another grid"
+        )
     assert typed(*command, "--restart", "--model", "other").code == 0
     assert [p.name for p in stopped.parent.iterdir()] == ["p.tif"]
 
@@ -251,7 +251,7 @@ def test_45_damaged_work_is_noticed_and_done_again(scene: Path, stopped: Path) -
 
 @POSIX
 def test_46_a_second_run_with_one_output_is_refused(scene: Path, out: Path) -> None:
-    first = Run(0.1, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
+    first = Run(1.0, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
     code, said, _ = Run(0.0, "extract", scene, "-o", out / "r.gpkg", "--restart").end()
     assert code == 1
     assert f"is being worked on by process {first.process.pid} on " in said[-2]

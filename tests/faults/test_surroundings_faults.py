@@ -135,7 +135,7 @@ def test_18_a_name_that_is_not_utf8_is_refused_and_escaped(tmp_path: Path) -> No
 def test_18_no_command_prints_what_a_terminal_would_obey(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("inference.select", "walk"):
+    for module in ("inference.select", "walk.prepared"):
         monkeypatch.setattr(f"georoads.{module}.open_runtime", lambda *arguments: BrightIsRoad())
     named = {w: tmp_path / f"\x1b[2J\x9b0m\r{w[1:]}" for w in [*words.split(), "@roads.gpkg"] if w[0] == "@"}
     for word, path in named.items():

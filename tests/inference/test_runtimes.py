@@ -7,12 +7,13 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from georoads import extras
-from georoads.cli.options import predict_params
+from georoads.cli import options
 from georoads.errors import GeoroadsError
 from georoads.inference import select
 from georoads.inference.openvino_runtime import OpenVinoRuntime
@@ -55,7 +56,10 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 def test_stated_threads_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    params = predict_params("cpu", "openvino", {"precision": "fp32", "batch": 1})
+    given: list[PredictParams] = []
+    command = options.runtime_flags(lambda predict_params: given.append(predict_params))
+    click.command(command).main(["--device", "cpu"], standalone_mode=False)
+    params = replace(given[0], runtime="openvino", precision="fp32", batch=1)
     runtime = open_runtime(find_checkpoint("default"), params)
     assert isinstance(runtime, OpenVinoRuntime)
     assert runtime._compiled.get_property("INFERENCE_NUM_THREADS") == 1

@@ -21,7 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from stub import LocalRuntime
 
-from georoads import walk
+import georoads
 from georoads.errors import SceneError
 from georoads.inference import batches
 from georoads.inference import predict as stages
@@ -30,7 +30,6 @@ from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
-from georoads.inference.select import PredictParams
 from georoads.inference.tile_store import TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
@@ -39,7 +38,7 @@ from georoads.model.config import ModelConfig
 from georoads.scene import read
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.scene import Scene
 
 SHAPE = 700, 1100
 TILE, OVERLAP = 128, 32
@@ -301,10 +300,10 @@ def test_stages_are_timed(scene: Scene, tmp_path: Path, monkeypatch: pytest.Monk
     times = run(scene, LocalRuntime(), tmp_path / "p.tif")
     assert min(times.read_s, times.network_s, times.write_s) > 0
     assert 0 <= times.waited < 1
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
     file = tmp_path / "stub.json"
     file.write_text("{}")
-    done = walk.predict(scene.path, tmp_path / "q.tif", stub_checkpoint(file), SceneParams(), PredictParams())
+    done = georoads.predict(scene.path, tmp_path / "q.tif", stub_checkpoint(file))
     assert done.stages.keys() == {"read", "network", "write"}
     assert {"open", "predict"} <= done.seconds.keys()
     assert dataclasses.asdict(done)["waited"] == done.waited

@@ -101,7 +101,7 @@ def test_parameters(files: tuple[Path, Path]) -> None:
         ("score.topo_step_m=0", "topo_step_m must be above 0"),
         ("score.bound_m=-1", "bound_m must not be negative"),
         ("score.bend_deg=200", "bend_deg up to 180"),
-        ("network.spur_m=1", "no room 'network'"),
+        ("network.spur_m=1", "no section 'network'"),
     ],
 )
 def test_parameters_that_are_refused(files: tuple[Path, Path], setting: str, message: str) -> None:

@@ -100,7 +100,7 @@ def test_a_jpeg_is_as_good_as_fits() -> None:
 
 def test_a_preview_shows_lines_over_the_scene(tmp_path: Path) -> None:
     scene, roads = draw_scene(tmp_path / "s.tif"), draw_roads(tmp_path / "r.gpkg")
-    write_preview(tmp_path / "p.png", roads, (scene,))
+    write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
     shown = imread(tmp_path / "p.png")[:, :, :3]
     assert max(shown.shape) == 2000
     shown = shown[:, :1500]  # without the legend
@@ -110,19 +110,19 @@ def test_a_preview_shows_lines_over_the_scene(tmp_path: Path) -> None:
     assert purple[: middle - 60].any() and not purple[middle + 60 :].any()
     assert yellow[middle + 200].sum() == pytest.approx(4 * 2000 / 160, rel=0.2)  # as wide as the road
     with pytest.raises(GeoroadsError, match="exists"):
-        write_preview(tmp_path / "p.png", roads, (scene,))
+        write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
 
 
 def test_a_preview_of_no_lines_is_the_scene(tmp_path: Path) -> None:
     scene, roads = draw_scene(tmp_path / "s.tif"), draw_roads(tmp_path / "r.gpkg", [], {})
-    write_preview(tmp_path / "p.png", roads, (scene,))
+    write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
     assert imread(tmp_path / "p.png").shape[:2] == pytest.approx((2000, 2000), abs=2)
 
 
 def test_a_narrow_preview_has_room_for_its_legend(tmp_path: Path) -> None:
     scene = draw_scene(tmp_path / "s.tif")
     roads = draw_roads(tmp_path / "r.gpkg", [CROSS[1], CROSS[2]])
-    write_preview(tmp_path / "p.png", roads, (scene,))
+    write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
     assert imread(tmp_path / "p.png").shape[:2] == (1000, 2000)
 
 
@@ -133,8 +133,3 @@ def test_a_picture_without_a_scene_has_plain_ground(tmp_path: Path) -> None:
     assert colours(shown, (250, 246, 92)).any() and colours(shown, BACKGROUND).mean() > 0.7
     write_view(draw_roads(tmp_path / "none.gpkg", [], {}), tmp_path / "none.png")
     assert colours(imread(tmp_path / "none.png")[:900, :1500, :3], BACKGROUND).all()
-
-
-def test_no_preview_is_wanted(tmp_path: Path) -> None:
-    write_preview(None, tmp_path / "none.gpkg", (tmp_path / "none.tif",))
-    assert not list(tmp_path.iterdir())
