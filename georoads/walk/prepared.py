@@ -27,7 +27,7 @@ from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import check_road_output
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
-from georoads.scene.mosaic import AnyScene, common_grid, open_files
+from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
 from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
 from georoads.scene.sources import remote_name
@@ -251,7 +251,7 @@ def _opened(
     with _predictor(request, scene, grid) as predictor:
         yield Opened(
             checkpoint=request.checkpoint,
-            scene=scene,
+            scene=with_grid_notes(scene, request.checkpoint.card.gsd_m),
             grid=grid,
             predictor=predictor,
             work_beside=work_beside,

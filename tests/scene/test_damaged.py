@@ -67,7 +67,7 @@ def test_opening_decodes_at_most_64_blocks(
     values = np.random.default_rng(2).integers(200, 900, (1, 1200, 1100)).astype(np.uint16)
     write_raster(tmp_path / "a.tif", values, compress="deflate", **layout)
     native = mock.Mock(wraps=read_native)
-    monkeypatch.setattr("georoads.scene.open.read_native", native)
+    monkeypatch.setattr("georoads.scene.stretch.read_native", native)
     first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
     assert first.stretch == again.stretch
     height, width = first.written.block_shape
