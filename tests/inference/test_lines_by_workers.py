@@ -81,6 +81,7 @@ def test_where_workers_do_not_see_the_raster_this_process_traces(
     def found_once(path: Path) -> Any:
         if openings:
             raise SceneError(f"{path} does not exist")
+        openings.append(path)
         return find_raster(path)
 
     expected = trace(raster, map)
