@@ -1,4 +1,4 @@
-"""The predictor: tiled equals whole, and no interruption, prefetch depth or batch size changes a byte."""
+"""The predictor: tiled equals whole, and the raster says what it is."""
 
 from __future__ import annotations
 
@@ -31,13 +31,10 @@ def levels(path: Path) -> np.ndarray:
         return raster.read(1)
 
 
-def predict(
-    scene: Scene, model: Checkpoint, out: Path, runtime: LocalRuntime | None = None, prefetch: int = 2
-) -> bytes:
-    """The bytes of the raster, whose work lies beside it."""
-    predictor = LocalPredictor(runtime or LocalRuntime(), prefetch)
+def predict(scene: Scene, model: Checkpoint, out: Path, runtime: LocalRuntime | None = None) -> None:
+    """Write the raster, whose work lies beside it."""
+    predictor = LocalPredictor(runtime or LocalRuntime())
     predict_raster(scene, scene.grid, model, predictor, raster=out, work=out.with_suffix(".work"))
-    return out.read_bytes()
 
 
 @pytest.mark.parametrize("tile", [64, 96, 128])
@@ -62,18 +59,6 @@ def test_nodata_stays_nodata_and_the_tags_say_what_it_is(scene: Scene, tmp_path:
         assert raster.nodata == 255
         assert raster.tags()["GEOROADS_TILE"] == "64"
         assert raster.profile["blockxsize"] == 512
-
-
-def test_interrupted_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
-    model, cut = checkpoint(64, 16), tmp_path / "cut.tif"
-    whole = predict(scene, model, tmp_path / "whole.tif", LocalRuntime(batch=2), prefetch=1)
-    for stop in (3, 5):
-        with pytest.raises(KeyboardInterrupt):
-            predict(scene, model, cut, LocalRuntime(stop, batch=2), prefetch=4)
-        assert not cut.exists()
-    rest = LocalRuntime(batch=2)
-    assert predict(scene, model, cut, rest, prefetch=4) == whole
-    assert rest.calls < 15  # what was finished was not done again
 
 
 def test_resume_with_another_model_is_refused(scene: Scene, tmp_path: Path) -> None:
