@@ -12,13 +12,7 @@ from georoads.data.chip import Chip, resample_picture
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import DatasetError
-from georoads.evaluation.calibration import (
-    Bin,
-    Temperature,
-    calibration_error,
-    fit_temperature,
-    reliability,
-)
+from georoads.evaluation.calibration import Bin, Temperature, calibration_error, fit_temperature, reliability
 from georoads.evaluation.cldice import ClDiceScore, SkeletonCounts, cldice_score, count_skeletons
 from georoads.evaluation.counts import (
     LevelCounts,

@@ -42,9 +42,8 @@ FIELDS = [
 
 def environment(home: Path) -> dict[str, str]:
     """Without our Python's paths, without a window, with settings of its own."""
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PROJ", "GDAL", "VIRTUAL_ENV"))
-    }
+    ours = ("PYTHON", "PROJ", "GDAL", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "QT_QPA_PLATFORM": "offscreen", "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
 
 

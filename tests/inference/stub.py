@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from georoads.model.card import ModelCard
+from georoads.model.checkpoint import Checkpoint
+from georoads.model.config import ModelConfig
+
 REACH = 4
+
+
+def checkpoint(tile: int, overlap: int, file: Path = Path("stub.json")) -> Checkpoint:
+    """A model of these tiles, of which there is a card alone."""
+    return Checkpoint(
+        ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, tile, overlap, 0.5), file
+    )
 
 
 class LocalRuntime:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import drawn, picture
+from network_drawings import picture
 from network_steps import painted
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -122,7 +122,3 @@ def test_blocks_give_the_same_runs(values: NDArray[np.uint8], block_px: int) -> 
     assert np.array_equal(painted(whole.nodata), raster == 255)
     for a, b in ((whole.road, parts.road), (whole.nodata, parts.nodata)):
         np.testing.assert_equal(a.runs, b.runs)
-
-
-def test_drawn_is_what_it_looks_like() -> None:
-    assert picture(drawn("#. .#")) == "#.\n.#"

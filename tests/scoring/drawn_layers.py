@@ -29,6 +29,16 @@ def graph(*lines: Line) -> RoadGraph:
     return road_graph(roads(*lines), LOCAL)
 
 
+def town(seed: int, size: int = 4) -> RoadGraph:
+    """The graph of ``random_town``."""
+    return road_graph(random_town(seed, size), LOCAL)
+
+
+def redrawn(layer: RoadLines, step_m: float) -> RoadLines:
+    """The same lines, the last one first, from their other ends and with a point each so many metres."""
+    return RoadLines(shapely.segmentize(shapely.reverse(layer.lines), step_m)[::-1], layer.crs)
+
+
 def moved(layer: RoadLines, crs: str, place: str = LOCAL) -> RoadLines:
     """The same lines in another CRS."""
     to = Transformer.from_crs(place, crs, always_xy=True)

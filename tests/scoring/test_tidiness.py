@@ -8,9 +8,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import shapely
-from drawn_layers import LOCAL, Line, graph, moved, random_town, roads
+from drawn_layers import LOCAL, Line, graph, moved, random_town, redrawn, roads
 
-from georoads.output.read import RoadLines
 from georoads.scoring.doubled import _divide_pieces, _doubled_shares, doubled_m
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
@@ -164,7 +163,7 @@ def test_direction_density_crs_and_chunks_do_not_count(monkeypatch: pytest.Monke
     town, reference = random_town(71), random_town(70)
     expected = score(town, reference).tidiness
     assert min(expected.dangles_per_km, expected.doubled_m_per_km, expected.sharp_bends_per_km) > 0
-    dense = RoadLines(shapely.segmentize(shapely.reverse(town.lines), 2.0)[::-1], LOCAL)
+    dense = redrawn(town, 2.0)
     same = ("dangles_per_km", "spurs_per_km", "doubled_m_per_km", "sharp_bends_per_km", "jitter_m")
     for layer in (dense, moved(town, "EPSG:32632"), moved(town, "EPSG:4326")):
         found = score(layer, reference).tidiness
