@@ -12,11 +12,11 @@ _PASSWORD = re.compile(r"(?<![^\s/'\"=(,])([^\s/:@'\"]*):(?![\\/]|\d+(?:[/,?]|\Z
 """USER:PASSWORD@ anywhere; no C:\\, no PORT/."""
 _USER = re.compile(r"\b(https?:/+|ftp:/+)[^\s/@'\"]+@")
 """Who asks a web server: often a token."""
-_QUERY = re.compile(r"((?:\b[\w+.-]+:/+|/vsi)[^\s'\"?]*)\?(?=\S)[^\s'\"]*")
+_QUERY = re.compile(r"((?:\b[\w+.-]+:/+|/vsi)[^\s'\"?]*)\?(?=\S)[^\s'\")]*")
 """All behind the question mark of an address: signatures and tokens stand there."""
 _SIGNED = re.compile(
     r"[?&](?:x-(?:amz|goog)-[\w-]+|sig|(?:\w*_)?(?:signature|token|key|secret|password)|awsaccesskeyid)="
-    r"[^\s'\"]*",
+    r"[^\s'\")]*",
     re.IGNORECASE,
 )
 """Such parameters where nothing else tells that it is an address."""

@@ -21,6 +21,7 @@ from georoads.scene.open import open_scene
 from georoads.scene.read import RgbPixels, SceneReader
 from georoads.scene.scene import Scene, SceneParams
 from georoads.scene.working_grid import enclosing_window, outline_on, window_of, working_grid
+from georoads.text import source_name
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Mosaic:
     @property
     def messages(self) -> tuple[str, ...]:
         """What the summary must say of each scene."""
-        return tuple(f"{m.path.name}: {said}" for m in self.members for said in m.messages)
+        return tuple(f"{source_name(m.path)}: {said}" for m in self.members for said in m.messages)
 
     @property
     def fingerprint(self) -> str:
