@@ -61,6 +61,7 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
     from georoads.scene.working_grid import working_grid
+    from georoads.text import source_name
 
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
@@ -68,7 +69,7 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
     (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
     used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
     for key, value in (
-        ("scene", scene.path.name),
+        ("scene", source_name(scene.path)),
         ("size", f"{grid.width} x {grid.height} px, {grid.width * grid.height / 1e6:.1f} MP, {scene.dtype}"),
         ("CRS", parse_crs(grid.crs).name),
         ("pixel", f"{grid.steps_m[0]:.3f} x {grid.steps_m[1]:.3f} m on the ground"),

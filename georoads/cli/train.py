@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.text import without_secrets
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
@@ -111,7 +112,7 @@ def _train(recipe: Recipe, folder: Path, prepared: PreparedTraining, *, resume: 
             folder,
             prepared=prepared,
             resume=resume,
-            command="georoads " + " ".join(sys.argv[1:]),
+            command=without_secrets("georoads " + " ".join(sys.argv[1:])),
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )

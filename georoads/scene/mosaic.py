@@ -22,6 +22,7 @@ from georoads.scene.read import RgbPixels, SceneReader
 from georoads.scene.scene import Scene, SceneParams
 from georoads.scene.sources import check_regular, remote_name
 from georoads.scene.working_grid import coarse_notes, enclosing_window, outline_on, window_of, working_grid
+from georoads.text import source_name
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Mosaic:
     @property
     def messages(self) -> tuple[str, ...]:
         """What the summary must say of each scene."""
-        return tuple(f"{m.path.name}: {said}" for m in self.members for said in m.messages)
+        return tuple(f"{source_name(m.path)}: {said}" for m in self.members for said in m.messages)
 
     @property
     def fingerprint(self) -> str:
