@@ -28,7 +28,7 @@ def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str,
 
     scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     if path.is_dir():
-        _dataset(path)
+        _dataset(path, scene_params.stated_gsd)
         return
     scene = open_scenes((path,), scene_params)
     if isinstance(scene, Mosaic):
@@ -81,13 +81,14 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
         options.say(f"{key:>13}: {value}")
 
 
-def _dataset(path: Path) -> None:
+def _dataset(path: Path, gsd_m: float | None) -> None:
     from georoads.data.dataset import open_dataset
+    from georoads.data.mask_survey import describe_doubts, survey_masks
     from georoads.data.pictures import find_broken
     from georoads.data.split import split_dataset
     from georoads.errors import DatasetError
 
-    data = open_dataset(path)
+    data = open_dataset(path, gsd_m)
     split = split_dataset(data)
     broken = find_broken(data.samples)
     options.say(
@@ -97,8 +98,16 @@ def _dataset(path: Path) -> None:
         f"split: {split.method}: {len(split.train)} train, {len(split.val)} val, {len(split.test)} test"
     )
     if broken:
+        hints = {fault.hint for fault in broken.values()}
+        several = "replace them, remove their rows, or let georoads train --skip-bad leave them out"
         raise DatasetError(
-            f"{len(broken)} pairs cannot be used: {'; '.join([*broken.values()][:5])}",
-            "replace them, remove their rows, or let georoads train --skip-bad leave them out",
+            f"{len(broken)} pairs cannot be used: {'; '.join(f.message for f in [*broken.values()][:5])}",
+            hints.pop() if len(hints) == 1 else several,
         )
     options.say("every picture and mask can be read, and their sizes agree")
+    for name, samples in (("train", split.train), ("val", split.val), ("test", split.test)):
+        if samples:
+            survey = survey_masks(samples, name)
+            options.say(f"{name}: {survey.road_share:.1%} of the pixels are road")
+            for doubt in describe_doubts(survey, name):
+                options.say(f"note: {doubt}")
