@@ -31,6 +31,13 @@ class RoadAreas:
     """
 
     def __init__(self, lines: NDArray[np.object_], areas: NDArray[np.object_], grid: Grid) -> None:
+        """Areas of a grid, ready to be burnt.
+
+        Args:
+            lines: (N,) shapely lines in pixel coordinates.
+            areas: (N,) shapely polygons in pixel coordinates: the ground that each line covers.
+            grid: whose pixels they are.
+        """
         self.lines = shapely.clip_by_rect(lines, 0, 0, grid.width, grid.height)
         self._areas = areas
         self._tree = shapely.STRtree(areas)

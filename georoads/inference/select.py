@@ -9,6 +9,7 @@ from georoads.errors import GeoroadsError
 from georoads.extras import NETWORK, require_extra
 from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
 from georoads.model.checkpoint import Checkpoint
+from georoads.model.twin import Twin, read_twin
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
@@ -53,7 +54,8 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     """A runtime with the checkpoint's weights.
 
     Raises:
-        GeoroadsError: the runtime that was asked for is not installed, or the device is not there.
+        GeoroadsError: the runtime that was asked for is not installed, the device is not there, or the
+            ONNX twin is damaged or no network of ours.
     """
     runtime = _open_single(checkpoint, params)
     if not params.tta:
@@ -115,10 +117,9 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
             f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
     from georoads.inference.openvino_runtime import OpenVinoRuntime
-    from georoads.model.cache import onnx_twin
 
     batch = params.batch or cpu_batch(checkpoint.card.tile_px)
-    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision, params.threads)
+    return OpenVinoRuntime(_checked_twin(checkpoint), batch, params.precision, params.threads)
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
@@ -128,8 +129,14 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
             "the ONNX Runtime runtime computes in fp32", "--set predict.runtime=openvino, or torch"
         )
     from georoads.inference.onnx_runtime import OnnxRuntime
-    from georoads.model.cache import onnx_twin
 
     device = "cpu" if params.device == "auto" else params.device
     batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH)
-    return OnnxRuntime(onnx_twin(checkpoint), batch, device, params.threads)
+    return OnnxRuntime(_checked_twin(checkpoint), batch, device, params.threads)
+
+
+def _checked_twin(checkpoint: Checkpoint) -> Twin:
+    """The checkpoint's ONNX twin, looked through before a runtime reads it."""
+    from georoads.model.cache import onnx_twin
+
+    return read_twin(onnx_twin(checkpoint), checkpoint.card)

@@ -165,7 +165,13 @@ def _check_existing(target: Path, driver: str, options: WriteOptions) -> None:
 
 
 def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadNetwork) -> str:
-    """The CRS of the coordinates that ``write_roads`` writes; without an output: that it would write."""
+    """The CRS of the coordinates that ``write_roads`` writes.
+
+    Args:
+        output: path or address; None: no layer is written, and only the options count.
+        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON has.
+        network: whose grid's CRS is taken where the options name none.
+    """
     target = None if output is None else output_of(output)
     if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
         return _WGS84
@@ -314,7 +320,8 @@ def _check_held(crs: str, driver: str) -> None:
             find_way(crs, _WGS84)
         except CrsError as e:
             raise LayerError(
-                f"GeoJSON is always WGS 84 (RFC 7946): {e.message}", "write .gpkg or .fgb"
+                f"GeoJSON is in degrees; {parse_crs(crs).name}, the scene's CRS, has no place",
+                "write .gpkg, .fgb or .parquet",
             ) from e
     else:
         crs_text(crs, driver)
