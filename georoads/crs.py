@@ -110,12 +110,18 @@ def find_way(source: str, target: str) -> Transformer:
     PROJ takes longer to find the way than to move a thousand points along it.
 
     Raises:
-        CrsError: there is none, as where one of them is no CRS of the Earth.
+        CrsError: there is none, as where one of them is no CRS of the Earth; one of them counts radians.
     """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
-    a, b = parse_crs(source), parse_crs(target)
+    a, b = (_horizontal_part(parse_crs(crs)) for crs in (source, target))
+    for crs in (a, b):
+        if turn_of(crs) == math.tau:
+            raise CrsError(
+                f"{_describe(crs)} counts radians, for which pyproj takes degrees",
+                "reproject to degrees: ogr2ogr -t_srs EPSG:4326 OUT IN, or gdalwarp -t_srs EPSG:4326 IN OUT",
+            )
     if is_local(a) and is_local(b) and same_places(a, b):
         return Transformer.from_pipeline("+proj=noop")
     try:
@@ -126,6 +132,14 @@ def find_way(source: str, target: str) -> Transformer:
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+def _horizontal_part(crs: CRS) -> CRS:
+    """The CRS without heights, if its angles are no degrees: PROJ forgets their unit beside heights."""
+    turn = turn_of(crs)
+    if turn is None or abs(turn - 360) < 1e-9 or not crs.sub_crs_list:
+        return crs
+    return crs.sub_crs_list[0]
 
 
 def _describe(crs: CRS) -> str:
