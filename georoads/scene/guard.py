@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
+from georoads.crs import CrsError, exact_crs
 from georoads.errors import SceneError
 from georoads.grid import Grid
 from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
@@ -165,10 +166,10 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     from pyproj.exceptions import ProjError
 
     try:
-        grid = Grid(crs, transform, width, height)
+        grid = Grid(exact_crs(crs), transform, width, height)
         with np.errstate(all="ignore"):
             is_usable = _has_area(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
-    except (ValueError, OverflowError, ProjError) as e:
+    except (ValueError, OverflowError, ProjError, CrsError) as e:
         raise SceneError(f"{path} cannot be placed on the Earth: {e}", _REPROJECT) from e
     if not is_usable:
         raise SceneError(f"{path} lies where its CRS has no metres", _REPROJECT)

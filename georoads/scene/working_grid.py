@@ -7,6 +7,7 @@ import math
 import numpy as np
 from affine import Affine
 
+from georoads.crs import find_way
 from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window, is_same_gsd, utm_crs
 from georoads.scene.guard import gdal_errors
@@ -144,12 +145,10 @@ def own_corner(own: Grid, grid: Grid) -> tuple[int, int] | None:
 
 def outline_on(own: Grid, grid: Grid) -> Points:
     """The border of a grid in pixel coordinates of another: (N, 2), corners and 31 points between two."""
-    from pyproj import Transformer
-
     corners = own.corners_px
     share = np.linspace(0, 1, 33)[:-1, None]
     sides = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
     xy = own.to_crs(np.concatenate(sides))
     if own.crs != grid.crs:
-        xy = np.column_stack(Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform(*xy.T))
+        xy = np.column_stack(find_way(own.crs, grid.crs).transform(*xy.T))
     return grid.to_px(xy)

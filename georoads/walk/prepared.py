@@ -16,7 +16,7 @@ from typing import overload
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import check_output
 from georoads.files.figures import check_figures
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
 from georoads.inference.raster import ProbabilityRaster
@@ -25,7 +25,7 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_road_output
+from georoads.output.write import check_crs_of_grid, check_road_output
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
@@ -172,7 +172,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):
             check_output(work_beside, overwrite=True)
-        _check_crs(layer, grid)
+        _check_crs(layer, grid.crs)
         with _opened(request, scene, grid, work_beside, started) as opened:
             yield PreparedExtract(request, opened, layer)
 
@@ -188,7 +188,7 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
         layer = _completed(request.layer, (path,), (path,), threshold)
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
-        _check_crs(layer, raster.grid)
+        _check_crs(layer, raster.grid.crs)
         whole = SceneParams(max_megapixels=math.inf)
         scenes = (open_scene(path, whole),) if layer.preview is not None else ()
         yield PreparedVectorize(
@@ -224,22 +224,10 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
     check_preview_output(wanted.preview, inputs, overwrite=write.overwrite)
 
 
-def _check_crs(layer: LayerRequest, grid: Grid) -> None:
-    """Refuse tables of a database, or a GeoJSON, that could not be written, now that the CRS is known."""
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
-    output, parsed = layer.output, parse_crs(grid.crs)
-    if isinstance(output, Database):
-        check_road_output(output, dataclasses.replace(layer.write, crs=layer.write.crs or grid.crs))
-    elif output is not None and output.suffix.lower() in WGS84_ONLY:
-        try:
-            Transformer.from_crs(parsed, "EPSG:4326")
-        except ProjError as e:
-            raise GeoroadsError(
-                f"{printable(output)}: GeoJSON is in degrees; {parsed.name}, the scene's CRS, has no place",
-                "write .gpkg, .fgb or .parquet",
-            ) from e
+def _check_crs(layer: LayerRequest, crs: str) -> None:
+    """Refuse an output that cannot hold the roads, now that their CRS is known."""
+    if layer.output is not None:
+        check_crs_of_grid(layer.output, layer.write, crs)
 
 
 def _grid_around_area(scene: AnyScene, request: ExtractRequest) -> Grid:
