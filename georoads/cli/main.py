@@ -29,7 +29,7 @@ from georoads.errors import GeoroadsError
 from georoads.text import is_utf8, printable
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="georoads")
 def cli() -> None:
     """Scenes in, road networks out; and the model that does it, trained and judged."""

@@ -70,7 +70,7 @@ def tiles(
     from georoads.output.read import read_roads
     from georoads.progress import progress
     from georoads.scene.open import open_scene
-    from georoads.scene.working_grid import working_grid
+    from georoads.scene.working_grid import coarse_notes, working_grid
 
     try:
         params = TilesParams(
@@ -86,13 +86,14 @@ def tiles(
         raise click.UsageError(str(e)) from e
     scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     opened = open_scene(scene, scene_params)
-    grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params)
+    model_gsd_m = find_checkpoint(model).card.gsd_m
+    grid = working_grid(opened, model_gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
     watch = partial(progress, quiet=quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     options.write_json(json_file, done)
     if not quiet:
-        for message in opened.messages:
+        for message in (*opened.messages, *coarse_notes(opened, model_gsd_m)):
             options.say(f"note: {message}", err=True)
         options.say(
             f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "

@@ -155,7 +155,7 @@ def _footprint(scene: Scene, grid: Grid) -> Window:
     except ProjError as e:
         theirs, ours = parse_crs(scene.grid.crs).name, parse_crs(grid.crs).name
         raise SceneError(
-            f"{scene.path} is in {theirs}, from which no way leads to {ours} of the first scene",
+            f"{scene.path} cannot lie beside the first scene: no way leads from {theirs} to {ours}",
             "extract it by itself",
         ) from e
     if not np.isfinite(px).all():
