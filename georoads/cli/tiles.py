@@ -71,7 +71,7 @@ def tiles(
     from georoads.output.read import read_roads
     from georoads.progress import progress
     from georoads.scene.open import open_scene
-    from georoads.scene.working_grid import working_grid
+    from georoads.scene.working_grid import coarse_notes, working_grid
 
     try:
         params = TilesParams(
@@ -90,13 +90,14 @@ def tiles(
     _refuse_inputs_in(output, (scene, lines))
     check_figures(json_file, overwrite=overwrite, inputs=(scene, lines, *checkpoint.paths), outputs=(output,))
     opened = open_scene(scene, scene_params)
-    grid = working_grid(opened, checkpoint.card.gsd_m, scene_params)
+    model_gsd_m = checkpoint.card.gsd_m
+    grid = working_grid(opened, model_gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
     watch = partial(progress, quiet=quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     write_figures(json_file, done, overwrite=overwrite)
     if not quiet:
-        for message in opened.messages:
+        for message in (*opened.messages, *coarse_notes(opened, model_gsd_m)):
             options.say(f"note: {message}", err=True)
         options.say(
             f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
