@@ -104,7 +104,8 @@ def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[n
     with rasterio.open(path) as source:
         rgb = source.read()
     valid = np.ones(rgb.shape[1:], dtype=bool)
-    plan = TilePlan(*valid.shape, card.tile_px, card.overlap_px)
+    height, width = valid.shape
+    plan = TilePlan(height, width, card.tile_px, card.overlap_px)
     batches = []
     for first in range(0, len(plan), batch):
         last = min(first + batch, len(plan))
@@ -128,7 +129,8 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
     """
     scene = draw_scene(folder / "scene.tif", side)
     batches = batches_in_memory(scene, checkpoint.card, runtime.batch)
-    prepared.open_runtime = lambda *_: runtime  # compiled once: start-up is another claim
+    # Compiled once: start-up is another claim.
+    prepared.open_runtime = lambda *_: runtime  # type: ignore[attr-defined]
 
     def bare() -> None:
         for batch in batches:

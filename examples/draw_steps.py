@@ -93,7 +93,8 @@ def main() -> None:
     errors = gpd.GeoDataFrame(
         {"kind": [str(kind) for kind in found.kinds]}, geometry=found.lines, crs=found.crs
     )
-    plan = TilePlan(*levels.shape, card.tile_px, card.overlap_px)
+    height, width = levels.shape
+    plan = TilePlan(height, width, card.tile_px, card.overlap_px)
     for name, fig in (
         ("tiles", draw_tiles(picture, plan)),
         ("gaps", draw_gaps(levels, roads, transform)),

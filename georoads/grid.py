@@ -173,14 +173,17 @@ def parse_crs(crs: str) -> CRS:
 def to_wgs84(crs: str) -> Transformer:
     """Transformer from a CRS to longitude and latitude (in that order).
 
-    An engineering CRS in metres lies nowhere; for lengths it may as well lie at 0° N, 0° E.
-    """
-    from pyproj import Transformer
+    An engineering CRS lies nowhere; for lengths it may as well lie at 0° N, 0° E.
 
-    source = parse_crs(crs)
-    if source.type_name == "Engineering CRS" and source.axis_info[0].unit_conversion_factor == 1.0:
-        source = parse_crs("+proj=tmerc +ellps=WGS84 +units=m")
-    return Transformer.from_crs(source, "EPSG:4326", always_xy=True)
+    Raises:
+        CrsError: the CRS is none of the Earth.
+    """
+    from georoads.crs import find_way, is_local
+
+    parsed = parse_crs(crs)
+    if is_local(parsed):
+        crs = f"+proj=tmerc +ellps=WGS84 +to_meter={parsed.axis_info[0].unit_conversion_factor!r}"
+    return find_way(crs, "EPSG:4326")
 
 
 @lru_cache(maxsize=1)

@@ -29,6 +29,11 @@ _WORDS = {
 def with_values(params: T, values: Mapping[str, Any], where: str) -> T:
     """A copy with some fields replaced, each checked against the field's type.
 
+    Args:
+        params: a dataclass of parameters.
+        values: the new values by the field's name.
+        where: the section that messages name, as ``vectorize``.
+
     Raises:
         GeoroadsError: naming an unknown field, or the value and the type it should have.
     """

@@ -120,7 +120,7 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
         pairs = [(r[name], r[weight] if weight else 1.0) for r in rows if name in r]
         return ratio(sum(v * w for v, w in pairs), sum(w for _, w in pairs))
 
-    found = {}
+    found: dict[str, float] = {}
     for buffer, metres in (("narrow", NARROW_M), ("wide", BUFFER_M)):
         right = ratio(total(f"{buffer}.proposal_matched_m"), total(f"{buffer}.proposal_m"))
         seen = ratio(total(f"{buffer}.reference_matched_m"), total(f"{buffer}.reference_m"))

@@ -44,7 +44,7 @@ def predict(folder: Path, runtime: str, precision: str) -> float:
     checkpoint = find_checkpoint(str(folder / "peers.json"))
     params = PredictParams("cpu", runtime, precision)
     loaded = open_runtime(checkpoint, params)
-    prepared.open_runtime = lambda *_: loaded
+    prepared.open_runtime = lambda *_: loaded  # type: ignore[attr-defined]
     started = time.perf_counter()
     raster = RasterOptions(overwrite=True)
     georoads.predict(folder / "scene.tif", folder / "ours.tif", checkpoint, predict=params, raster=raster)

@@ -16,9 +16,6 @@ from georoads.cli import options
 if TYPE_CHECKING:
     from georoads.data.kaggle_token import KaggleToken
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.command()
 @click.option(
@@ -26,10 +23,11 @@ if TYPE_CHECKING:
 )
 @click.option("--from-zip", "archive", type=options.PATH, help="Unpack this archive instead; it is kept.")
 @click.option("--any-count", is_flag=True, help="With --from-zip: accept a part of the data set too.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file of --json; never the data set.")
 @options.json_file
 @options.quiet
 def download(
-    output: Path, archive: Path | None, any_count: bool, json_file: Path | None, quiet: bool
+    output: Path, archive: Path | None, any_count: bool, overwrite: bool, json_file: Path | None, quiet: bool
 ) -> None:
     """Fetch the DeepGlobe road data set from Kaggle (about 4 GB, twice that while it is unpacked).
 
@@ -41,12 +39,15 @@ def download(
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.extras import require_extra
+    from georoads.files.figures import check_figures, write_figures
     from georoads.progress import progress
 
     if any_count and archive is None:
         raise click.UsageError("--any-count goes with --from-zip")
     if archive is None:
         require_extra("download", "georoads download", ("kagglesdk", "requests"), "or give --from-zip")
+    inputs = () if archive is None else (archive,)
+    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=(output,))
     watch = partial(progress, quiet=quiet)
     started = time.monotonic()
 
@@ -71,7 +72,7 @@ def download(
         options.say(f"{output} {what}: {done.counts}", err=True)
         options.say(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
-    options.write_json(json_file, figures)
+    write_figures(json_file, figures, overwrite=overwrite)
 
 
 def _find_token(say: Callable[[str], None]) -> KaggleToken:

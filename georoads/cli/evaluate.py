@@ -11,9 +11,9 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from georoads.data.dataset import Sample
+    from georoads.data.dataset import RoadDataset, Sample
     from georoads.evaluation.evaluate import EvaluateParams, Evaluation
     from georoads.evaluation.gallery import Gallery
     from georoads.evaluation.report import About
@@ -68,8 +68,9 @@ def evaluate(
     from georoads.data.split import split_dataset
     from georoads.evaluation.evaluate import EvaluateParams
     from georoads.evaluation.gallery import Gallery
-    from georoads.evaluation.report import About, check_report, metrics, write_report
+    from georoads.evaluation.report import FILES, About, check_report, metrics, write_report
     from georoads.extras import require_extra
+    from georoads.files.figures import check_figures, write_figures
     from georoads.inference.select import open_runtime
     from georoads.model.checkpoint import find_checkpoint
 
@@ -81,8 +82,15 @@ def evaluate(
     if report is not None:
         check_report(report, overwrite=overwrite)
     checkpoint = find_checkpoint(model)
-    parts = split_dataset(open_dataset(dataset, gsd_m), split)
+    data = open_dataset(dataset, gsd_m)
+    parts = split_dataset(data, split)
     samples = parts.subset(subset)
+    check_figures(
+        json_file,
+        overwrite=overwrite,
+        inputs=(*checkpoint.paths, *_files_of(data), Path(split)),
+        outputs=() if report is None else tuple(report / name for name in FILES),
+    )
     runtime = open_runtime(checkpoint, params["predict"])
     gallery = Gallery(how.gallery if report is not None else 0)
     found, seconds = _judged(samples, checkpoint, runtime, how, gallery, quiet=quiet)
@@ -94,13 +102,20 @@ def evaluate(
         seconds_per_tile=seconds / len(samples),
         params=how,
     )
-    options.write_json(json_file, metrics(found, about))
+    write_figures(json_file, metrics(found, about), overwrite=overwrite)
     if report is not None:
         write_report(report, found, about, gallery, overwrite=overwrite)
     if not quiet:
         _say(found, about, to_stderr=str(json_file) == "-")
         if report is not None:
             options.say(f"{report / 'report.html'} shows more", err=True)
+
+
+def _files_of(data: RoadDataset) -> Iterator[Path]:
+    """What is read of a data set."""
+    for sample in data.samples:
+        yield from (sample.image, sample.mask)
+    yield from (data.path / name for name in ("metadata.csv", "index.csv", "split.json"))
 
 
 def _judged(

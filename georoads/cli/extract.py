@@ -47,6 +47,7 @@ def extract(
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
+    from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint
     from georoads.progress import progress
 
@@ -66,8 +67,10 @@ def extract(
     )
     with walk.prepare(request) as prepared:
         if dry_run:
-            options.show_plan(walk.plan(prepared), json_file)
+            planned = walk.plan(prepared)
+            write_figures(json_file, planned, overwrite=layer_request.write.overwrite)
+            options.show_plan(planned)
             return
         done = walk.extract(prepared, watch=partial(progress, quiet=quiet)).summary
-    options.write_json(json_file, done)
+    write_figures(json_file, done, overwrite=layer_request.write.overwrite)
     options.summarize(done, checkpoint.card, quiet)

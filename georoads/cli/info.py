@@ -28,7 +28,7 @@ def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str,
 
     scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     if path.is_dir():
-        _dataset(path)
+        _dataset(path, scene_params.stated_gsd)
         return
     scene = open_scenes((path,), scene_params)
     if isinstance(scene, Mosaic):
@@ -61,6 +61,7 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
     from georoads.grid import parse_crs
     from georoads.model.checkpoint import find_checkpoint
     from georoads.scene.working_grid import working_grid
+    from georoads.text import source_name
 
     grid = scene.grid
     work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
@@ -68,7 +69,7 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
     (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
     used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
     for key, value in (
-        ("scene", scene.path.name),
+        ("scene", source_name(scene.path)),
         ("size", f"{grid.width} x {grid.height} px, {grid.width * grid.height / 1e6:.1f} MP, {scene.dtype}"),
         ("CRS", parse_crs(grid.crs).name),
         ("pixel", f"{grid.steps_m[0]:.3f} x {grid.steps_m[1]:.3f} m on the ground"),
@@ -80,13 +81,14 @@ def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
         options.say(f"{key:>13}: {value}")
 
 
-def _dataset(path: Path) -> None:
+def _dataset(path: Path, gsd_m: float | None) -> None:
     from georoads.data.dataset import open_dataset
+    from georoads.data.mask_survey import describe_doubts, survey_masks
     from georoads.data.pictures import find_broken
     from georoads.data.split import split_dataset
     from georoads.errors import DatasetError
 
-    data = open_dataset(path)
+    data = open_dataset(path, gsd_m)
     split = split_dataset(data)
     broken = find_broken(data.samples)
     options.say(
@@ -96,8 +98,16 @@ def _dataset(path: Path) -> None:
         f"split: {split.method}: {len(split.train)} train, {len(split.val)} val, {len(split.test)} test"
     )
     if broken:
+        hints = {fault.hint for fault in broken.values()}
+        several = "replace them, remove their rows, or let georoads train --skip-bad leave them out"
         raise DatasetError(
-            f"{len(broken)} pairs cannot be used: {'; '.join([*broken.values()][:5])}",
-            "replace them, remove their rows, or let georoads train --skip-bad leave them out",
+            f"{len(broken)} pairs cannot be used: {'; '.join(f.message for f in [*broken.values()][:5])}",
+            hints.pop() if len(hints) == 1 else several,
         )
     options.say("every picture and mask can be read, and their sizes agree")
+    for name, samples in (("train", split.train), ("val", split.val), ("test", split.test)):
+        if samples:
+            survey = survey_masks(samples, name)
+            options.say(f"{name}: {survey.road_share:.1%} of the pixels are road")
+            for doubt in describe_doubts(survey, name):
+                options.say(f"note: {doubt}")

@@ -5,9 +5,7 @@ A command has at most 20 flags (a test counts). What is rarely needed is a param
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georoads.text import printable
+from georoads.text import printable, without_secrets
 
 if TYPE_CHECKING:
     from georoads.model.card import ModelCard
@@ -278,22 +276,12 @@ def with_settings(texts: tuple[str, ...], **known: Any) -> dict[str, Any]:
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print one line; what a terminal would obey in it, as a file's name may hold, is escaped."""
-    click.echo(printable(line), err=err)
+    """Print one line; what a terminal would obey in it is escaped, and secrets of addresses are left out."""
+    click.echo(printable(without_secrets(line)), err=err)
 
 
-def write_json(target: Path | None, content: Any) -> None:
-    """Write a dict or dataclass as JSON to a file or, for ``-``, to standard output."""
-    if target is None:
-        return
-    plain = dataclasses.asdict(content) if dataclasses.is_dataclass(content) else content  # type: ignore[arg-type]
-    with click.open_file(str(target), "w", encoding="utf-8") as f:
-        f.write(json.dumps(plain, indent=1) + "\n")
-
-
-def show_plan(plan: Plan, json_target: Path | None) -> None:
-    """What would be done, as the answer of ``--dry-run``; as JSON too where that is asked for."""
-    write_json(json_target, plan)
+def show_plan(plan: Plan) -> None:
+    """What would be done, as the answer of ``--dry-run``."""
     needs = plan.needs
     pixels = "its own pixels" if plan.own_pixels else "resampled"
     for message in plan.messages:
@@ -313,7 +301,13 @@ def show_plan(plan: Plan, json_target: Path | None) -> None:
 
 
 def summarize(done: Summary, card: ModelCard, quietly: bool) -> None:
-    """What a walk did, on standard error: notes, figures, device and runtime, terms of use."""
+    """What a walk did, on standard error: notes, figures, device and runtime, terms of use.
+
+    Args:
+        done: what the walk returned.
+        card: of the model that was used, whose name and terms of use are printed.
+        quietly: nothing is printed.
+    """
     if quietly:
         return
     for message in done.messages:

@@ -48,6 +48,7 @@ def predict(
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
+    from georoads.files.figures import write_figures
     from georoads.inference.raster import RasterOptions
     from georoads.model.checkpoint import find_checkpoint
     from georoads.progress import progress
@@ -68,8 +69,10 @@ def predict(
     )
     with walk.prepare(request) as prepared:
         if dry_run:
-            options.show_plan(walk.plan(prepared), json_file)
+            planned = walk.plan(prepared)
+            write_figures(json_file, planned, overwrite=overwrite)
+            options.show_plan(planned)
             return
         done = walk.predict(prepared, watch=partial(progress, quiet=quiet))
-    options.write_json(json_file, done)
+    write_figures(json_file, done, overwrite=overwrite)
     options.summarize(done, checkpoint.card, quiet)

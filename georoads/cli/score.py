@@ -46,6 +46,7 @@ def score(
     Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
     nodes; and how tidy ROADS are. docs/scoring.md explains each.
     """
+    from georoads.files.figures import check_figures, write_figures
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
     from georoads.scoring.params import ScoreParams
@@ -55,12 +56,16 @@ def score(
 
     given = with_values(ScoreParams(), {"buffer_m": buffer_m}, "score")
     params = options.with_settings(settings, score=given)["score"]
+    inputs = roads, reference
+    check_figures(
+        json_file, overwrite=overwrite, inputs=inputs, outputs=() if explain is None else (explain,)
+    )
     if explain is not None:
-        check_errors_output(explain, overwrite=overwrite, inputs=(roads, reference))
+        check_errors_output(explain, overwrite=overwrite, inputs=inputs)
     proposal = read_roads(roads, layer)
     truth = read_roads(reference, reference_layer, flag="--reference-layer")
     result = score_roads(proposal, truth, params)
-    options.write_json(json_file, result.as_dict())
+    write_figures(json_file, result.as_dict(), overwrite=overwrite)
     if not quiet:
         for line in table(result, roads.name, reference.name):
             options.say(line, err=str(json_file) == "-")

@@ -66,6 +66,7 @@ def tiles(
     from functools import partial
 
     from georoads.data.tiles import TilesParams, write_tiles
+    from georoads.files.figures import check_figures, write_figures
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.read import read_roads
     from georoads.progress import progress
@@ -85,12 +86,15 @@ def tiles(
     except ValueError as e:
         raise click.UsageError(str(e)) from e
     scene_params = options.with_settings(settings, scene=scene_params)["scene"]
+    checkpoint = find_checkpoint(model)
+    _refuse_inputs_in(output, (scene, lines))
+    check_figures(json_file, overwrite=overwrite, inputs=(scene, lines, *checkpoint.paths), outputs=(output,))
     opened = open_scene(scene, scene_params)
-    grid = working_grid(opened, find_checkpoint(model).card.gsd_m, scene_params)
+    grid = working_grid(opened, checkpoint.card.gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
     watch = partial(progress, quiet=quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
-    options.write_json(json_file, done)
+    write_figures(json_file, done, overwrite=overwrite)
     if not quiet:
         for message in opened.messages:
             options.say(f"note: {message}", err=True)
@@ -100,3 +104,12 @@ def tiles(
             f"{done.invalid_left_out} invalid ones left out",
             err=True,
         )
+
+
+def _refuse_inputs_in(folder: Path, inputs: tuple[Path, ...]) -> None:
+    """Refuse a folder of the data set that holds an input: ``--overwrite`` would take it away."""
+    from georoads.errors import GeoroadsError
+
+    for path in inputs:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise GeoroadsError(f"{path} lies in {folder}, the folder to write", "choose another folder")

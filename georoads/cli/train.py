@@ -6,12 +6,15 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+from georoads.text import without_secrets
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 @click.option("--init", default="", metavar="NAME|PATH", help="Model to go on from, instead of an encoder.")
 @click.option("--split", help="How DATASET is divided: auto, random, published, spatial, or a file.")
 @click.option(
+    "--gsd-m",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Metres per pixel, where DATASET does not say.",
+)
+@click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; default: runs/DATE."
 )
 @click.option("--epochs", type=int, help="Times that the ground of each picture is seen.")
@@ -44,6 +52,7 @@ def train(
     recipe_name: str | None,
     init: str,
     split: str | None,
+    gsd_m: float | None,
     output: Path | None,
     epochs: int | None,
     minutes: float | None,
@@ -60,7 +69,6 @@ def train(
 
     from georoads.settings import parse_assignments
     from georoads.training.distributed import join_process_group
-    from georoads.training.loop import evaluate_best
     from georoads.training.prepare import prepare
     from georoads.training.recipe import compose_recipe
 
@@ -70,51 +78,70 @@ def train(
             settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile
         )
     recipe = compose_recipe(
-        dataset, recipe=recipe_name, init=init, split=split, overrides=parse_assignments(settings),
-        epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
+        dataset, recipe=recipe_name, init=init, split=split, gsd_m=gsd_m,
+        overrides=parse_assignments(settings), epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
     )  # fmt: skip
-    prepared = prepare(recipe, join_process_group(os.environ))
-    is_first = prepared.processes.is_first
-    for message in prepared.messages if is_first else ():
-        options.say(f"note: {message}", err=True)
-    if dry_run:
-        _tell_plan(recipe, prepared)
-        return
     folder = output or Path("runs") / time.strftime("%Y-%m-%d-%H%M%S")
-    _train(recipe, folder, prepared, resume=resume, quiet=quiet or not is_first)
-    if is_first:
-        _tell_result(recipe, folder, *evaluate_best(recipe, prepared, folder))
-    prepared.processes.leave()
+    with _told_where_it_stopped(folder):
+        prepared = prepare(recipe, join_process_group(os.environ))
+        is_first = prepared.processes.is_first
+        for message in prepared.messages if is_first else ():
+            options.say(f"note: {message}", err=True)
+        if dry_run:
+            _show_plan(recipe, prepared)
+        else:
+            _train(recipe, prepared, folder, resume=resume, quiet=quiet or not is_first)
 
 
-def _tell_plan(recipe: Recipe, prepared: PreparedTraining) -> None:
-    """What would be trained, as the answer of ``--dry-run``."""
-    split = prepared.split
+def _show_plan(recipe: Recipe, prepared: PreparedTraining) -> None:
+    """The answer of ``--dry-run``, once the starting weights are there too."""
+    from georoads.training.prepare import build_networks
+
+    build_networks(recipe, "cpu")
+    parts = prepared.split
     click.echo(json.dumps(recipe.as_dict(), indent=1))
     options.say(
-        f"{len(split.train)} train, {len(split.val)} val, {len(split.test)} test; "
+        f"{len(parts.train)} train, {len(parts.val)} val, {len(parts.test)} test; "
         f"{prepared.total_steps or 'timed'} steps; {prepared.processes.device}, {prepared.precision}",
         err=True,
     )
 
 
-def _train(recipe: Recipe, folder: Path, prepared: PreparedTraining, *, resume: bool, quiet: bool) -> None:
-    """Train with a progress bar, in seconds or steps, and a line for each epoch."""
+def _train(recipe: Recipe, prepared: PreparedTraining, folder: Path, *, resume: bool, quiet: bool) -> None:
+    """Train with a progress bar, in seconds or steps, and a line for each epoch; then tell the result."""
     from georoads.progress import progress
+    from georoads.training.loop import evaluate_best
     from georoads.training.loop import train as train_model
 
-    timed = recipe.train.minutes
-    total = timed * 60 if timed else float(prepared.total_steps or 1)
-    with progress("train", total, "s" if timed else "steps", quiet=quiet) as on_progress:
+    total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
+    with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
         train_model(
             recipe,
             folder,
             prepared=prepared,
             resume=resume,
-            command="georoads " + " ".join(sys.argv[1:]),
+            command=without_secrets("georoads " + " ".join(sys.argv[1:])),
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )
+    if prepared.processes.is_first:
+        _tell_result(recipe, folder, *evaluate_best(recipe, prepared, folder))
+    prepared.processes.leave()
+
+
+@contextmanager
+def _told_where_it_stopped(folder: Path) -> Iterator[None]:
+    """Where a signal ends the block, say from which step ``--resume`` goes on; the exit code is its own."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        from georoads.training.state import saved_step
+
+        step = saved_step(folder)
+        way_on = "nothing was saved yet" if step is None else f"--resume goes on from step {step}"
+        options.say(f"stopped; {way_on}", err=True)
+        code = stop.code if isinstance(stop, SystemExit) else 130
+        raise click.exceptions.Exit(code if isinstance(code, int) else 1) from stop
 
 
 class _Teller:

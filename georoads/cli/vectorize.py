@@ -35,13 +35,14 @@ def vectorize(
 ) -> None:
     """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or bytes with a scale."""
     from georoads import walk
+    from georoads.files.figures import write_figures
 
     network = options.with_settings(settings, network=options.network_params(threshold))["network"]
     layer = dataclasses.replace(layer_request, network=network)
     request = walk.VectorizeRequest(raster=raster, layer=layer, figures=json_file)
     with walk.prepare(request) as prepared:
         done = walk.vectorize(prepared).summary
-    options.write_json(json_file, done)
+    write_figures(json_file, done, overwrite=layer.write.overwrite)
     if not quiet:
         for message in done.messages:
             options.say(f"note: {message}", err=True)

@@ -48,6 +48,12 @@ class ChipParams:
     scale: float = 1.25
     road_centred: float = 0.3
 
+    def __post_init__(self) -> None:
+        if not 8 <= self.size_px <= 8192:
+            raise ValueError(f"size_px must be 8 to 8192, not {self.size_px}")
+        if not (0 < self.gsd_m <= 1000 and 1 <= self.scale <= 10 and 0 <= self.road_centred <= 1):
+            raise ValueError("gsd_m must be metres per pixel, scale 1 to 10, road_centred a share in 0..1")
+
 
 def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.random.Generator) -> Chip:
     """A random square of the picture, resampled to size_px pixels of about gsd_m metres.

@@ -1,6 +1,7 @@
 """Finding the pictures and masks of a data set: the DeepGlobe Kaggle layout, or a folder of pairs.
 
-Kaggle layout: ``metadata.csv`` (image_id, split, sat_image_path, mask_path) and ``class_dict.csv``.
+Kaggle layout: ``metadata.csv`` (image_id, split, sat_image_path, mask_path) and ``class_dict.csv``; or,
+without them, files ID_sat.jpg and ID_mask.png, in the folder or in folders of it.
 Folder of pairs: ``images/`` and ``masks/`` with equal stems, and optionally ``index.csv``
 (name, split, gsd_m); and optionally ``valid/``, whose pictures of equal stem are black where a picture shows
 no ground. Both may carry a ``split.json`` with lists of names under ``train`` and ``val``.
@@ -17,6 +18,7 @@ from georoads.errors import DatasetError
 
 DEEPGLOBE_GSD_M = 0.5
 _PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+_SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,11 @@ def open_dataset(path: str | Path, gsd_m: float | None = None, *, skip_bad: bool
         data = _open_kaggle(root, gsd_m or DEEPGLOBE_GSD_M, skip_bad)
     elif (root / "images").is_dir() and (root / "masks").is_dir():
         data = _open_pairs(root, gsd_m, skip_bad)
+    elif folders := _find_tile_folders(root):
+        data = _open_tiles(root, folders, gsd_m or DEEPGLOBE_GSD_M, skip_bad)
     else:
         raise DatasetError(
-            f"{root} holds neither metadata.csv nor the folders images and masks",
+            f"{root} holds neither metadata.csv, nor pictures ID_sat.jpg, nor the folders images and masks",
             "give a folder in DeepGlobe's Kaggle layout, or a folder of pairs",
         )
     if not data.samples:
@@ -129,17 +133,60 @@ def _open_kaggle(root: Path, gsd_m: float, skip_bad: bool) -> RoadDataset:
     return RoadDataset(root, "kaggle", ordered, tuple(sorted(unlabelled)), skipped)
 
 
+@dataclass(frozen=True)
+class _TileFolder:
+    """A folder of ``ID_sat.jpg`` and ``ID_mask.png``: its pictures and masks by id."""
+
+    name: str
+    pictures: dict[str, Path]
+    masks: dict[str, Path]
+
+
+def _find_tile_folders(root: Path) -> list[_TileFolder]:
+    """The root and the folders in it, as far as they hold tiles."""
+    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]
+    found = []
+    for folder in folders:
+        files = _find_pictures(folder)
+        pictures, masks = (
+            {stem.removesuffix(end): path for stem, path in files.items() if stem.endswith(end)}
+            for end in ("_sat", "_mask")
+        )
+        if pictures:
+            found.append(_TileFolder("" if folder == root else folder.name, pictures, masks))
+    return found
+
+
+def _open_tiles(root: Path, folders: list[_TileFolder], gsd_m: float, skip_bad: bool) -> RoadDataset:
+    """The Kaggle layout without its index: a folder without any mask is unlabelled."""
+    samples: dict[str, Sample] = {}
+    unlabelled: list[Path] = []
+    lonely: list[str] = []
+    for folder in folders:
+        pictures, masks = folder.pictures, folder.masks
+        if not masks:
+            unlabelled += pictures.values()
+            continue
+        lonely += sorted(pictures.keys() ^ masks.keys())
+        for name in pictures.keys() & masks.keys():
+            if name in samples:
+                raise DatasetError(
+                    f"{samples[name].image} and {pictures[name]} have the same id", "keep one of them"
+                )
+            split = folder.name if folder.name in _SUBSETS else ""
+            samples[name] = Sample(name, pictures[name], masks[name], gsd_m, split)
+    _refuse_lonely(root, lonely, skip_bad, "each ID_sat.jpg needs its ID_mask.png")
+    ordered = tuple(samples[name] for name in sorted(samples))
+    return RoadDataset(root, "kaggle", ordered, tuple(sorted(unlabelled)), tuple(lonely))
+
+
 def _open_pairs(root: Path, gsd_m: float | None, skip_bad: bool) -> RoadDataset:
     images, masks, valid = (_find_pictures(root / name) for name in ("images", "masks", "valid"))
     index = root / "index.csv"
     rows = {r["name"]: r for r in _read_rows(index, ("name",))} if index.is_file() else {}
     lonely = sorted(((images.keys() | rows.keys()) ^ masks.keys()) | (valid.keys() - images.keys()))
-    if lonely and not skip_bad:
-        raise DatasetError(
-            f"{root}: {len(lonely)} pictures or masks without their counterpart: {', '.join(lonely[:5])}",
-            "images/ and masks/ (and index.csv) must name the same pictures; valid/ may hold some of them; "
-            "--skip-bad leaves them out",
-        )
+    hint = "images/ and masks/ (and index.csv) must name the same pictures; valid/ may hold some of them"
+    _refuse_lonely(root, lonely, skip_bad, hint)
     samples = []
     for name in sorted(images.keys() - set(lonely)):
         row = rows.get(name, {})
@@ -147,20 +194,43 @@ def _open_pairs(root: Path, gsd_m: float | None, skip_bad: bool) -> RoadDataset:
         if not gsd:
             raise DatasetError(
                 f"{root}: the pixel size of {name} is not known",
-                "give gsd_m in index.csv, in the recipe's [[data]] table, or as --gsd-m",
+                "give metres per pixel: gsd_m in index.csv or in the recipe's [[data]] table, --gsd-m to "
+                "train and evaluate, --gsd to info",
             )
         split = row.get("split") or ""
+        if split not in ("", *_SUBSETS):
+            raise DatasetError(
+                f"{index}: {name} is of the split {split!r}", f"known: {', '.join(_SUBSETS)}, or nothing"
+            )
         samples.append(
             Sample(name, images[name], masks[name], _parse_gsd(gsd, index), split, valid.get(name))
         )
     return RoadDataset(root, "pairs", tuple(samples), (), tuple(lonely))
 
 
+def _refuse_lonely(root: Path, lonely: list[str], skip_bad: bool, hint: str) -> None:
+    if lonely and not skip_bad:
+        raise DatasetError(
+            f"{root}: {len(lonely)} pictures or masks without their counterpart: {', '.join(lonely[:5])}",
+            f"{hint}; --skip-bad leaves them out",
+        )
+
+
 def _find_pictures(folder: Path) -> dict[str, Path]:
-    """Picture files by stem; none where there is no such folder."""
-    if not folder.is_dir():
-        return {}
-    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in _PICTURES}
+    """Picture files by stem, without hidden ones (``._a.png``); none where there is no such folder.
+
+    Raises:
+        DatasetError: two files have the same stem.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in _PICTURES and not path.name.startswith("."):
+            if path.stem in found:
+                raise DatasetError(
+                    f"{folder} holds {found[path.stem].name} and {path.name}", "keep one picture of each name"
+                )
+            found[path.stem] = path
+    return found
 
 
 def _parse_gsd(value: str | float, source: Path) -> float:
@@ -224,7 +294,7 @@ def read_split_file(path: Path) -> dict[str, tuple[str, ...]]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        subsets = {k: tuple(map(str, content[k])) for k in ("train", "val", "test") if k in content}
+        subsets = {k: tuple(map(str, content[k])) for k in _SUBSETS if k in content}
     except (OSError, ValueError, TypeError, RecursionError) as e:
         raise DatasetError(
             f"{path} is not a split file: {e}", 'a split is JSON: {"train": [names], "val": [names]}'

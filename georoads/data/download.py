@@ -167,7 +167,7 @@ def _count_pictures(root: Path, named: Path, expected: Counts | None, hint: str)
         data = open_dataset(root)
     except DatasetError as e:
         raise DatasetError(e.message.replace(str(root), shown), f"it is incomplete; see {PAGE}") from e
-    if data.layout != "kaggle":
+    if not (root / "metadata.csv").is_file():
         raise DatasetError(f"{shown} holds no metadata.csv", f"get DeepGlobe's archive from {PAGE}")
     files = [f for s in data.samples for f in (s.image, s.mask)] + list(data.unlabelled)
     missing = [f for f in files if not (f.is_file() and f.stat().st_size)]

@@ -47,8 +47,12 @@ def _decode(sample: Sample, white_is_nodata: bool) -> Chip:
     return Chip(image, road, read_valid(sample, image, white_is_nodata))
 
 
+_READER = 2
+"""Goes up when a picture is read in another way than before: what was kept is then decoded anew."""
+
+
 def _cache_key(sample: Sample, white_is_nodata: bool) -> str:
     """A name that changes when one of the sample's files is moved, resized or written anew."""
     files = [f for f in (sample.image, sample.mask, sample.valid) if f is not None and f.is_file()]
     marks = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(repr((marks, white_is_nodata)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((_READER, marks, white_is_nodata)).encode()).hexdigest()[:32]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,11 +30,17 @@ def read_image(sample: Sample) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, RGB.
 
     Raises:
-        DatasetError: when the file cannot be decoded.
+        DatasetError: when the file cannot be decoded, or its values are not bytes.
     """
-    image = read_pixels(sample.image, cv2.IMREAD_COLOR)
+    image = read_pixels(sample.image, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         raise DatasetError(f"{sample.image} cannot be decoded as a picture", _REPLACE)
+    if image.dtype != np.uint8:
+        raise DatasetError(
+            f"{sample.image} holds {image.dtype} values, {image.min():g} to {image.max():g}, not bytes",
+            "stretch all pictures alike, as gdal_translate -ot Byte -scale LOW HIGH 1 255 IN OUT does; "
+            "georoads tiles does so with pictures that it cuts from a scene",
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -38,22 +48,62 @@ def read_mask(sample: Sample) -> NDArray[np.bool_]:
     """(H, W) bool, True on road.
 
     Raises:
-        DatasetError: when the file cannot be decoded, or shows colours that are neither background nor road.
+        DatasetError: as ``read_levels``.
     """
-    mask = read_pixels(sample.mask, cv2.IMREAD_ANYCOLOR)
+    return np.asarray(read_levels(sample.mask) >= ROAD_LEVEL)
+
+
+def read_levels(path: Path) -> NDArray[np.uint8]:
+    """(H, W) uint8: the grey levels of a mask.
+
+    Raises:
+        DatasetError: when the file cannot be decoded, shows colours that are neither background nor road,
+            holds values that are no grey levels, or an alpha that contradicts its colours.
+    """
+    mask = read_pixels(path, cv2.IMREAD_UNCHANGED)
     if mask is None:
-        raise DatasetError(f"{sample.mask} cannot be decoded as a mask", _REPLACE)
-    if mask.ndim == 3:
-        most, least = (f(f(mask[..., 0], mask[..., 1]), mask[..., 2]) for f in (cv2.max, cv2.min))
-        coloured = most - least > MAX_TINT
-        if coloured.any():
-            blue, green, red = mask[tuple(np.argwhere(coloured)[0])][:3].tolist()
-            raise DatasetError(
-                f"{sample.mask}: the colour ({red}, {green}, {blue}) is neither background nor road",
-                "masks are grey: road from level 128; --skip-bad leaves this picture out",
-            )
-        mask = np.asarray(cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-    return np.asarray(mask >= ROAD_LEVEL)
+        raise DatasetError(f"{path} cannot be decoded as a mask", _REPLACE)
+    mask = _as_bytes(mask, path)
+    if mask.ndim == 2:
+        return mask
+    most, least = (f(f(mask[..., 0], mask[..., 1]), mask[..., 2]) for f in (cv2.max, cv2.min))
+    coloured = most - least > MAX_TINT
+    if coloured.any():
+        blue, green, red = mask[tuple(np.argwhere(coloured)[0])][:3].tolist()
+        raise DatasetError(
+            f"{path}: the colour ({red}, {green}, {blue}) is neither background nor road",
+            "masks are grey: road from level 128; --skip-bad leaves this picture out",
+        )
+    grey = np.asarray(cv2.cvtColor(mask[..., :3], cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+    if mask.shape[2] == 4:
+        _check_alpha(grey, mask[..., 3], path)
+    return grey
+
+
+def _as_bytes(mask: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    """Levels 0..255 of a mask of any type: small whole numbers as they are, 16 bits by their upper half."""
+    if mask.dtype == np.uint8:
+        return mask
+    if mask.min() >= 0 and mask.max() <= 255 and (mask == np.floor(mask)).all():
+        return mask.astype(np.uint8)
+    if mask.dtype == np.uint16:
+        return (mask >> 8).astype(np.uint8)
+    raise DatasetError(
+        f"{path} holds {mask.dtype} values, {mask.min():g} to {mask.max():g}, which are no grey levels",
+        "masks are bytes: 0 is background, 255 road; --skip-bad leaves this picture out",
+    )
+
+
+def _check_alpha(grey: NDArray[np.uint8], alpha: NDArray[np.uint8], path: Path) -> None:
+    """Refuse a mask whose alpha says another thing than its colours: either may have been meant."""
+    hidden = alpha < ROAD_LEVEL
+    road = grey >= ROAD_LEVEL
+    if hidden.any() and ((road & hidden).any() or not road.any()):
+        raise DatasetError(
+            f"{path}: its alpha hides {hidden.mean():.0%} of the pixels; by its colours {road.mean():.0%} "
+            "are road",
+            "write masks without alpha: 0 is background, 255 road; --skip-bad leaves this picture out",
+        )
 
 
 def read_pair(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -90,14 +140,12 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
         white_is_nodata: white pixels are not valid.
 
     Raises:
-        DatasetError: when the file cannot be decoded or has another size.
+        DatasetError: as ``read_levels``, or when the file has another size.
     """
     valid = valid_pixels(image, white_is_nodata)
     if sample.valid is None:
         return valid
-    stated = read_pixels(sample.valid, cv2.IMREAD_GRAYSCALE)
-    if stated is None:
-        raise DatasetError(f"{sample.valid} cannot be decoded as a mask", "replace it, or remove it")
+    stated = read_levels(sample.valid)
     if stated.shape != valid.shape:
         raise DatasetError(
             f"{sample.image} is {_describe_size(image)} but {sample.valid} is {_describe_size(stated)}",
@@ -106,16 +154,20 @@ def read_valid(sample: Sample, image: NDArray[np.uint8], white_is_nodata: bool =
     return np.asarray(valid & (stated >= ROAD_LEVEL))
 
 
-def find_broken(samples: Sequence[Sample]) -> dict[str, str]:
+def find_broken(samples: Sequence[Sample]) -> dict[str, DatasetError]:
     """Read every pair; what is wrong with each that cannot be used, by name."""
-    broken = {}
-    for sample in samples:
-        try:
-            image, _ = read_pair(sample)
-            read_valid(sample, image)
-        except DatasetError as e:
-            broken[sample.name] = e.message
-    return broken
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:  # OpenCV decodes without Python's lock
+        faults = pool.map(_find_fault, samples)
+        return {sample.name: fault for sample, fault in zip(samples, faults, strict=True) if fault}
+
+
+def _find_fault(sample: Sample) -> DatasetError | None:
+    try:
+        image, _ = read_pair(sample)
+        read_valid(sample, image)
+    except DatasetError as e:
+        return e
+    return None
 
 
 def without_broken(data: RoadDataset) -> RoadDataset:

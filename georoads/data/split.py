@@ -77,7 +77,8 @@ def split_dataset(data: RoadDataset, how: str = "auto", seed: int = 42, val_shar
             return _read_split(data, own)
         if any(s.split == "val" for s in data.samples):
             by = {k: tuple(s for s in data.samples if s.split == k) for k in ("train", "val", "test")}
-            return Split(**by, method="index.csv")
+            indexed = data.layout == "pairs"
+            return Split(**by, method="index.csv" if indexed else "as the data set is divided")
         how = "random"
     if how == "random":
         return _split_randomly(data, seed, val_share)

@@ -12,13 +12,7 @@ from georoads.data.chip import Chip, resample_picture
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import DatasetError
-from georoads.evaluation.calibration import (
-    Bin,
-    Temperature,
-    calibration_error,
-    fit_temperature,
-    reliability,
-)
+from georoads.evaluation.calibration import Bin, Temperature, calibration_error, fit_temperature, reliability
 from georoads.evaluation.cldice import ClDiceScore, SkeletonCounts, cldice_score, count_skeletons
 from georoads.evaluation.counts import (
     LevelCounts,
@@ -284,7 +278,14 @@ def score_tile(counted: TileCounts) -> TileScore:
 def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> LevelCounts:
-    """Level counts of all samples together; zeros without any. Arguments as of ``predict_samples``."""
+    """Level counts of all samples together; zeros without any.
+
+    Args:
+        samples: labelled pictures.
+        card: of the model, whose pixel size, tile and overlap rule.
+        runtime: with the model's weights.
+        white_is_nodata: white pixels do not count.
+    """
     total: LevelCounts = np.zeros((2, COUNT), dtype=np.int64)
     for found in predict_samples(samples, card, runtime, white_is_nodata):
         total += count_levels(found.levels, found.picture.road, found.picture.valid)

@@ -6,14 +6,12 @@ Everything touches torch.cuda through a ``Cuda`` value, so that tests can put a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-
-T = TypeVar("T")
 
 
 class Cuda(Protocol):

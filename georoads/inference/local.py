@@ -42,7 +42,6 @@ class Predictor(Protocol):
 
     def predict(self, job: Job, groups: Iterable[TileGroup]) -> Generator[PredictedBatch]:
         """The batches of all groups; those of a group one after another, in its order."""
-        ...
 
 
 class LocalPredictor:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -48,12 +49,9 @@ class PredictedGroup:
 
     def split(self) -> Iterator[PredictedBatch]:
         """The batches, each with its levels."""
-        first = 0
-        for batch in self.batches:
-            last = first + len(batch.tiles)
-            own = list(self.levels[first:last])
-            yield PredictedBatch(batch, lambda own=own: own)  # type: ignore[misc]
-            first = last
+        ends = np.cumsum([len(batch.tiles) for batch in self.batches])
+        for batch, levels in zip(self.batches, np.split(self.levels, ends[:-1]), strict=True):
+            yield PredictedBatch(batch, partial(list, levels))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError, find_way
 from georoads.errors import LayerError
 from georoads.grid import Grid, Points, Window, parse_crs
 from georoads.output.vector_files import POLYGONS, read_features
@@ -47,9 +48,6 @@ class Area:
         Raises:
             LayerError: no part of the area lies inside the grid, or it cannot be brought to its CRS.
         """
-        from pyproj import Transformer
-        from pyproj.exceptions import ProjError
-
         scene = shapely.box(0, 0, grid.width, grid.height)
         ours, theirs = parse_crs(grid.crs), parse_crs(self.crs)
         polygon: shapely.Geometry = self.polygon
@@ -58,15 +56,15 @@ class Area:
             outline = shapely.segmentize(scene, max(grid.width, grid.height) / _STEPS)
             around = grid.to_crs(shapely.get_coordinates(outline))
             try:
-                back = Transformer.from_crs(ours, theirs, always_xy=True)
-            except ProjError as e:
+                back = find_way(grid.crs, self.crs)
+            except CrsError as e:
                 raise LayerError(
                     f"the area {self.name} cannot be brought to the scene's CRS {ours.name}",
                     "leave --aoi out",
                 ) from e
             polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
             polygon = shapely.segmentize(polygon, _step(polygon))
-            there = Transformer.from_crs(theirs, ours, always_xy=True)
+            there = find_way(self.crs, grid.crs)
             polygon = shapely.transform(polygon, lambda xy: np.column_stack(there.transform(*xy.T)))
         self._check_finite(shapely.get_coordinates(polygon))
         polygon = shapely.transform(polygon, grid.to_px)

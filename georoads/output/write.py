@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from georoads.crs import CrsError, find_way
 from georoads.errors import LayerError
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.grid import parse_crs
@@ -16,8 +17,15 @@ from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
 from georoads.output.clip import clip_network
+from georoads.output.crs_text import crs_text
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, LAYERS, NODES, ROADS
-from georoads.output.drivers import gdal_errors, verify_single_layer, write_parquet, write_with_gdal
+from georoads.output.drivers import (
+    gdal_errors,
+    verify_crs,
+    verify_single_layer,
+    write_parquet,
+    write_with_gdal,
+)
 from georoads.output.formats import check_parquet, driver_of_output
 from georoads.output.geopackage import (
     StyledLayer,
@@ -28,7 +36,7 @@ from georoads.output.geopackage import (
     tables_of,
     verify_geopackage,
 )
-from georoads.output.postgis import Existing, check_database, epsg_of, write_database
+from georoads.output.postgis import Existing, check_database, srid_of, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.table import Table, node_table, road_table
@@ -105,6 +113,27 @@ def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tupl
     _check_existing(target, driver, options)
 
 
+def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> None:
+    """Refuse an output that cannot hold roads of this CRS, once it is known and before the work is done.
+
+    Args:
+        path: the file or database.
+        options: how it is written; its own CRS has been checked.
+        crs: of the grid of the roads.
+
+    Raises:
+        LayerError: the format cannot hold it; as ``check_road_output`` for a database.
+        CrsError: no way leads from it to that of the output.
+    """
+    target = output_of(path)
+    if isinstance(target, Database):
+        check_road_output(target, dataclasses.replace(options, crs=options.crs or crs))
+    elif options.crs is None:
+        _check_held(crs, driver_of_output(target))
+    else:
+        find_way(crs, options.crs)
+
+
 def _check_options(target: Output, options: WriteOptions) -> str:
     """The driver that writes the target, once it is seen that the options fit it."""
     driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
@@ -136,7 +165,13 @@ def _check_existing(target: Path, driver: str, options: WriteOptions) -> None:
 
 
 def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadNetwork) -> str:
-    """The CRS of the coordinates that ``write_roads`` writes; without an output: that it would write."""
+    """The CRS of the coordinates that ``write_roads`` writes.
+
+    Args:
+        output: path or address; None: no layer is written, and only the options count.
+        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON has.
+        network: whose grid's CRS is taken where the options name none.
+    """
     target = None if output is None else output_of(output)
     if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
         return _WGS84
@@ -179,6 +214,7 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
     driver = _check_options(target, options)
     if isinstance(target, Path):
         _check_existing(target, driver, options)
+        check_crs_of_grid(target, options, network.grid.crs)
     provenance, crs = options.provenance, layer_crs(target, options, network)
     if options.area is not None:
         provenance = dataclasses.replace(provenance, area=options.area.name)
@@ -214,6 +250,8 @@ def _write_geopackage(
 
     def verify(part: Path) -> None:
         verify_geopackage(part, counts)
+        for table in tables:
+            verify_crs(part, table)
         check_not_open(target)  # it may have been opened while the work was done
         if state is not None and _state(target) != state:
             raise LayerError(
@@ -259,15 +297,30 @@ def _check_one_layer(target: Path, driver: str, options: WriteOptions) -> None:
 
 
 def _check_crs(crs: str, driver: str) -> None:
+    """Refuse a CRS of the user's that is none, or that the format cannot hold."""
     from pyproj.exceptions import CRSError
 
     try:
         parsed = parse_crs(crs)
     except CRSError as e:
         raise LayerError(f"{crs!r} is no CRS", "give one as in EPSG:32633") from e
-    if driver == "PostGIS":
-        epsg_of(crs)
     if driver == "GeoJSON" and not parsed.equals(parse_crs(_WGS84), ignore_axis_order=True):
         raise LayerError(
             f"GeoJSON is always WGS 84 (RFC 7946), not {crs}", "leave the CRS out, or write .gpkg or .fgb"
         )
+    _check_held(crs, driver)
+
+
+def _check_held(crs: str, driver: str) -> None:
+    """Refuse a CRS that the format cannot hold, and for GeoJSON one that lies nowhere."""
+    if driver == "PostGIS":
+        srid_of(crs)
+    elif driver == "GeoJSON":
+        try:
+            find_way(crs, _WGS84)
+        except CrsError as e:
+            raise LayerError(
+                f"GeoJSON is always WGS 84 (RFC 7946), and {e.message}", "write .gpkg or .fgb"
+            ) from e
+    else:
+        crs_text(crs, driver)

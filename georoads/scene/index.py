@@ -55,6 +55,7 @@ def named_in(path: Path) -> tuple[Path, ...]:
         SceneError: the index is missing, too large or none; it names nothing, one file twice, a file that is
             missing, lies elsewhere or on a server; which asset of an item is the scene cannot be told.
     """
+    check_regular(path)
     root = path.resolve().parent
     found: dict[Path, None] = {}
     for number, named in enumerate(_read_names(path)):

@@ -69,19 +69,15 @@ class RoadGraph:
     @cached_property
     def reach_m(self) -> NDArray[np.float64]:
         """(P,) float64: metres from the start of its edge to each point."""
-        total = np.zeros(len(self.points))
-        for_pieces = np.ones(len(self.points), dtype=bool)
-        for_pieces[self.offsets[:-1]] = False
-        total[for_pieces] = self.pieces.length_m
-        total = np.cumsum(total)
+        # All edges end to end: nothing lies before the first point of each.
+        first_piece = self.offsets[:-1] - np.arange(self.n_edges)
+        total = np.cumsum(np.insert(self.pieces.length_m, first_piece, 0.0))
         return total - np.repeat(total[self.offsets[:-1]], np.diff(self.offsets))
 
     @cached_property
     def piece_from_m(self) -> NDArray[np.float64]:
         """(P - E,) float64: metres from the start of its edge to the start of each piece."""
-        keep = np.ones(len(self.points), dtype=bool)
-        keep[self.offsets[1:] - 1] = False
-        return self.reach_m[keep]
+        return np.delete(self.reach_m, self.offsets[1:] - 1)
 
     @cached_property
     def laid_m(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

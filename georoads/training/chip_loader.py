@@ -19,6 +19,7 @@ from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
 from georoads.model.pixels import normalize
 from georoads.training.recipe import DataSource
+from georoads.training.stopping import leave_stops_to_the_parent
 
 
 class ChipRequest(NamedTuple):
@@ -133,7 +134,7 @@ def load_chips(dataset: ChipDataset, sampler: ChipSampler, workers: int) -> Iter
         batch_sampler=sampler,  # endless: it has no length
         num_workers=workers,
         prefetch_factor=3 if workers else None,
-        worker_init_fn=_limit_threads,
+        worker_init_fn=_begin_worker,
         collate_fn=_collate_or_pass_error,
         timeout=120 if workers else 0,
     )
@@ -181,9 +182,10 @@ def _collate_or_pass_error(samples: list[Any]) -> Any:
     return errors[0] if errors else default_collate(samples)
 
 
-def _limit_threads(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     import cv2
 
+    leave_stops_to_the_parent()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,14 +24,24 @@ class TrainingClock:
         return time.monotonic() - self._start
 
 
+@dataclass
 class EpochMeter:
-    """Loss and road IoU (p >= 0.5) of an epoch's training chips, and the share of its time spent waiting."""
+    """Loss and road IoU (p >= 0.5) of an epoch's training chips, and the share of its time spent waiting.
 
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.true = self.union = 0
-        self._start = time.perf_counter()
-        self._waited = 0.0
+    Attributes:
+        steps: since the last epoch ended, those with a loss that is no number included.
+        lr: learning rate of the last step.
+        true, union: pixels of road found, and of road or found.
+        losses: of the steps that count.
+    """
+
+    steps: int = 0
+    lr: float = 0.0
+    true: int = 0
+    union: int = 0
+    losses: list[float] = field(default_factory=list)
+    _start: float = field(default_factory=time.perf_counter)
+    _waited: float = 0.0
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, road: torch.Tensor, valid: torch.Tensor) -> None:
         """Count a step.
@@ -55,7 +66,7 @@ class EpochMeter:
 
     @property
     def waited(self) -> float:
-        """Share of the epoch's time in which the loop waited for chips, 0..1."""
+        """Share of the epoch's time (after a resume, of its rest) in which the loop waited, 0..1."""
         return self._waited / max(1e-9, time.perf_counter() - self._start)
 
     @property
@@ -70,5 +81,5 @@ class EpochMeter:
 
     @property
     def iou(self) -> float:
-        """Road IoU, pooled over the chips."""
-        return self.true / self.union if self.union else 1.0
+        """Road IoU, pooled over the chips; NaN where there is no road, neither found nor real."""
+        return self.true / self.union if self.union else math.nan

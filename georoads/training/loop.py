@@ -1,13 +1,14 @@
 """The training loop.
 
 One function, top to bottom: draw a batch, forward, loss, backward, step, average; once an epoch evaluate the
-averaged weights on the validation subset and keep the best. Time or epochs end it; it can be stopped at
-any moment and resumed from the last epoch.
+averaged weights on the validation subset and keep the best. Time or epochs end it. A signal ends it between
+two steps, after the state is saved; it is saved before and after each validation too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from georoads.errors import GeoroadsError
 from georoads.evaluation.counts import LevelCounts, best_score, score_at
 from georoads.evaluation.evaluate import EvaluateParams, Evaluation, count_samples, evaluate_samples
 from georoads.evaluation.two_class import two_class_dice_loss, two_class_iou
+from georoads.files.atomic import disk_errors_named
+from georoads.files.lock import only_run
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.levels import probabilities, threshold_level
 from georoads.model.card import ModelCard
@@ -34,17 +37,17 @@ from georoads.training.prepare import PreparedTraining, build_networks, prepare
 from georoads.training.recipe import Recipe
 from georoads.training.run_folder import (
     Epoch,
-    Position,
-    TrainingState,
-    history_has_state,
-    load_state,
+    check_best,
+    make_folder,
     open_run_folder,
     record_environment,
-    save_state,
+    start_anew,
     write_history,
 )
 from georoads.training.sample_predictions import draw_sample_predictions
 from georoads.training.schedule import lr_factor, update_average
+from georoads.training.state import STATE, Position, TrainingState, load_state, save_state
+from georoads.training.stopping import StopRequest, postpone_stops
 from georoads.training.tensorboard import log_to_tensorboard
 
 MAX_BAD_STEPS = 3
@@ -99,18 +102,37 @@ def train(
     keep_freed_memory()
     torch.manual_seed(recipe.train.seed)
     run = _Run(recipe, Path(folder), prepared or prepare(recipe), command)
-    processes, precision = run.prepared.processes, run.prepared.precision
+    with _holding(run), postpone_stops() as stop:
+        _take_steps(run, stop, resume, on_progress, on_epoch)
+    return _finish(run)
+
+
+def _take_steps(
+    run: _Run, stop: StopRequest, resume: bool, on_progress: Progress, on_epoch: Callable[[Epoch], None]
+) -> None:
+    """All steps and epochs that are left; arguments as of ``train``."""
+    recipe, processes, precision = run.recipe, run.prepared.processes, run.prepared.precision
     state, history = _start_or_resume(run, resume)
     at, network, optimizer = state.position, state.network, state.optimizer
     clock = TrainingClock(at.seconds)
     sampler, progress_at = _schedule_chips(run, at, clock)
     wrapped = processes.wrap_network(network)
     chips = load_chips(run.prepared.chips, sampler, recipe.train.workers)
-    meter, bad_steps = EpochMeter(), 0
-    while (progress := progress_at(at.step)) < 1.0 and not _has_stalled(history, recipe):
+    bad_steps = 0
+    while not _has_stalled(history, recipe):
+        _stop_if_asked(run, state, stop)
+        progress, meter = progress_at(at.step), state.meter
+        if meter.steps and (at.step % run.prepared.steps_per_epoch == 0 or progress >= 1.0):
+            history.append(_judge_epoch(run, state, stop, clock))
+            if processes.is_first:
+                _save_epoch(run, state, history)
+                on_epoch(history[-1])
+            continue
+        if progress >= 1.0:
+            break
         # Dropout is a function of the step, so that a resumed training repeats it.
         torch.manual_seed(recipe.train.seed + 1_000_003 * at.step)
-        lr = _set_learning_rate(optimizer, recipe, progress)
+        meter.lr = _set_learning_rate(optimizer, recipe, progress)
         with meter.waiting():
             chip = next(chips)
         image, road, valid = (t.to(processes.device, non_blocking=True) for t in chip)
@@ -118,6 +140,7 @@ def train(
         loss = road_loss(logits, road, valid, recipe.train.dice, recipe.train.cldice)
         # A step that is skipped counts too: the number of a step is that of its chips.
         at.step += 1
+        meter.steps += 1
         bad_steps = 0 if _step(loss, network, optimizer, recipe.train.clip) else bad_steps + 1
         _refuse_bad_steps(bad_steps)
         if bad_steps == 0:
@@ -125,16 +148,6 @@ def train(
             update_average(state.average, network, recipe.train.ema, at.step)
         at.seconds = clock.seconds
         on_progress(*_describe_progress(recipe, at, meter))
-        if at.step % run.prepared.steps_per_epoch == 0 or progress_at(at.step) >= 1.0:
-            at.epoch += 1
-            counts = _validate(run, state.average)
-            at.seconds = clock.seconds
-            history.append(_epoch_line(at, counts, meter, lr, recipe.train.threshold))
-            if processes.is_first:
-                _save_epoch(run, state, history)
-                on_epoch(history[-1])
-            meter = EpochMeter()
-    return _finish(run)
 
 
 def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> tuple[str, Evaluation]:
@@ -150,26 +163,60 @@ def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> t
     Returns:
         The name of the subset, and what the model reaches on it.
     """
-    subset = "test" if prepared.split.test else "val"
+    subset = "test" if prepared.judges_test else "val"
     best = find_checkpoint(str(folder / "best.json"))
     runtime = TorchRuntime(load_network(best), prepared.processes.device, prepared.precision)
     params = EvaluateParams(subset, recipe.data[0].white_is_nodata)
     return subset, evaluate_samples(prepared.split.subset(subset), best.card, runtime, params)
 
 
+@contextlib.contextmanager
+def _holding(run: _Run) -> Iterator[None]:
+    """Keep other trainings out of the run folder, and say what to do where the disk is full."""
+    folder = run.folder
+    if not run.prepared.processes.is_first:
+        yield
+        return
+    make_folder(folder)
+    try:
+        with (
+            disk_errors_named(f"{folder} cannot be written to", "free some space, and go on with --resume"),
+            only_run(folder / ".lock", str(folder)),
+        ):
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # if nothing came of it
+
+
 def _start_or_resume(run: _Run, resume: bool) -> tuple[TrainingState, list[Epoch]]:
     """Networks and history, as they begin or as the run folder holds them."""
-    processes, split = run.prepared.processes, run.prepared.split
-    state = build_networks(run.recipe, processes.device)
-    history = open_run_folder(run.folder, run.recipe, split.sha256, resume=resume, write=processes.is_first)
-    # A kill may have come between the history's line and the state that belongs to it.
-    if history_has_state(run.folder, history):
-        load_state(run.folder, state)
+    processes, folder, recipe = run.prepared.processes, run.folder, run.recipe
+    state = build_networks(recipe, processes.device)
+    history = open_run_folder(
+        folder, recipe, run.prepared.split.sha256, resume=resume, write=processes.is_first
+    )
+    if resume and (folder / STATE).exists():
+        load_state(folder, state, [_choosing_iou(epoch, recipe) for epoch in history], history)
+        if state.position.epoch:
+            check_best(folder)
+    elif history or (resume and (folder / "best.json").exists()):
+        raise GeoroadsError(f"{folder / STATE} is missing", start_anew(folder))
     if processes.is_first:
         record_environment(
-            run.folder, run.command, processes.device, run.prepared.precision, processes.world_size
+            folder, run.command, processes.device, run.prepared.precision, processes.world_size
         )
     return state, history[: state.position.epoch]
+
+
+def _stop_if_asked(run: _Run, state: TrainingState, stop: StopRequest) -> None:
+    """End the training where the first process has been asked to, so that all end after the same step."""
+    processes = run.prepared.processes
+    if not processes.broadcast(float(stop.reason is not None)):
+        return
+    if processes.is_first and state.position.step:
+        save_state(run.folder, state)
+    raise stop.reason or KeyboardInterrupt
 
 
 def _schedule_chips(
@@ -221,7 +268,7 @@ def _step(loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimiz
     optimizer.zero_grad(set_to_none=True)
     # Backward even from a loss that is no number: the gradients are summed over all processes, so all of them
     # see it and skip the step together.
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
     if not torch.isfinite(norm):
         return False
@@ -242,6 +289,19 @@ def _describe_progress(recipe: Recipe, at: Position, meter: EpochMeter) -> tuple
     return done, f"step {at.step}, loss {meter.recent_loss:.3f}, best val IoU {max(0.0, at.best_iou):.4f}"
 
 
+def _judge_epoch(run: _Run, state: TrainingState, stop: StopRequest, clock: TrainingClock) -> Epoch:
+    """Validate the averaged network: the epoch's line. The state is saved before, and ready for the next."""
+    at, meter = state.position, state.meter
+    if run.prepared.processes.is_first:
+        save_state(run.folder, state)
+    with stop.raised_at_once():
+        counts = _validate(run, state.average)
+    at.epoch += 1
+    at.seconds = clock.seconds
+    state.meter = EpochMeter()
+    return _epoch_line(at, counts, meter, run.recipe.train.threshold)
+
+
 def _validate(run: _Run, average: nn.Module) -> LevelCounts:
     """Level counts of the averaged network on val; each process takes its part of the pictures."""
     processes, split = run.prepared.processes, run.prepared.split
@@ -252,14 +312,12 @@ def _validate(run: _Run, average: nn.Module) -> LevelCounts:
     return processes.sum_counts(counts)
 
 
-def _epoch_line(
-    at: Position, counts: LevelCounts, meter: EpochMeter, lr: float, threshold: float | None
-) -> Epoch:
+def _epoch_line(at: Position, counts: LevelCounts, meter: EpochMeter, threshold: float | None) -> Epoch:
     score = best_score(counts) if threshold is None else score_at(counts, threshold_level(threshold))
     p = probabilities()
     dice = 1 - 2 * float(p @ counts[1]) / float(p @ counts.sum(axis=0) + counts[1].sum())
     return Epoch(
-        epoch=at.epoch, step=at.step, minutes=at.seconds / 60, lr=lr, waited=meter.waited,
+        epoch=at.epoch, step=at.step, minutes=at.seconds / 60, lr=meter.lr, waited=meter.waited,
         train_loss=meter.loss, train_iou=meter.iou, val_dice_loss=dice, val_iou=score.iou,
         val_threshold=score.threshold, val_precision=score.precision, val_recall=score.recall,
         val_pooled_iou=two_class_iou(counts), val_pooled_dice_loss=two_class_dice_loss(counts),

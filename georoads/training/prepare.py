@@ -9,19 +9,22 @@ from pathlib import Path
 import torch
 
 from georoads.data.dataset import Sample, open_dataset
+from georoads.data.mask_survey import QUICK, describe_doubts, shows_road, survey_masks
 from georoads.data.pictures import read_image, without_broken
 from georoads.data.split import Split, split_dataset
-from georoads.errors import GeoroadsError
+from georoads.errors import DatasetError, GeoroadsError
+from georoads.extras import require_extra
 from georoads.inference.torch_runtime import cpu_has_fast_bf16
 from georoads.model.build import build
 from georoads.model.checkpoint import find_checkpoint, load_network
 from georoads.model.config import input_normalization
 from georoads.model.encoders import load_encoder_weights
 from georoads.model.tensors import load_strictly
+from georoads.training.card import training_card
 from georoads.training.chip_loader import ChipDataset, ChipSource
 from georoads.training.distributed import ProcessGroup, join_process_group
 from georoads.training.recipe import DataSource, Recipe
-from georoads.training.run_folder import TrainingState
+from georoads.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class PreparedTraining:
         total_steps: of the training; None where minutes end it.
         processes: that train together.
         precision: fp32 or bf16.
+        judges_test: whether the finished model can be judged on test: the split has one, and it shows a road.
         messages: for the user.
     """
 
@@ -44,26 +48,24 @@ class PreparedTraining:
     total_steps: int | None
     processes: ProcessGroup
     precision: str
+    judges_test: bool = False
     messages: tuple[str, ...] = ()
 
 
 def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTraining:
-    """Open and divide the data sets; choose the precision and the number of steps.
+    """Open and divide the data sets, choose precision and number of steps, find what would fail later.
 
     Args:
         recipe: all parameters.
         processes: that train together; by default this one alone.
 
     Raises:
-        DatasetError: for data sets that cannot be opened, or have nothing to learn from.
-        GeoroadsError: for a batch that the network cannot be trained with.
+        DatasetError: for data sets that cannot be opened, or have nothing to learn from or to be judged on.
+        GeoroadsError: for a network that cannot be built, or trained with these chips, tiles and batches; for
+            a package that is not installed.
     """
     processes = processes or join_process_group({})
-    if recipe.train.batch == 1 and recipe.model.architecture.startswith("DeepLabV3"):
-        raise GeoroadsError(
-            f"{recipe.model.architecture} pools each chip to one value, and batch norm needs two",
-            "--set train.batch=2, with a smaller chip.size_px if memory is short",
-        )
+    check_network(recipe)
     messages: list[str] = []
     splits = [_open_source(source, recipe, messages) for source in recipe.data]
     primary = splits[0]
@@ -74,6 +76,8 @@ def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTr
             f"{recipe.data[0].path}: no picture is left for validation, so the model is judged on what it "
             "learns from: its figures are no result"
         )
+    judges_test = _check_roads(recipe, [primary, *splits[1:]], messages)
+    training_card(recipe, primary, threshold=0.5)  # which refuses what no card can hold
     precision = "bf16" if processes.device != "cpu" or cpu_has_fast_bf16() else "fp32"
     epoch_steps, total_steps = _count_steps(recipe, primary.train, processes.world_size)
     return PreparedTraining(
@@ -83,8 +87,63 @@ def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTr
         total_steps=total_steps,
         processes=processes,
         precision=precision if recipe.train.precision == "auto" else recipe.train.precision,
+        judges_test=judges_test,
         messages=tuple(messages),
     )
+
+
+def check_network(recipe: Recipe) -> None:
+    """Refuse a recipe whose network cannot be built or run, before any data is read.
+
+    Raises:
+        GeoroadsError: naming the network, the chip, the tile or the package.
+    """
+    if recipe.train.tensorboard:
+        require_extra(
+            "tensorboard", "train.tensorboard", ("tensorboard",), "or --set train.tensorboard=false"
+        )
+    if recipe.train.batch == 1 and recipe.model.architecture.startswith("DeepLabV3"):
+        raise GeoroadsError(
+            f"{recipe.model.architecture} pools each chip to one value, and batch norm needs two",
+            "--set train.batch=2, with a smaller chip.size_px if memory is short",
+        )
+    with torch.random.fork_rng(devices=[]):  # the training draws its weights from the seed alone
+        network = build(recipe.model).to("meta").eval()  # where there are shapes, but no numbers
+    for name, side in (("chip.size_px", recipe.chip.size_px), ("tile.tile_px", recipe.tile.tile_px)):
+        try:
+            network(torch.empty(1, recipe.model.in_channels, side, side, device="meta"))
+        except NotImplementedError:
+            continue  # a network with operations that have no shapes
+        except (RuntimeError, ValueError, AssertionError) as e:
+            raise GeoroadsError(
+                f"{name}={side} does not fit {recipe.model.architecture} with {recipe.model.encoder}: "
+                f"{' '.join(str(e).split())}",
+                f"--set {name}={max(32, side // 32 * 32)}",
+            ) from e
+
+
+def _check_roads(recipe: Recipe, splits: list[Split], messages: list[str]) -> bool:
+    """Look at the masks; doubts are added to the messages. Whether the test subset can be judged.
+
+    Raises:
+        DatasetError: no mask has a level of road, or no road can be judged on.
+    """
+    for source, split in zip(recipe.data, splits, strict=True):
+        for name in ("train", "val", "test") if split is splits[0] else ("train",):
+            if samples := getattr(split, name):
+                what = f"{source.path}, {name}"
+                messages += describe_doubts(survey_masks(samples, what, QUICK), what)
+    first, gsd_m, white = splits[0], recipe.chip.gsd_m, recipe.data[0].white_is_nodata
+    if not shows_road(first.val, gsd_m, white):
+        raise DatasetError(
+            f"{recipe.data[0].path}: no valid pixel of the {len(first.val)} val pictures is road, so no "
+            "model has an IoU there and none could be chosen",
+            "choose another --split, or a split file whose val pictures show roads",
+        )
+    judges_test = shows_road(first.test, gsd_m, white)
+    if first.test and not judges_test:
+        messages.append(f"{recipe.data[0].path}: test shows no road; the model will be judged on val")
+    return judges_test
 
 
 def build_networks(recipe: Recipe, device: str) -> TrainingState:
@@ -119,12 +178,17 @@ def _open_source(source: DataSource, recipe: Recipe, messages: list[str]) -> Spl
 
 def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
     mean, std = input_normalization(recipe.model.encoder)
+    sources = tuple(
+        ChipSource(source, split.train)
+        for source, split in zip(recipe.data, splits, strict=True)
+        if split.train
+    )
+    if not all(sum(each.source.share_at(progress) for each in sources) > 0 for progress in (0.0, 1.0)):
+        raise GeoroadsError(
+            "the shares of the data sets add up to 0 at an end of the training", "give one of them a share"
+        )
     return ChipDataset(
-        sources=tuple(
-            ChipSource(source, split.train)
-            for source, split in zip(recipe.data, splits, strict=True)
-            if split.train
-        ),
+        sources=sources,
         chip=recipe.chip,
         augmentation=recipe.train.augmentation,
         mean=mean,

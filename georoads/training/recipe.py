@@ -39,6 +39,12 @@ class DataSource:
     split: str = "auto"
     terms: str = ""
 
+    def __post_init__(self) -> None:
+        if not (self.share >= 0 and (self.share_end is None or self.share_end >= 0)):
+            raise ValueError("share and share_end must be 0 or more")
+        if self.gsd_m is not None and not self.gsd_m > 0:
+            raise ValueError(f"gsd_m must be metres per pixel, above 0, not {self.gsd_m}")
+
     def share_at(self, progress: float) -> float:
         """The weight at a point of the training, progress in 0..1."""
         end = self.share if self.share_end is None else self.share_end
@@ -121,8 +127,18 @@ class TrainParams:
         numbers = (self.epochs, self.batch, self.steps, self.validate_every)
         if any(n is not None and n < 1 for n in numbers) or not self.lr > 0:
             raise ValueError("epochs, steps, validate_every and batch must be at least 1, lr above 0")
+        if min(self.workers, self.patience, self.samples, self.samples_every, self.seed) < 0:
+            raise ValueError("workers, patience, samples, samples_every and seed must be 0 or more")
         if not (0 <= self.dice <= 1 and 0 <= self.cldice <= 1):
             raise ValueError("dice and cldice are weights in 0..1")
+        if not (0 <= self.warmup < 1 and 0 <= self.lr_end <= 1 and 0 <= self.ema < 1):
+            raise ValueError("warmup, lr_end and ema are shares in 0..1, warmup and ema below 1")
+        if not (self.clip > 0 and self.weight_decay >= 0):
+            raise ValueError("clip must be above 0, weight_decay 0 or more")
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"minutes must be above 0, not {self.minutes}")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
 
 
 @dataclass(frozen=True)
@@ -137,6 +153,12 @@ class TileParams:
 
     tile_px: int = 448
     overlap_px: int = 128
+
+    def __post_init__(self) -> None:
+        if not (32 <= self.tile_px <= 8192 and self.tile_px % 32 == 0):
+            raise ValueError(f"tile_px must be a multiple of 32, 32 to 8192, not {self.tile_px}")
+        if not 0 <= self.overlap_px <= self.tile_px // 2:
+            raise ValueError(f"overlap_px must be 0 to half the tile, not {self.overlap_px}")
 
 
 @dataclass(frozen=True)
@@ -195,21 +217,39 @@ def load_recipe(
     if str(name_or_file) in shipped:
         name, text = str(name_or_file), shipped[str(name_or_file)]
     elif path.is_file():
-        name, text = path.stem, path.read_text(encoding="utf-8")
+        name, text = path.stem, _read_text(path)
     else:
         raise GeoroadsError(
             f"no recipe {str(name_or_file)!r}", f"known: {', '.join(shipped)}; or the path of a TOML file"
         )
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         raise GeoroadsError(f"the recipe {path} is not TOML: {e}", "see docs/training.md") from e
+    _check_tables(tables, f"the recipe {path}")
     overrides = dict(overrides or {})
     if init:
         overrides["model"] = dict(overrides.get("model", {})) | {"init": init}
     start = overrides.get("model", {}).get("init") or tables.get("model", {}).get("init", "")
-    recipe = _parse_tables(name, tables, find_checkpoint(start) if start else None)
+    recipe = _parse_tables(name, tables, find_checkpoint(str(start)) if start else None)
     return _override(recipe, overrides, "--set")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise GeoroadsError(f"the recipe {path} cannot be read: {e}", "save it as UTF-8 text") from e
+
+
+def _check_tables(tables: dict[str, Any], where: str) -> None:
+    """Refuse a recipe in which something else stands where a table is expected."""
+    for name, value in tables.items():
+        if name != "data" and not isinstance(value, dict):
+            raise GeoroadsError(f"{where}: {name} is {value!r}", f"a recipe has sections, as [{name}]")
+    data = tables.get("data", [{}])
+    if not (isinstance(data, list) and data and all(isinstance(table, dict) for table in data)):
+        raise GeoroadsError(f"{where}: data is {data!r}", "each data set is a table [[data]] with its path")
 
 
 def compose_recipe(
@@ -218,6 +258,7 @@ def compose_recipe(
     recipe: str | Path | Recipe | None = None,
     init: str | Path = "",
     split: str | Path | None = None,
+    gsd_m: float | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     **train: Any,
 ) -> Recipe:
@@ -228,6 +269,7 @@ def compose_recipe(
         recipe: name, TOML file, or the recipe to change; None: ``deepglobe``, or ``finetune`` with ``init``.
         init: name or path of a checkpoint to go on from, where the recipe is named.
         split: of the first data set; None: the recipe's.
+        gsd_m: metres per pixel of the first data set, where it does not say so itself; None: the recipe's.
         overrides: values to change, by section and parameter.
         train: parameters of the section ``train``; None: the recipe's. Epochs take the place of a recipe's
             steps.
@@ -247,18 +289,24 @@ def compose_recipe(
         recipe = _override(recipe, sections, f"recipe {recipe.name}")
     else:
         recipe = load_recipe(recipe or ("finetune" if init else "deepglobe"), sections, str(init))
-    return with_dataset(recipe, dataset or recipe.data[0].path, split)
+    return with_dataset(recipe, dataset or recipe.data[0].path, split, gsd_m)
 
 
-def with_dataset(recipe: Recipe, path: str | Path, split: str | Path | None) -> Recipe:
+def with_dataset(
+    recipe: Recipe, path: str | Path, split: str | Path | None, gsd_m: float | None = None
+) -> Recipe:
     """The recipe with its first data set at another place.
 
     Args:
         recipe: to be changed.
         path: folder of the data set.
         split: how it is divided; None: as the recipe says.
+        gsd_m: metres per pixel; None: as the recipe says.
     """
-    first = replace(recipe.data[0], path=str(path), split=str(split or recipe.data[0].split))
+    first = recipe.data[0]
+    first = replace(
+        first, path=str(path), split=str(split or first.split), gsd_m=first.gsd_m if gsd_m is None else gsd_m
+    )
     return replace(recipe, data=(first, *recipe.data[1:]))
 
 

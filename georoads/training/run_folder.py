@@ -1,4 +1,4 @@
-"""The run folder: recipe, environment, history, and the state that a resumed training goes on from."""
+"""The run folder: recipe, environment and history of a training, checked before it goes on there."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
-from torch import nn
 
 from georoads import __version__
-from georoads.errors import GeoroadsError
+from georoads.errors import CheckpointError, GeoroadsError
+from georoads.model.checkpoint import file_sha256, find_checkpoint
 from georoads.training.recipe import Recipe
 
-STATE = "state.safetensors"
-"""Name of the file that a resumed training goes on from."""
+T = TypeVar("T")
 
-
+_FREE = ("workers", "cache", "tensorboard", "samples", "samples_every")
+"""Parameters of the section ``train`` that no weight depends on: a resumed training may have others."""
+_TRACES = ("history.csv", "state.safetensors", "best.json", "best.safetensors", "last.safetensors")
+"""What a training leaves beside its recipe."""
 _PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "numpy", "opencv-python-headless")
 """Whose versions ``environment.json`` names."""
 
@@ -56,69 +56,116 @@ class Epoch:
     waited: float = 0.0
 
 
-@dataclass
-class Position:
-    """How far a training is: steps and epochs done, seconds spent, the best validation IoU."""
-
-    step: int = 0
-    epoch: int = 0
-    seconds: float = 0.0
-    best_iou: float = -1.0
-
-
-@dataclass
-class TrainingState:
-    """What changes while a model is trained, and is saved to go on from.
-
-    Attributes:
-        network: takes the steps.
-        average: moving average of its weights, which is evaluated and kept.
-        optimizer: of the network.
-        position: how far the training is.
-    """
-
-    network: nn.Module
-    average: nn.Module
-    optimizer: torch.optim.Optimizer
-    position: Position = field(default_factory=Position)
-
-
 def open_run_folder(
     folder: Path, recipe: Recipe, split_sha256: str, *, resume: bool, write: bool = True
 ) -> list[Epoch]:
-    """Make a run folder, or enter one to go on.
+    """Begin a training in a folder, or enter that of one to go on.
 
     Args:
         folder: of the run.
-        recipe: must be the folder's own where it is entered.
+        recipe: must be the folder's own where it is entered, but for what no weight depends on.
         split_sha256: of the split, likewise.
-        resume: the folder may exist.
+        resume: the folder may hold a training.
         write: make and check it; False in all but one of several processes.
 
     Returns:
         The epochs that it already holds.
 
     Raises:
-        GeoroadsError: when it exists without ``resume``, or when the recipe or the split has changed.
+        GeoroadsError: when it exists without ``resume``, when the recipe or the split has changed, or when it
+            holds a training whose recipe or history cannot be read.
     """
     if not write:  # the first process checks and writes, perhaps before we come here
         return read_history(folder) if resume else []
     made_with = folder / "recipe.json"
     now = json.loads(json.dumps({"recipe": recipe.as_dict(), "split_sha256": split_sha256}))
     if not made_with.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        made_with.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        _refuse_traces(folder)
+        replace_file(made_with, (json.dumps(now, indent=1) + "\n").encode())
         return []
     if not resume:
         raise GeoroadsError(
             f"{folder} already holds a training", "go on with --resume, or name another --output"
         )
-    changed = _find_first_difference(json.loads(made_with.read_text(encoding="utf-8")), now)
+    then = _read_json(made_with, dict, start_anew(folder))
+    changed = _find_first_difference(_without_free(then), _without_free(now))
     if changed:
         raise GeoroadsError(
             f"{folder} was started with another {changed}", "start a new run with another --output"
         )
+    if then != now:
+        replace_file(made_with, (json.dumps(now, indent=1) + "\n").encode())
     return read_history(folder)
+
+
+def start_anew(folder: Path) -> str:
+    """The way out where a training cannot go on, for hints: its models are there."""
+    return (
+        "put the file back from a copy, or start a new run with another --output; "
+        f"--init {folder}/last.safetensors goes on from its last model"
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a run folder where there is none.
+
+    Raises:
+        GeoroadsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise GeoroadsError(f"{folder} cannot be made: {e.strerror}", "name another --output") from e
+
+
+def _refuse_traces(folder: Path) -> None:
+    traces = [name for name in _TRACES if (folder / name).exists()]
+    if traces:
+        raise GeoroadsError(
+            f"{folder} holds {traces[0]} of a training, but not its recipe.json: nothing in it is replaced",
+            start_anew(folder),
+        )
+
+
+def _read_json(path: Path, kind: type[T], hint: str) -> T:
+    """The content of a JSON file, a dict or a list; the hint says what to do where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
+        raise GeoroadsError(f"{path} is damaged: {e}", hint) from e
+    if not isinstance(content, kind):
+        raise GeoroadsError(f"{path} is damaged: it holds no {kind.__name__}", hint)
+    return content
+
+
+def _without_free(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of recipe.json without the parameters that may change; what is no recipe stays as it is."""
+    recipe = content.get("recipe")
+    train = recipe.get("train") if isinstance(recipe, dict) else None
+    if not (isinstance(recipe, dict) and isinstance(train, dict)):
+        return content
+    return content | {"recipe": recipe | {"train": {k: v for k, v in train.items() if k not in _FREE}}}
+
+
+def check_best(folder: Path) -> None:
+    """Refuse to go on where the best model so far is lost: a worse one would take its place.
+
+    A kill between its two files is no loss: the weights are those of the last epoch, which is judged again.
+
+    Raises:
+        GeoroadsError: the card or the weights are missing or damaged.
+    """
+    try:
+        find_checkpoint(str(folder / "best.json"))
+    except CheckpointError as e:
+        best = folder / "best.safetensors"
+        try:
+            last = find_checkpoint(str(folder / "last.json"))
+            if best.is_file() and file_sha256(best) == last.sha256:
+                return
+        except CheckpointError:
+            pass  # the message is about the best model
+        raise GeoroadsError(f"the best model of the run is damaged: {e.message}", start_anew(folder)) from e
 
 
 def _find_first_difference(then: Any, now: Any, where: str = "") -> str:
@@ -143,7 +190,8 @@ def record_environment(folder: Path, command: str, device: str, precision: str, 
         processes: that train together.
     """
     path = folder / "environment.json"
-    starts: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    hint = "it only tells of earlier starts: remove it, and go on"
+    starts: list[dict[str, Any]] = _read_json(path, list, hint) if path.is_file() else []
     starts.append(
         {
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -174,64 +222,45 @@ def write_history(folder: Path, epochs: list[Epoch]) -> None:
 
 
 def read_history(folder: Path) -> list[Epoch]:
-    """Read the epochs of history.csv; none where there is no such file."""
+    """Read the epochs of history.csv; none where there is no such file.
+
+    Raises:
+        GeoroadsError: a line is not that of the epoch that comes next.
+    """
     path = folder / "history.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as f:
-        whole = {c.name for c in fields(Epoch) if c.type == "int"}
-        rows = [{k: int(v) if k in whole else float(v) for k, v in row.items()} for row in csv.DictReader(f)]
-    return [Epoch(**row) for row in rows]  # type: ignore[arg-type]
-
-
-def save_state(folder: Path, state: TrainingState) -> None:
-    """Write everything to go on from, as one safetensors file that is whole or the old one."""
-    tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
-    for i, entry in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": v for k, v in entry.items()}
-    whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    replace_file(folder / STATE, save(whole, metadata={"position": json.dumps(asdict(state.position))}))
-
-
-def history_has_state(folder: Path, history: list[Epoch]) -> bool:
-    """Whether a state to go on from is there, or ought to be.
-
-    None is when the first epoch was cut off between its line of the history and its state.
-    """
-    return len(history) > 1 or (bool(history) and (folder / STATE).exists())
-
-
-def load_state(folder: Path, state: TrainingState) -> None:
-    """Fill a state in place with what the folder's training had saved.
-
-    Raises:
-        GeoroadsError: when the file is missing or damaged.
-    """
-    path = folder / STATE
+    whole = {c.name for c in fields(Epoch) if c.type == "int"}
+    epochs: list[Epoch] = []
     try:
-        tensors = load_file(path)
-        with safe_open(path, framework="pt") as f:
-            state.position = Position(**json.loads(f.metadata()["position"]))
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as e:
-        raise GeoroadsError(f"{path} cannot be read: {e}", "start a new run with another --output") from e
-    state.network.load_state_dict(_select_prefixed(tensors, "network."))
-    state.average.load_state_dict(_select_prefixed(tensors, "average."))
-    entries: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in _select_prefixed(tensors, "optimizer.").items():
-        i, name = key.split(".", 1)
-        entries.setdefault(int(i), {})[name] = value
-    groups = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        with path.open(newline="", encoding="utf-8") as f:
+            for row in csv.DictReader(f):
+                values = {k: int(v) if k in whole else float(v) for k, v in row.items()}
+                epochs.append(Epoch(**values))  # type: ignore[arg-type]
+                _check_follows(epochs)
+    except (OSError, ValueError, TypeError, csv.Error) as e:
+        raise GeoroadsError(
+            f"{path}: line {len(epochs) + 2} is damaged: {' '.join(str(e).split())}", start_anew(folder)
+        ) from e
+    return epochs
+
+
+def _check_follows(epochs: list[Epoch]) -> None:
+    """Refuse a last line that is not that of the next epoch."""
+    last, before = epochs[-1], epochs[-2].step if len(epochs) > 1 else 0
+    if last.epoch != len(epochs) or last.step <= before:
+        epochs.pop()
+        raise ValueError(f"epoch {last.epoch} ends at step {last.step}, after step {before}")
+    if not (0 <= last.val_iou <= 1 and 0 <= last.val_pooled_iou <= 1):
+        epochs.pop()
+        raise ValueError(f"val_iou is {last.val_iou}, val_pooled_iou {last.val_pooled_iou}")
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file of the run folder; a reader sees it whole, or the old one."""
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
-
-
-def _select_prefixed(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose names begin with the prefix, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -34,6 +34,11 @@ _DIM = 0.72
 def check_preview_output(output: Path, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
     """Refuse an output that ``write_preview`` could not write, before the work is done.
 
+    Args:
+        output: path of the picture.
+        inputs: files that are read, none of which may be the output.
+        overwrite: replace a picture that is there.
+
     Raises:
         GeoroadsError: the suffix is not .png; matplotlib is missing; as ``files.atomic.check_output``.
     """

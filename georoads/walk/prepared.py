@@ -7,14 +7,15 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import check_output
+from georoads.files.figures import check_figures
 from georoads.grid import Grid
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
@@ -24,14 +25,14 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_road_output
+from georoads.output.write import check_crs_of_grid, check_road_output
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
-from georoads.scene.mosaic import AnyScene, common_grid, open_files
+from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
 from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
 from georoads.scene.sources import remote_name
-from georoads.text import printable
+from georoads.text import printable, source_name
 from georoads.view.preview import check_preview_output
 from georoads.walk.request import (
     ExtractRequest,
@@ -98,7 +99,7 @@ class PreparedExtract:
     layer: LayerRequest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedVectorize:
     """A vectorization that can begin.
 
@@ -107,12 +108,14 @@ class PreparedVectorize:
         scenes: the raster as a picture, where a preview is wanted.
         layer: as for an extraction.
         seconds: that opening the raster took.
+        messages: what was noticed about the raster.
     """
 
     raster: ProbabilityRaster
     scenes: tuple[Scene, ...]
     layer: LayerRequest
     seconds: float
+    messages: tuple[str, ...] = ()
 
 
 @overload
@@ -140,9 +143,10 @@ def prepare(
 def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
     started = time.monotonic()
     files = scene_files(request.scenes)
-    inputs = (*request.scenes, *files)
-    check_output(request.output, overwrite=request.raster.overwrite, inputs=inputs)
-    _check_figures(request.figures, inputs)
+    inputs = (*request.scenes, *files, *request.checkpoint.paths)
+    overwrite = request.raster.overwrite
+    check_output(request.output, overwrite=overwrite, inputs=inputs)
+    check_figures(request.figures, overwrite=overwrite, inputs=inputs, outputs=(request.output,))
     scene = open_files(files, request.scene)
     grid = common_grid(scene, request.checkpoint.card.gsd_m, request.scene)
     with _opened(request, scene, grid, request.output, started) as opened:
@@ -153,9 +157,7 @@ def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
 def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     started = time.monotonic()
     files = scene_files(request.scenes)
-    inputs = (*request.scenes, *files)
-    _check_layer_files(request.layer, inputs)
-    _check_figures(request.figures, inputs)
+    _check_files(request.layer, request.figures, (*request.scenes, *files, *request.checkpoint.paths))
     scene = open_files(files, request.scene)
     grid = _grid_around_area(scene, request)
     threshold = request.checkpoint.card.threshold
@@ -166,7 +168,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):
             check_output(work_beside, overwrite=True)
-        _check_database(layer, grid.crs)
+        _check_crs(layer, grid.crs)
         with _opened(request, scene, grid, work_beside, started) as opened:
             yield PreparedExtract(request, opened, layer)
 
@@ -174,28 +176,40 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
 @contextmanager
 def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]:
     path = request.raster
-    _check_layer_files(request.layer, (path,))
-    _check_figures(request.figures, (path,))
+    _check_files(request.layer, request.figures, (path,))
     started = time.monotonic()
     with ProbabilityRaster(path) as raster:
         seconds = time.monotonic() - started
-        threshold = float(raster.tags.get("GEOROADS_THRESHOLD", 0.5))
+        threshold, messages = _threshold_of(raster.tags)
         layer = _completed(request.layer, (path,), (path,), threshold)
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
-        _check_database(layer, raster.grid.crs)
+        _check_crs(layer, raster.grid.crs)
         whole = SceneParams(max_megapixels=math.inf)
         scenes = (open_scene(path, whole),) if layer.preview is not None else ()
-        yield PreparedVectorize(raster, scenes, layer, seconds)
+        yield PreparedVectorize(
+            raster=raster, scenes=scenes, layer=layer, seconds=seconds, messages=(*raster.messages, *messages)
+        )
 
 
-def _check_layer_files(wanted: LayerRequest, inputs: tuple[Path, ...]) -> None:
-    """Refuse a road layer or a preview that could not be written to its file."""
+def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
+    """The threshold that a raster names, or 0.5; and a note where it names what is none."""
+    named = tags.get("GEOROADS_THRESHOLD", "0.5")
+    with suppress(ValueError):
+        if 0 < float(named) < 1:
+            return float(named), ()
+    return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
+
+
+def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path, ...]) -> None:
+    """Refuse a road layer, a preview or figures that could not be written to their files."""
     write = wanted.write
     if write.area is not None and write.area.file is not None:
         inputs = (*inputs, write.area.file)
     if isinstance(wanted.output, Path):
         check_road_output(wanted.output, write, inputs=inputs)
+    outputs = tuple(output for output in (wanted.output, wanted.preview) if isinstance(output, Path))
+    check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
     if wanted.preview is None:
         return
     if not isinstance(wanted.output, Path):
@@ -206,17 +220,10 @@ def _check_layer_files(wanted: LayerRequest, inputs: tuple[Path, ...]) -> None:
     check_preview_output(wanted.preview, inputs, overwrite=write.overwrite)
 
 
-def _check_database(layer: LayerRequest, crs: str) -> None:
-    """Refuse tables of a database that could not be written, now that their CRS is known."""
-    if isinstance(layer.output, Database):
-        check_road_output(layer.output, dataclasses.replace(layer.write, crs=layer.write.crs or crs))
-
-
-def _check_figures(figures: Path | None, inputs: tuple[Path, ...]) -> None:
-    """Refuse a file of figures that could not be written; what is no file (-, a pipe) takes them as it is."""
-    if figures is None or str(figures) == "-" or (figures.exists() and not figures.is_file()):
-        return
-    check_output(figures, overwrite=True, inputs=inputs)
+def _check_crs(layer: LayerRequest, crs: str) -> None:
+    """Refuse an output that cannot hold the roads, now that their CRS is known."""
+    if layer.output is not None:
+        check_crs_of_grid(layer.output, layer.write, crs)
 
 
 def _grid_around_area(scene: AnyScene, request: ExtractRequest) -> Grid:
@@ -247,7 +254,7 @@ def _opened(
     with _predictor(request, scene, grid) as predictor:
         yield Opened(
             checkpoint=request.checkpoint,
-            scene=scene,
+            scene=with_grid_notes(scene, request.checkpoint.card.gsd_m),
             grid=grid,
             predictor=predictor,
             work_beside=work_beside,
@@ -291,14 +298,14 @@ def _completed(
     network, card = wanted.network, checkpoint.card if checkpoint else None
     if network.threshold is None:
         network = dataclasses.replace(network, threshold=threshold)
+    sources = tuple(source_name(path) for path in named)
     provenance = Provenance(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
         parameters=json.dumps(dataclasses.asdict(network), sort_keys=True),
-        scene=", ".join(path.name for path in named),
+        scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
     )
-    sources = tuple(path.name for path in named)
     write = dataclasses.replace(wanted.write, provenance=provenance, sources=sources)
     return dataclasses.replace(wanted, network=network, write=write)

@@ -114,7 +114,7 @@ def vectorize(prepared: PreparedVectorize, *, parallel_map: ParallelMap | None =
         seconds={"vectorize": prepared.seconds + time.monotonic() - started},
         gsd_m=network.grid.gsd_m,
         peak_rss_mb=peak_rss_mb(),
-        messages=prepared.raster.messages,
+        messages=prepared.messages,
     )
     _draw_preview(layer, prepared.scenes)
     return _result(summary, network, layer)

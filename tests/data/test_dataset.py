@@ -74,8 +74,8 @@ def test_broken_and_unequal_pairs_are_found(tmp_path: Path) -> None:
     cv2.imwrite(str(root / "masks" / "b.png"), np.zeros((5, 5), np.uint8))
     broken = find_broken(open_dataset(root, 0.5).samples)
     assert len(broken) == 2
-    assert "a.png" in broken["a"]
-    assert "96 x 96 but its mask is 5 x 5" in broken["b"]
+    assert "a.png" in broken["a"].message
+    assert "96 x 96 but its mask is 5 x 5" in broken["b"].message
 
 
 def test_splits_are_disjoint_seeded_and_hashed(tmp_path: Path) -> None:

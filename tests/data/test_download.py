@@ -173,7 +173,7 @@ def test_a_second_run_is_refused(server: FakeKaggle, target: Path) -> None:
         pytest.raises(GeoroadsError, match="worked on by"),
     ):
         download(server, target)
-    assert list(target.parent.iterdir()) == server.ranges == []
+    assert not [*target.parent.iterdir(), *server.ranges]
 
 
 @pytest.mark.parametrize("below", ["", "archive/"])
@@ -202,7 +202,7 @@ def test_from_zip(tmp_path: Path, target: Path, below: str) -> None:
         ("train/1_mask.png", None, r"my.zip: 1 files .* missing.*1_mask"),
         ("valid/1_sat.jpg", None, r"my.zip: 1 files .* missing.*1_sat"),
         ("train/1_mask.png", b"", r"my.zip: 1 files .* empty.*1_mask"),
-        ("metadata.csv", None, "my.zip holds neither metadata.csv"),
+        ("metadata.csv", None, "my.zip holds no metadata.csv"),
         ("metadata.csv", b"image_id,split\n", "my.zip.* lacks the column"),
     ],
 )

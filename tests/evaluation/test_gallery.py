@@ -85,6 +85,6 @@ def test_thumbnails_are_small_jpegs(shape: tuple[int, int], size: tuple[int, int
     shown = draw_thumbnails(*predicted("t", road, road))
     for data in (shown.picture, shown.truth, shown.prediction, shown.errors):
         assert data[:3] == b"\xff\xd8\xff"
-        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (*size, 3)
-    truth = cv2.imdecode(np.frombuffer(shown.truth, np.uint8), cv2.IMREAD_COLOR)
+        assert np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)).shape == (*size, 3)
+    truth = np.asarray(cv2.imdecode(np.frombuffer(shown.truth, np.uint8), cv2.IMREAD_COLOR))
     assert truth[0, 0].min() > 245 and truth[-1, -1].max() < 10

@@ -48,7 +48,7 @@ def stub_checkpoint(name: str) -> checkpoint.Checkpoint:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     tile_store.COMMIT_S = 0.0
-    prepared.open_runtime = lambda *_: SlowRuntime()  # type: ignore[assignment]
+    prepared.open_runtime = lambda *_: SlowRuntime()  # type: ignore[attr-defined]
     checkpoint.find_checkpoint = stub_checkpoint
     del sys.argv[0]
     main()

@@ -247,6 +247,7 @@ def test_21_a_card_beyond_any_size_is_not_read(folder: Path) -> None:
 # 22: tensors that do not fit
 
 
+@pytest.mark.slow
 def test_22_tensors_that_do_not_fit_are_named_by_three(folder: Path, state: dict[str, torch.Tensor]) -> None:
     first, *names = [k for k in state if not k.endswith("num_batches_tracked")]
 
@@ -256,7 +257,7 @@ def test_22_tensors_that_do_not_fit_are_named_by_three(folder: Path, state: dict
         refused_by_predict(folder, path, f"{path}: {says}", "another architecture")
 
     refused_with({first: None}, f"{first} is missing")
-    gone = {k: None for k in (first, *names[:4])}
+    gone: dict[str, torch.Tensor | None] = {k: None for k in (first, *names[:4])}
     refused_with(gone, f"{first} is missing; {names[0]} is missing; {names[1]} is missing and 2 more")
     refused_with({"stranger": torch.zeros(1)}, "stranger is not expected")
     refused_with({first: torch.zeros(2, 2)}, f"{first} is (2, 2), not {tuple(state[first].shape)}")

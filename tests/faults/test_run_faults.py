@@ -24,6 +24,8 @@ from georoads.inference.cuda import with_smaller_batches
 from georoads.model import checkpoint
 from georoads.output.read import read_roads
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
@@ -203,6 +205,7 @@ def test_43_killed_at_any_moment_and_resumed_gives_the_same(scene: Path, out: Pa
 def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An output whose run was stopped; the stub stands for the model in this process too."""
     from slow_main import SlowRuntime
+    from stub import LocalRuntime
 
     from georoads.inference import tile_store
 
@@ -213,13 +216,13 @@ def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: stop)
     with pytest.raises(KeyboardInterrupt):
         georoads.predict(scene, out / "p.tif", stub_checkpoint("default"))
-    monkeypatch.setattr(SlowRuntime, "logits", SlowRuntime.__mro__[1].logits)
+    monkeypatch.setattr(SlowRuntime, "logits", LocalRuntime.logits)
     monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: SlowRuntime())
     yield out / "p.tif"
 
 
 def test_44_other_work_is_not_gone_on_with(scene: Path, stopped: Path) -> None:
-    command = ["predict", scene, "-o", stopped, "-q"]
+    command: list[str | Path] = ["predict", scene, "-o", stopped, "-q"]
     with unchanged(stopped.parent):
         refused(*command, says="holds the work of a run that was stopped", hint="--restart")
         refused(*command, "--resume", "--model", "other", says="another tile", hint="--restart")
@@ -301,7 +304,7 @@ def test_48_what_the_machine_has_not_is_refused_with_the_numbers(
         refused("extract", scene, "-o", out / "r.gpkg", says="MB of memory, 300 MB are free")
         refused("predict", scene, "-o", out / "p.tif", says="MB of memory, 300 MB are free")
     monkeypatch.undo()
-    monkeypatch.setattr(needs.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 0})())
+    monkeypatch.setattr("georoads.resources.shutil.disk_usage", lambda path: type("Usage", (), {"free": 0})())
     with unchanged(out):
         refused("extract", scene, "-o", out / "r.gpkg", says="MB of disk, 0 MB are free")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ LINE = "LINESTRING (0 0, 3 4)"
 
 
 def save(
-    path: Path, wkts: list[str | None], *, kind: str = "Unknown", layer: str = "any", **options: object
+    path: Path, wkts: Sequence[str | None], *, kind: str = "Unknown", layer: str = "any", **options: object
 ) -> Path:
     """A layer of the given WKT texts, None for a row without geometry; further calls add layers."""
     wkb = np.array([None if w is None else shapely.to_wkb(shapely.from_wkt(w)) for w in wkts], dtype=object)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from drawn_rasters import north_up, write_raster
 from georoads.errors import SceneError
 from georoads.grid import Window
 from georoads.scene import read
+from georoads.scene.native import read_native
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene, SceneParams
@@ -180,7 +182,7 @@ def test_pixels_that_lie_on_a_line_are_refused(tmp_path: Path) -> None:
         open_scene(path)
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "blocks": {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"},
     "large blocks": {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band"},
     "strips": {"compress": "deflate", "blockysize": 16},
@@ -193,11 +195,10 @@ def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     values = picture(shape=(3, 1300, 1100))
     scene = open_scene(write_raster(tmp_path / "a.tif", values, **LAYOUTS[layout]))
     decoded: list[Window] = []
-    native = read.read_native
 
-    def counted(source: object, scene: Scene, window: Window) -> object:
+    def counted(source: Any, scene: Scene, window: Window) -> Any:
         decoded.append(window)
-        return native(source, scene, window)
+        return read_native(source, scene, window)
 
     monkeypatch.setattr(read, "read_native", counted)
     with SceneReader(scene, scene.grid) as reader:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import geopandas
 import pyogrio
 import pytest
 from click.testing import CliRunner, Result
@@ -19,24 +21,14 @@ from georoads.scoring.table import table
 
 
 def save(layer: RoadLines, path: Path) -> Path:
-    lines = moved(layer, "EPSG:4326").lines
-    features = [
-        {
-            "type": "Feature",
-            "properties": {},
-            "geometry": {"type": "LineString", "coordinates": list(line.coords)},
-        }
-        for line in lines
-    ]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    geopandas.GeoSeries(moved(layer, "EPSG:4326").lines, crs="EPSG:4326").to_file(path)
     return path
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    return save(random_town(71), tmp_path / "roads.geojson"), save(
-        random_town(70), tmp_path / "truth.geojson"
-    )
+    proposal, reference = random_town(71), random_town(70)
+    return save(proposal, tmp_path / "roads.geojson"), save(reference, tmp_path / "truth.geojson")
 
 
 def typed(*arguments: str | Path) -> Result:
@@ -56,9 +48,8 @@ def test_table_and_figures(files: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_columns_are_aligned_and_fit_a_terminal() -> None:
-    result = score(
-        random_town(71), random_town(70), ScoreParams(apls_all_pairs=10, apls_sources=5, topo_seeds=5)
-    )
+    few = ScoreParams(apls_all_pairs=10, apls_sources=5, topo_seeds=5)
+    result = score(random_town(71), random_town(70), few)
     rows = [line for line in table(result) if line.startswith("  ")]
     assert len({line.index(line.split("  ")[-1]) for line in rows}) == 1
     assert len({len(line[: line.index(line.split("  ")[-1])].rstrip()) for line in rows}) == 1
@@ -77,7 +68,7 @@ def test_figures_on_standard_output_are_json_alone(files: tuple[Path, Path]) -> 
 
 
 def test_parameters(files: tuple[Path, Path]) -> None:
-    def found(*flags: str) -> dict:
+    def found(*flags: str) -> Any:
         return json.loads(typed(*files, "--json", "-", "-q", *flags).stdout)
 
     usual = found()

@@ -22,6 +22,8 @@ from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import load_recipe
 from georoads.training.run_folder import read_history
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -35,8 +35,11 @@ from georoads.training.recipe import (
     load_recipe,
     shipped_recipes,
 )
-from georoads.training.run_folder import Epoch, TrainingState, read_history, save_state
+from georoads.training.run_folder import Epoch, read_history
 from georoads.training.schedule import lr_factor
+from georoads.training.state import TrainingState, save_state
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

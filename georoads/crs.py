@@ -1,0 +1,122 @@
+"""Coordinate reference systems (CRS): whether a code is true, and the way from one to another."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from georoads.errors import GeoroadsError
+from georoads.grid import Points, parse_crs
+
+if TYPE_CHECKING:
+    from pyproj import CRS, Transformer
+
+_SAME_M = 1e-3
+"""Places that differ by less are the same."""
+_EARTH_M = 6_371_008.8
+
+
+class CrsError(GeoroadsError):
+    """No way leads from one CRS to another."""
+
+
+def is_local(crs: CRS) -> bool:
+    """Whether a CRS has axes with a unit, but no place on the Earth (an engineering CRS)."""
+    return bool(crs.is_engineering)
+
+
+def metres_per_unit(crs: CRS) -> float:
+    """Metres of a unit of the first axis; of one that counts angles, along the equator."""
+    factor = float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
+    return factor * (_EARTH_M if crs.is_geographic else 1.0)
+
+
+def same_places(a: CRS, b: CRS) -> bool:
+    """Whether the same coordinates are the same places in both CRSs, and in the same unit.
+
+    Where their definitions differ, as formats spell them differently, a few places in the area of use are
+    compared; without such an area they are taken to differ. Local ones agree in name and unit.
+    """
+    if a.equals(b, ignore_axis_order=True):
+        return True
+    if is_local(a) or is_local(b):
+        return (a.type_name, a.name, metres_per_unit(a)) == (b.type_name, b.name, metres_per_unit(b))
+    area = b.area_of_use or a.area_of_use
+    if area is None:
+        return False
+    share = np.array([0.25, 0.5, 0.75])
+    lon, lat = np.meshgrid(
+        area.west + share * ((area.east - area.west) % 360 or 360),
+        area.south + share * (area.north - area.south),
+    )
+    lonlat = np.column_stack((lon.ravel(), lat.ravel()))
+    try:
+        here, there = _project(lonlat, a), _project(lonlat, b)
+    except CrsError:
+        return False
+    # A projection need not reach all of the area.
+    reached = np.isfinite(here) & np.isfinite(there)
+    return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
+
+
+def _project(lonlat: Points, crs: CRS) -> Points:
+    return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
+
+
+@lru_cache(maxsize=64)
+def exact_crs(crs: str) -> str:
+    """The CRS, without its code where that stands for another one.
+
+    A definition in feet may claim to be EPSG:32632; programs, and GDAL where it writes, believe the code.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    parsed = parse_crs(crs)
+    content = parsed.to_json_dict()
+    code = content.pop("id", None)
+    if code is None:
+        return crs
+    try:
+        known = CRS.from_authority(str(code["authority"]), str(code["code"]))
+    except CRSError:  # nobody knows it, so nobody takes it for another one
+        return crs
+    return crs if same_places(parsed, known) else str(CRS.from_json_dict(content).to_wkt())
+
+
+@lru_cache(maxsize=64)
+def epsg_of(crs: str) -> int | None:
+    """The EPSG code of a CRS, its unit included; None where it has none."""
+    parsed = parse_crs(exact_crs(crs))
+    code = parsed.to_epsg(min_confidence=100)
+    if code is None:  # another version of PROJ may have called its datum otherwise
+        own = parsed.to_json_dict().get("id", {})
+        return int(own["code"]) if own.get("authority") == "EPSG" else None
+    return int(code) if same_places(parsed, parse_crs(f"EPSG:{code}")) else None
+
+
+@lru_cache(maxsize=64)
+def find_way(source: str, target: str) -> Transformer:
+    """The transformer from one CRS to another, for coordinates in the order x, y.
+
+    PROJ takes longer to find the way than to move a thousand points along it.
+
+    Raises:
+        CrsError: there is none, as where one of them is no CRS of the Earth.
+    """
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    a, b = parse_crs(source), parse_crs(target)
+    if is_local(a) and is_local(b) and same_places(a, b):
+        return Transformer.from_pipeline("+proj=noop")
+    try:
+        return Transformer.from_crs(a, b, always_xy=True)
+    except ProjError as e:
+        raise CrsError(
+            f"no way leads from the CRS {a.name!r} to {b.name!r}",
+            "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
+            "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
+        ) from e
