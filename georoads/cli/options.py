@@ -179,7 +179,7 @@ def _predicting(command: Callable[..., None]) -> Callable[..., None]:
         from georoads.workers.engine import EngineParams
 
         stated = os.environ.get("OMP_NUM_THREADS", "")
-        threads = int(stated) if stated.isdigit() else 0
+        threads = int(stated) if stated.isdecimal() else 0
         named = {"device": device, "runtime": runtime or "auto", "tta": tta, "threads": threads}
         place = with_values(EngineParams(), {"address": engine}, "engine")
         params = with_values(PredictParams(engine=place), named, "predict")
