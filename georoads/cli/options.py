@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -178,6 +179,7 @@ def _predicting(command: Callable[..., None]) -> Callable[..., None]:
         from georoads.settings import with_values
         from georoads.workers.engine import EngineParams
 
+        _check_device(device)
         stated = os.environ.get("OMP_NUM_THREADS", "")
         threads = int(stated) if stated.isdigit() else 0
         named = {"device": device, "runtime": runtime or "auto", "tta": tta, "threads": threads}
@@ -186,6 +188,18 @@ def _predicting(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, predict_params=params, **others)
 
     return gathered
+
+
+def _check_device(device: str) -> None:
+    """Refuse a name that no device can have; whether there is one is asked by the runtime."""
+    from georoads.errors import GeoroadsError
+
+    if re.fullmatch(r"auto|cpu|cuda|cuda:\d+|mps", device):
+        return
+    meant = (
+        "cuda" if re.match("gpu|cuda|nvidia|rocm|hip", device.lower()) else "auto, cpu, cuda, cuda:N or mps"
+    )
+    raise GeoroadsError(f"there is no device {device!r}", f"--device {meant}")
 
 
 def layer_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -241,9 +255,14 @@ def network_params(threshold: float | None, default: float | None = None) -> Vec
     Raises:
         GeoroadsError: the threshold is none.
     """
+    from georoads.errors import GeoroadsError
     from georoads.network.params import VectorizeParams
     from georoads.settings import with_values
 
+    if threshold is not None and 1 < threshold <= 100:
+        raise GeoroadsError(
+            f"--threshold {threshold:g} is no probability from 0 to 1", f"--threshold {threshold / 100:g}"
+        )
     value = default if threshold is None else threshold
     return with_values(VectorizeParams(), {"threshold": value}, "network")
 
