@@ -196,7 +196,7 @@ def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
     """The threshold that a raster names, or 0.5; and a note where it names what is none."""
     named = tags.get("GEOROADS_THRESHOLD", "0.5")
     with suppress(ValueError):
-        if 0 < float(named) < 1:
+        if 0 < float(named) <= 1:
             return float(named), ()
     return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
 
