@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,11 @@ def metres_per_unit(crs: CRS) -> float:
     """Metres of a unit of the first axis; of one that counts angles, along the equator."""
     factor = float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
     return factor * (_EARTH_M if crs.is_geographic else 1.0)
+
+
+def turn_of(crs: CRS) -> float | None:
+    """What a full turn measures in the unit of a CRS; None where its coordinates are no angles."""
+    return math.tau / float(crs.axis_info[0].unit_conversion_factor) if crs.is_geographic else None
 
 
 def same_places(a: CRS, b: CRS) -> bool:
@@ -116,7 +122,13 @@ def find_way(source: str, target: str) -> Transformer:
         return Transformer.from_crs(a, b, always_xy=True)
     except ProjError as e:
         raise CrsError(
-            f"no way leads from the CRS {a.name!r} to {b.name!r}",
+            f"no way leads from {_describe(a)} to {_describe(b)}",
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+def _describe(crs: CRS) -> str:
+    if crs.name == "unknown":
+        return "another CRS"
+    return f"the CRS {crs.name!r}" + (", which lies nowhere on the Earth," if is_local(crs) else "")

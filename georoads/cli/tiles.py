@@ -97,7 +97,7 @@ def tiles(
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     write_figures(json_file, done, overwrite=overwrite)
     if not quiet:
-        for message in (*opened.messages, *coarse_notes(opened, model_gsd_m)):
+        for message in (*opened.messages, *roads.notes, *coarse_notes(opened, model_gsd_m)):
             options.say(f"note: {message}", err=True)
         options.say(
             f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "

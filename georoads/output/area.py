@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from georoads.crs import CrsError, find_way
 from georoads.errors import LayerError
 from georoads.grid import Grid, Points, Window, parse_crs
+from georoads.output.coordinates import whole_turns
 from georoads.output.vector_files import POLYGONS, read_features
 from georoads.text import printable
 
@@ -50,8 +51,9 @@ class Area:
         """
         scene = shapely.box(0, 0, grid.width, grid.height)
         ours, theirs = parse_crs(grid.crs), parse_crs(self.crs)
-        polygon: shapely.Geometry = self.polygon
-        if not ours.equals(theirs, ignore_axis_order=True):
+        if ours.equals(theirs, ignore_axis_order=True):
+            polygon = self._turned_to(grid.to_crs(np.array([[grid.width / 2, grid.height / 2]])))
+        else:
             # Only what is near the scene is transformed: a CRS need not reach farther.
             outline = shapely.segmentize(scene, max(grid.width, grid.height) / _STEPS)
             around = grid.to_crs(shapely.get_coordinates(outline))
@@ -62,7 +64,8 @@ class Area:
                     f"the area {self.name} cannot be brought to the scene's CRS {ours.name}",
                     "leave --aoi out",
                 ) from e
-            polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
+            near = np.column_stack(back.transform(*around.T))
+            polygon = shapely.intersection(self._turned_to(near), self._near(near))
             polygon = shapely.segmentize(polygon, _step(polygon))
             there = find_way(self.crs, grid.crs)
             polygon = shapely.transform(polygon, lambda xy: np.column_stack(there.transform(*xy.T)))
@@ -85,6 +88,15 @@ class Area:
         west, north, east, south = self.on(grid).bounds
         row, col = math.floor(north), math.floor(west)
         return Window(row, col, math.ceil(south) - row, math.ceil(east) - col).intersect(grid.window)
+
+    def _turned_to(self, points: Points) -> shapely.Geometry:
+        """The polygon under the longitudes of some points: files count them from -180, or from 0 to 360."""
+        self._check_finite(points)
+        west, _, east, _ = self.polygon.bounds
+        shift = whole_turns(self.crs, (west + east) / 2, float(points[:, 0].mean()))
+        return (
+            shapely.transform(self.polygon, lambda xy: xy + np.array([shift, 0.0])) if shift else self.polygon
+        )
 
     def _near(self, outline: Points) -> shapely.Polygon:
         self._check_finite(outline)

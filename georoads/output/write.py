@@ -320,7 +320,8 @@ def _check_held(crs: str, driver: str) -> None:
             find_way(crs, _WGS84)
         except CrsError as e:
             raise LayerError(
-                f"GeoJSON is always WGS 84 (RFC 7946), and {e.message}", "write .gpkg or .fgb"
+                f"GeoJSON is in degrees; {parse_crs(crs).name}, the scene's CRS, has no place",
+                "write .gpkg, .fgb or .parquet",
             ) from e
     else:
         crs_text(crs, driver)

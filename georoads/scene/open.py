@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from affine import Affine
 
+from georoads.crs import turn_of
 from georoads.errors import SceneError
 from georoads.grid import Grid, parse_crs
 from georoads.scene.beside import RasterWithBeside
@@ -130,8 +132,7 @@ def _find_grid(path: Path, source: Any, params: SceneParams) -> tuple[Grid, tupl
         transform = Affine(size, 0, 0, 0, -size, source.height * size)
         messages = (f"no place: pixels of {size:g} m as stated, counted from the lower left corner",)
     grid = usable_grid(path, crs, transform, source.width, source.height)
-    if grid.is_geographic and _crosses_antimeridian(grid):
-        raise SceneError(f"{path} crosses the antimeridian", "split it there: gdal_translate -projwin")
+    _refuse_antimeridian(path, grid)
     return grid, messages
 
 
@@ -150,6 +151,12 @@ def _find_crs(path: Path, source: Any, params: SceneParams) -> str | None:
         raise SceneError(f"{path} has no CRS, and {named!r} is none", "give one as in EPSG:32633") from e
 
 
-def _crosses_antimeridian(grid: Grid) -> bool:
+def _refuse_antimeridian(path: Path, grid: Grid) -> None:
+    """Refuse a grid in degrees that crosses the antimeridian."""
+    turn = turn_of(parse_crs(grid.crs))
     lon = grid.to_crs(grid.corners_px)[:, 0]
-    return bool(lon.min() < -180.0 or lon.max() > 180.0)
+    if turn is not None and np.abs(lon).max() > turn / 2 * (1 + 1e-9):
+        raise SceneError(
+            f"{path} crosses the antimeridian: it spans the longitudes {lon.min():g} to {lon.max():g}",
+            "split it there: gdal_translate -projwin",
+        )

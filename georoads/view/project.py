@@ -59,7 +59,7 @@ def write_project(request: MapRequest) -> MapSize:
             # The date is that of all: the same layers give the same bytes.
             archive.writestr(zipfile.ZipInfo("project.qgs"), content, zipfile.ZIP_DEFLATED)
         size = part.stat().st_size
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
 
 
 def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path) -> str:
