@@ -33,6 +33,11 @@ from georoads.walk.request import LayerRequest
 from georoads.walk.result import Plan, RoadResult, Summary
 from georoads.workers.threads import Threads
 
+_NO_ROADS = (
+    "no roads: p is below the threshold everywhere, or all that is above it is dropped (network.speck_m2, "
+    "spur_m, min_length_m, rim_m)"
+)
+
 
 def plan(prepared: PreparedPredict | PreparedExtract) -> Plan:
     """What ``predict`` or ``extract`` would do; nothing is predicted or written."""
@@ -161,6 +166,8 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
 
 
 def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:
+    if not network.n_edges:
+        summary = dataclasses.replace(summary, messages=(*summary.messages, _NO_ROADS))
     km = float(network.length_m.sum()) / 1000
     return RoadResult(
         summary=dataclasses.replace(summary, roads=network.n_edges, length_km=km),
