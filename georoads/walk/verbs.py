@@ -11,9 +11,10 @@ from threading import Thread
 import numpy as np
 from affine import Affine
 
+from georoads.crs import parse_crs
 from georoads.files.atomic import replace_when_complete
 from georoads.files.work import alone_at, work_for
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster, with_overviews
 from georoads.inference.tiles import TilePlan
