@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-from georoads.grid import Points, parse_crs
 
 if TYPE_CHECKING:
     from pyproj import CRS, Transformer
@@ -21,6 +21,18 @@ _EARTH_M = 6_371_008.8
 
 class CrsError(GeoroadsError):
     """No way leads from one CRS to another."""
+
+
+@lru_cache(maxsize=64)
+def parse_crs(crs: str) -> CRS:
+    """The pyproj CRS of a WKT, EPSG or PROJ string.
+
+    Raises:
+        pyproj.exceptions.CRSError: when the string is no CRS.
+    """
+    from pyproj import CRS
+
+    return CRS.from_user_input(crs)
 
 
 def is_local(crs: CRS) -> bool:
@@ -67,7 +79,7 @@ def same_places(a: CRS, b: CRS) -> bool:
     return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
 
 
-def _project(lonlat: Points, crs: CRS) -> Points:
+def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
     return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
 
 
@@ -126,6 +138,21 @@ def find_way(source: str, target: str) -> Transformer:
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+@lru_cache(maxsize=64)
+def to_wgs84(crs: str) -> Transformer:
+    """Transformer from a CRS to longitude and latitude (in that order).
+
+    An engineering CRS lies nowhere; for lengths it may as well lie at 0° N, 0° E.
+
+    Raises:
+        CrsError: the CRS is none of the Earth.
+    """
+    parsed = parse_crs(crs)
+    if is_local(parsed):
+        crs = f"+proj=tmerc +ellps=WGS84 +to_meter={parsed.axis_info[0].unit_conversion_factor!r}"
+    return find_way(crs, "EPSG:4326")
 
 
 def _describe(crs: CRS) -> str:

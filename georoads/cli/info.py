@@ -52,7 +52,7 @@ def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str,
 
 
 def _mosaic(path: Path, mosaic: Mosaic, model_gsd_m: float, scene_params: SceneParams) -> None:
-    from georoads.grid import parse_crs
+    from georoads.crs import parse_crs
     from georoads.scene.mosaic import common_grid, with_grid_notes
 
     work = common_grid(mosaic, model_gsd_m, scene_params)
@@ -95,7 +95,7 @@ def _dataset(path: Path, gsd_m: float | None) -> None:
         several = "replace them, remove their rows, or let georoads train --skip-bad leave them out"
         raise DatasetError(
             f"{len(broken)} pairs cannot be used: {'; '.join(f.message for f in [*broken.values()][:5])}",
-            hints.pop() if len(hints) == 1 else several,
+            several if len(hints) > 1 else hints.pop(),
         )
     options.say("every picture and mask can be read, and their sizes agree")
     for name, samples in (("train", split.train), ("val", split.val), ("test", split.test)):

@@ -10,6 +10,7 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
+    from georoads.data.tiles import TilesReport
     from georoads.scene.scene import SceneParams
 
 
@@ -99,12 +100,15 @@ def tiles(
     if not quiet:
         for message in (*opened.messages, *roads.notes, *coarse_notes(opened, model_gsd_m)):
             options.say(f"note: {message}", err=True)
-        options.say(
-            f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
-            f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
-            f"{done.invalid_left_out} invalid ones left out",
-            err=True,
-        )
+        options.say(_summary(output, done), err=True)
+
+
+def _summary(output: Path, done: TilesReport) -> str:
+    return (
+        f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
+        f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
+        f"{done.invalid_left_out} invalid ones left out"
+    )
 
 
 def _refuse_inputs_in(folder: Path, inputs: tuple[Path, ...]) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import Grid, Points, Window, parse_crs
+from georoads.grid import Grid, Points, Window
 from georoads.output.coordinates import whole_turns
 from georoads.output.vector_files import POLYGONS, read_features
 from georoads.text import printable

@@ -18,8 +18,8 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.crs import parse_crs
 from georoads.errors import SceneError
-from georoads.grid import parse_crs
 from georoads.scene.sources import driver_of, first_bytes, not_readable, read_xml
 
 if TYPE_CHECKING:

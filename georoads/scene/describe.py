@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from georoads.crs import parse_crs
 from georoads.errors import SceneError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.scene.beside import RasterWithBeside
 from georoads.scene.guard import find_raster, usable_grid
 from georoads.scene.open import allowed

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
-from georoads.crs import turn_of
+from georoads.crs import parse_crs, turn_of
 from georoads.errors import SceneError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.scene.beside import RasterWithBeside
 from georoads.scene.blocks import BlockMap, written_blocks
 from georoads.scene.colours import Bands, choose_bands, look_at_alpha, read_palette
