@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from georoads.crs import CrsError, parse_crs
+from georoads.crs import CrsError
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
