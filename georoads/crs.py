@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-from georoads.grid import Points, parse_crs
 
 if TYPE_CHECKING:
     from pyproj import CRS, Transformer
@@ -21,6 +22,18 @@ _EARTH_M = 6_371_008.8
 
 class CrsError(GeoroadsError):
     """No way leads from one CRS to another."""
+
+
+@lru_cache(maxsize=64)
+def parse_crs(crs: str) -> CRS:
+    """The pyproj CRS of a WKT, EPSG or PROJ string.
+
+    Raises:
+        pyproj.exceptions.CRSError: when the string is no CRS.
+    """
+    from pyproj import CRS
+
+    return CRS.from_user_input(crs)
 
 
 def is_local(crs: CRS) -> bool:
@@ -43,20 +56,21 @@ def same_places(a: CRS, b: CRS) -> bool:
     """Whether the same coordinates are the same places in both CRSs, and in the same unit.
 
     Where their definitions differ, as formats spell them differently, a few places in the area of use are
-    compared; without such an area they are taken to differ. Local ones agree in name and unit.
+    compared; without such an area they are taken to differ. Local ones agree in name and unit. Heights do not
+    matter.
     """
     if a.equals(b, ignore_axis_order=True):
         return True
     if is_local(a) or is_local(b):
         return (a.type_name, a.name, metres_per_unit(a)) == (b.type_name, b.name, metres_per_unit(b))
-    area = b.area_of_use or a.area_of_use
+    if a.sub_crs_list and b.sub_crs_list:
+        return same_places(a.sub_crs_list[0], b.sub_crs_list[0])
+    area = _area_of_use(b) or _area_of_use(a)
     if area is None:
         return False
     share = np.array([0.25, 0.5, 0.75])
-    lon, lat = np.meshgrid(
-        area.west + share * ((area.east - area.west) % 360 or 360),
-        area.south + share * (area.north - area.south),
-    )
+    west, south, east, north = area
+    lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
         here, there = _project(lonlat, a), _project(lonlat, b)
@@ -67,7 +81,18 @@ def same_places(a: CRS, b: CRS) -> bool:
     return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
 
 
-def _project(lonlat: Points, crs: CRS) -> Points:
+def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of where a CRS, or the one of its code, is used; None where nobody says it."""
+    from pyproj.exceptions import CRSError
+
+    area, own = crs.area_of_use, crs.to_json_dict().get("id")
+    if area is None and own is not None:
+        with suppress(CRSError):
+            area = parse_crs(f"{own['authority']}:{own['code']}").area_of_use
+    return area.bounds if area is not None else None
+
+
+def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
     return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
 
 
@@ -140,6 +165,21 @@ def _horizontal_part(crs: CRS) -> CRS:
     if turn is None or abs(turn - 360) < 1e-9 or not crs.sub_crs_list:
         return crs
     return crs.sub_crs_list[0]
+
+
+@lru_cache(maxsize=64)
+def to_wgs84(crs: str) -> Transformer:
+    """Transformer from a CRS to longitude and latitude (in that order).
+
+    An engineering CRS lies nowhere; for lengths it may as well lie at 0° N, 0° E.
+
+    Raises:
+        CrsError: the CRS is none of the Earth.
+    """
+    parsed = parse_crs(crs)
+    if is_local(parsed):
+        crs = f"+proj=tmerc +ellps=WGS84 +to_meter={parsed.axis_info[0].unit_conversion_factor!r}"
+    return find_way(crs, "EPSG:4326")
 
 
 def _describe(crs: CRS) -> str:

@@ -7,9 +7,9 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import DatasetError
-from georoads.grid import Grid, Window, parse_crs
+from georoads.grid import Grid, Window
 from georoads.output.coordinates import whole_turns
 from georoads.output.read import RoadLines
 

@@ -34,9 +34,11 @@ from georoads.evaluation.relaxed import (
 )
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
-from georoads.inference.runtime import Runtime
+from georoads.inference.runtime import Runtime, kind_of
+from georoads.inference.select import memory_mb
 from georoads.levels import COUNT, threshold_level
 from georoads.model.card import ModelCard
+from georoads.resources import check_memory
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,11 @@ def evaluate_samples(
 
     Raises:
         DatasetError: a picture cannot be read, or no pixel is valid.
+        GeoroadsError: the network takes more memory than is free.
     """
     how = params or EvaluateParams()
+    needed_mb = memory_mb(kind_of(runtime), card.tile_px, on_cpu=runtime.device == "cpu")
+    check_memory(f"the network, with {runtime.batch} tiles at once,", needed_mb)
     level = threshold_level(card.threshold)
     counted = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.errors import CheckpointError
 from georoads.inference.runtime import refusing, try_out
 from georoads.model.cache import keep, kept
 from georoads.model.pixels import road_logits
-from georoads.model.twin import WAY_OUT, Twin
-from georoads.resources import free_memory_mb
+from georoads.model.twin import Twin
+from georoads.resources import check_memory
 from georoads.text import printable
 
 _CHECKS = 1
@@ -76,30 +75,24 @@ def _compiled(core: Any, twin: Twin, batch: int, options: dict[str, str]) -> Any
         model = core.read_model(twin.content)
         _, *rest = model.input(0).get_partial_shape()
         model.reshape([openvino.Dimension(1, batch), *(d.get_length() for d in rest)])
-        _check_memory(model, twin)
+        _check_steps(model, twin)
         compiled = core.compile_model(model, "CPU", options)
         try_out(lambda tile: compiled(tile)[0], twin)
     keep(name, compiled.export_model().getvalue())
     return compiled
 
 
-def _check_memory(model: Any, twin: Twin) -> None:
+def _check_steps(model: Any, twin: Twin) -> None:
     """Refuse a network of which one step alone does not fit into memory: OpenVINO would crash.
 
     Raises:
-        CheckpointError: with the numbers.
+        GeoroadsError: with the numbers.
     """
-    free = free_memory_mb()
     for step in model.get_ops():
         for output in step.outputs():
             sizes = [axis.get_max_length() for axis in output.get_partial_shape()]  # -1: not bounded
-            needed = math.inf if min(sizes, default=1) < 0 else 4e-6 * math.prod(sizes)
-            if free is not None and needed > free:
-                raise CheckpointError(
-                    f"{printable(twin.path)}: the step {step.get_type_name()} of its network takes about "
-                    f"{needed:,.0f} MB of memory, {free:,.0f} MB are free",
-                    WAY_OUT,
-                )
+            needed_mb = math.inf if min(sizes, default=1) < 0 else 4e-6 * math.prod(sizes)
+            check_memory(f"the step {step.get_type_name()} of {printable(twin.path)}", needed_mb)
 
 
 def _cache_name(core: Any, twin: Twin, batch: int, options: dict[str, str]) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from georoads.settings import check_ranges
+
+_LARGEST_M = 100_000
+
 
 @dataclass(frozen=True)
 class VectorizeParams:
@@ -51,9 +55,8 @@ class VectorizeParams:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
         if not 0.0 < self.low_share <= 1.0:
             raise ValueError(f"low_share must lie in (0, 1], not {self.low_share}")
-        for field in fields(self):
-            if (getattr(self, field.name) or 0) < 0:
-                raise ValueError(f"{field.name} must not be negative, not {getattr(self, field.name)}")
+        lengths = {field.name: (0, _LARGEST_M) for field in fields(self)}
+        check_ranges(self, lengths | {"faint_p": (0, 1)})
 
     @property
     def road_p(self) -> float:

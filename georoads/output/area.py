@@ -11,14 +11,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import Grid, Points, Window, parse_crs
+from georoads.grid import Grid, Points, Window
 from georoads.output.coordinates import whole_turns
 from georoads.output.vector_files import POLYGONS, read_features
 from georoads.text import printable
 
-_BOUNDS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
+_BOUNDS = re.compile(r"\[?[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+\]?|\[?\s*[-+0-9.eE]+(\s+[-+0-9.eE]+){3}\s*\]?")
 _STEPS = 64
 """A straight border in one CRS is bent in another: it is followed in so many steps across the scene."""
 
@@ -129,7 +129,7 @@ def read_area(source: str | Path) -> Area:
     """
     text = str(source)
     if _BOUNDS.fullmatch(text):
-        return Area(shapely.box(*_bounds(text)), "EPSG:4326", text.replace(" ", ""))
+        return Area(shapely.box(*_bounds(text)), "EPSG:4326", ",".join(_parts(text)))
     found = read_features(text, None, POLYGONS)
     if not len(found.geometry):
         raise LayerError(f"{found.where} holds no polygon", "draw the area in it")
@@ -148,12 +148,17 @@ def read_area(source: str | Path) -> Area:
 def _bounds(text: str) -> tuple[float, float, float, float]:
     hint = "as in --aoi 9.0,45.1,9.2,45.3: degrees; across the date line, give a file of polygons"
     try:
-        west, south, east, north = (float(part) for part in text.split(","))
+        west, south, east, north = (float(part) for part in _parts(text))
     except ValueError as e:
         raise LayerError(f"bounds are four numbers west,south,east,north, not {printable(text)}", hint) from e
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise LayerError(f"{printable(text)} are no bounds west,south,east,north in degrees", hint)
     return west, south, east, north
+
+
+def _parts(text: str) -> list[str]:
+    """The numbers of bounds, with commas or spaces between them, also in brackets."""
+    return text.strip("[] ").replace(",", " ").split()
 
 
 def _step(polygon: shapely.Geometry) -> float:

@@ -11,9 +11,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import is_local, metres_per_unit, turn_of
+from georoads.crs import is_local, metres_per_unit, parse_crs, turn_of
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 
 Geometries = NDArray[np.object_]
 LONGEST_STEP_M = 1e6
@@ -26,7 +25,13 @@ _FARTHEST_LOCAL_M = 2e7
 def whole_turns(crs: str, middle: float, target: float) -> float:
     """How far longitudes around ``middle`` move, by whole turns, to come nearest to ``target``.
 
-    0 in a CRS that does not count angles. All are coordinates of the CRS.
+    Args:
+        crs: whose coordinates the others are.
+        middle: of the longitudes.
+        target: the longitude that they shall lie near.
+
+    Returns:
+        0 in a CRS that does not count angles.
     """
     turn = turn_of(parse_crs(crs))
     return 0.0 if turn is None else turn * round((target - middle) / turn)

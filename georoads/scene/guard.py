@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
-from georoads.crs import CrsError, exact_crs, turn_of
+from georoads.crs import CrsError, exact_crs, parse_crs, turn_of
 from georoads.errors import SceneError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
 from georoads.scene.sources import (
     DRIVERS,

@@ -16,7 +16,7 @@ import numpy as np
 
 from georoads.crs import CrsError
 from georoads.errors import SceneError
-from georoads.grid import Grid, Window, parse_crs
+from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.read import RgbPixels, SceneReader
@@ -153,11 +153,7 @@ def _footprint(scene: Scene, grid: Grid) -> Window:
     try:
         px = outline_on(scene.grid, grid)
     except CrsError as e:
-        theirs, ours = parse_crs(scene.grid.crs).name, parse_crs(grid.crs).name
-        raise SceneError(
-            f"{scene.path} is in {theirs}, from which no way leads to {ours} of the first scene",
-            "extract it by itself",
-        ) from e
+        raise SceneError(f"{scene.path} cannot lie beside the first scene: {e.message}", e.hint) from e
     if not np.isfinite(px).all():
         raise SceneError(
             f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
-from georoads.crs import turn_of
+from georoads.crs import parse_crs, turn_of
 from georoads.errors import SceneError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.scene.beside import RasterWithBeside
 from georoads.scene.blocks import BlockMap, written_blocks
 from georoads.scene.colours import Bands, choose_bands, look_at_alpha, read_palette
@@ -44,16 +44,20 @@ def open_scene(path: str | Path, params: SceneParams | None = None) -> Scene:
     import rasterio
 
     params = params or SceneParams()
-    allow = (Allow.VRT if params.allow_vrt else Allow.NOTHING) | (
-        Allow.REMOTE if params.allow_remote else Allow.NOTHING
-    )
-    file = find_raster(path, allow)
+    file = find_raster(path, allowed(params))
     stamps = tuple(file.stamps())
     with rasterio.Env(**file.options), file.open() as source:
         try:
             return dataclasses.replace(_examine(file, source, params), stamps=stamps)
         except gdal_errors() as e:
             raise not_readable(file.path, e) from e
+
+
+def allowed(params: SceneParams) -> Allow:
+    """What may be opened besides local files that hold their own pixels."""
+    return (Allow.VRT if params.allow_vrt else Allow.NOTHING) | (
+        Allow.REMOTE if params.allow_remote else Allow.NOTHING
+    )
 
 
 def _examine(file: RasterFile, source: Any, params: SceneParams) -> Scene:
@@ -115,6 +119,11 @@ def _find_grid(path: Path, source: Any, params: SceneParams) -> tuple[Grid, tupl
         SceneError: nobody knows where it lies or how large its pixels are.
     """
     crs, transform = _find_crs(path, source, params), source.transform
+    if source.gcps[0] and transform.is_identity and not _is_stated(source, params):
+        raise SceneError(
+            f"{path} is placed by ground control points alone",
+            "gdalwarp IN OUT gives it a transform and a CRS",
+        )
     if crs is None or (transform.is_identity and not _is_stated(source, params)):
         raise SceneError(f"{path} has no {'CRS' if crs is None else 'transform'}", _PLACE_HINT)
     messages: tuple[str, ...] = ()

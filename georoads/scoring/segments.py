@@ -9,9 +9,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way, is_local, metres_per_unit
+from georoads.crs import CrsError, find_way, is_local, metres_per_unit, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import Points, metric_crs, middle_of, parse_crs
+from georoads.grid import Points, metric_crs, middle_of
 from georoads.output.read import RoadLines
 
 LONGEST_M = 250.0

@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import numpy as np
 
+from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import replace_when_complete
-from georoads.grid import parse_crs, to_wgs84
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml

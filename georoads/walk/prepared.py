@@ -20,7 +20,7 @@ from georoads.grid import Grid
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
 from georoads.inference.raster import ProbabilityRaster
-from georoads.inference.select import open_runtime
+from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
@@ -41,9 +41,6 @@ from georoads.walk.request import (
     SceneRequest,
     VectorizeRequest,
 )
-
-MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
-"""Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
 
 WGS84_ONLY = (".geojson", ".json")
 """Suffixes of the format whose coordinates are always WGS 84."""
@@ -74,12 +71,11 @@ class Opened:
         """By estimate: libraries and a batch's activations (measured for the shipped model); the store of
         tiles with data, and a raster that takes a quarter of its pixels' bytes."""
         card, grid, kind = self.checkpoint.card, self.grid, self.predictor.kind
-        fixed_mb, per_megapixel_mb = MEMORY_MB.get(kind.name, (350, 0))
         is_here = kind.device == "cpu" and isinstance(self.predictor, LocalPredictor)
-        memory_mb = fixed_mb + (per_megapixel_mb * kind.batch * card.tile_px**2 / 1e6 if is_here else 0)
+        needed_mb = memory_mb(kind, card.tile_px, on_cpu=is_here)
         held_mp = min(grid.width * grid.height, self.scene.held_m2 / grid.gsd_m**2) / 1e6
         tiles_mp = held_mp * (card.tile_px / (card.tile_px - card.overlap_px)) ** 2
-        return needs_beside(self.work_beside, memory_mb, tiles_mp + held_mp / 4)
+        return needs_beside(self.work_beside, needed_mb, tiles_mp + held_mp / 4)
 
 
 @dataclass(frozen=True)
@@ -200,7 +196,7 @@ def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
     """The threshold that a raster names, or 0.5; and a note where it names what is none."""
     named = tags.get("GEOROADS_THRESHOLD", "0.5")
     with suppress(ValueError):
-        if 0 < float(named) < 1:
+        if 0 < float(named) <= 1:
             return float(named), ()
     return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
 

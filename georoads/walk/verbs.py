@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 from affine import Affine
 
+from georoads.crs import parse_crs
 from georoads.files.atomic import replace_when_complete
-from georoads.files.work import work_for
-from georoads.grid import Grid, parse_crs
+from georoads.files.work import alone_at, work_for
+from georoads.grid import Grid
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster, with_overviews
 from georoads.inference.tiles import TilePlan
@@ -31,6 +33,11 @@ from georoads.walk.prepared import Opened, PreparedExtract, PreparedPredict, Pre
 from georoads.walk.request import LayerRequest
 from georoads.walk.result import Plan, RoadResult, Summary
 from georoads.workers.threads import Threads
+
+_NO_ROADS = (
+    "no roads: p is below the threshold everywhere, or all that is above it is dropped (network.speck_m2, "
+    "spur_m, min_length_m, rim_m)"
+)
 
 
 def plan(prepared: PreparedPredict | PreparedExtract) -> Plan:
@@ -108,7 +115,8 @@ def vectorize(prepared: PreparedVectorize, *, parallel_map: ParallelMap | None =
     """
     started = time.monotonic()
     layer = prepared.layer
-    network = _trace_and_write(prepared.raster, layer, parallel_map or Threads())
+    with alone_at(layer.output) if isinstance(layer.output, Path) else nullcontext():
+        network = _trace_and_write(prepared.raster, layer, parallel_map or Threads())
     summary = Summary(
         output=_shown(layer),
         seconds={"vectorize": prepared.seconds + time.monotonic() - started},
@@ -159,6 +167,8 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
 
 
 def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:
+    if not network.n_edges:
+        summary = dataclasses.replace(summary, messages=(*summary.messages, _NO_ROADS))
     km = float(network.length_m.sum()) / 1000
     return RoadResult(
         summary=dataclasses.replace(summary, roads=network.n_edges, length_km=km),

@@ -150,9 +150,7 @@ def test_60_such_roads_and_scenes_are_not_laid_on_each_other(tmp_path: Path) -> 
         says="local.gpkg",
         hint="-a_srs",
     )
-    refused(
-        "extract", here, nowhere, "-o", tmp_path / "r.gpkg", says="nowhere.tif is in site, from which no way"
-    )
+    refused("extract", here, nowhere, "-o", tmp_path / "r.gpkg", says="nowhere.tif cannot lie beside")
     refused("extract", nowhere, "-o", tmp_path / "r.geojson", says="has no place", hint="write .gpkg")
     assert contents(tmp_path) == before
 

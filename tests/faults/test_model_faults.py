@@ -97,7 +97,7 @@ def test_89_a_twin_that_is_damaged_or_of_another_card_is_refused(scene: Path, ki
 @both_runtimes
 def test_89_what_a_runtime_cannot_use_is_found_before_the_work(scene: Path, kind: str, runtime: str) -> None:
     twin: BrokenTwin = ONLY_RUNTIMES_KNOW[kind]
-    refused_model(scene, twin.content, runtime, twin.says, "predict.runtime=torch")
+    refused_model(scene, twin.content, runtime, twin.says, "--set predict.")
 
 
 @pytest.mark.parametrize("kind", NOT_FINITE)

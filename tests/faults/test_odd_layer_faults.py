@@ -70,10 +70,7 @@ def test_61_a_view_is_refused_unread(tmp_path: Path) -> None:
     listed = [
         f"INSERT INTO {table} SELECT 'endless', {', '.join(columns)} FROM {table} WHERE table_name = 'roads'"
         for table, columns in (
-            (
-                "gpkg_contents",
-                ("'endless'", "data_type", "'endless'", "''", "last_change", *["NULL"] * 4, "srs_id"),
-            ),
+            ("gpkg_contents", ("data_type", "'endless'", "''", "last_change", *["NULL"] * 4, "srs_id")),
             ("gpkg_geometry_columns", ("column_name", "geometry_type_name", "srs_id", "z", "m")),
         )
     ]
