@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,18 +103,31 @@ def exact_crs(crs: str) -> str:
     A definition in feet may claim to be EPSG:32632; programs, and GDAL where it writes, believe the code.
     """
     from pyproj import CRS
+
+    content = parse_crs(crs).to_json_dict()
+    true = _with_true_codes(content)
+    return crs if true == content else str(CRS.from_json_dict(true).to_wkt())
+
+
+def _with_true_codes(content: dict[str, Any]) -> dict[str, Any]:
+    """The PROJJSON of a CRS without false codes, its own and that of the CRS that it is made of."""
+    from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    parsed = parse_crs(crs)
-    content = parsed.to_json_dict()
-    code = content.pop("id", None)
+    true = dict(content)
+    if "components" in true:  # the first one is horizontal, others are heights
+        first, *others = true["components"]
+        true["components"] = [_with_true_codes(first), *others]
+    if "source_crs" in true:
+        true["source_crs"] = _with_true_codes(true["source_crs"])
+    code = true.pop("id", None)
     if code is None:
-        return crs
+        return true
     try:
         known = CRS.from_authority(str(code["authority"]), str(code["code"]))
     except CRSError:  # nobody knows it, so nobody takes it for another one
-        return crs
-    return crs if same_places(parsed, known) else str(CRS.from_json_dict(content).to_wkt())
+        return true | {"id": code}
+    return true | {"id": code} if same_places(CRS.from_json_dict(true), known) else true
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from drawn_networks import network
 from fuzzed_crs import DrawnCrs, check_crs, drawn_crs
 from hypothesis import HealthCheck, given, settings
 from pyproj import CRS, Transformer
+from pyproj.crs import CompoundCRS
 
 from georoads.crs import epsg_of, exact_crs
 from georoads.errors import LayerError
@@ -71,6 +72,8 @@ def test_59_a_code_is_that_of_the_same_crs_in_the_same_unit() -> None:
     assert CRS(false).to_json_dict()["id"]["code"] == 32632
     assert "id" not in CRS(exact_crs(false)).to_json_dict()
     assert [epsg_of(crs) for crs in (feet, false, "EPSG:2227", "OGC:CRS84")] == [None, None, 2227, None]
+    with_heights = CompoundCRS("with heights", [CRS(false), CRS(5773)]).to_wkt()
+    assert "id" not in CRS(exact_crs(with_heights)).sub_crs_list[0].to_json_dict()
     for crs in (feet, false):
         with pytest.raises(LayerError, match="has no EPSG code"):
             srid_of(crs)
