@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SAME_M = 1e-3
 """Places that differ by less are the same."""
 _EARTH_M = 6_371_008.8
+_DEGREES = "EPSG:4326"
+_SOME_M = np.array([[1e5, 2e5], [5e5, 4.5e6], [-4e5, -1e6], [2.6e6, 1.2e6]])
+"""Coordinates in metres, x unlike y, of which any projection should know one."""
 
 
 class CrsError(GeoroadsError):
@@ -53,18 +56,39 @@ def turn_of(crs: CRS) -> float | None:
 
 
 def same_places(a: CRS, b: CRS) -> bool:
-    """Whether the same coordinates are the same places in both CRSs, and in the same unit.
+    """Whether the same coordinates, x and y, are the same places in both CRSs, and in the same unit.
 
-    Where their definitions differ, as formats spell them differently, a few places in the area of use are
-    compared; without such an area they are taken to differ. Local ones agree in name and unit. Heights do not
-    matter.
+    Where definitions differ, as formats spell them differently, a few places in the area of use are compared;
+    without such an area they are taken to differ. Local ones agree in name and unit. Heights do not matter.
     """
     if a.equals(b, ignore_axis_order=True):
-        return True
+        return _have_same_axes(a, b)
     if is_local(a) or is_local(b):
         return (a.type_name, a.name, metres_per_unit(a)) == (b.type_name, b.name, metres_per_unit(b))
     if a.sub_crs_list and b.sub_crs_list:
         return same_places(a.sub_crs_list[0], b.sub_crs_list[0])
+    return _agree_in_area(a, b)
+
+
+def _have_same_axes(a: CRS, b: CRS) -> bool:
+    """Whether x and y mean the same in CRSs that are equal in all else.
+
+    PROJ brings axes to the east and to the north into this order; others, as those of polar CRSs that all
+    point north, are compared by a few coordinates.
+    """
+    if all({axis.direction for axis in crs.axis_info[:2]} == {"east", "north"} for crs in (a, b)):
+        return True
+    xy = _SOME_M / metres_per_unit(a)
+    try:
+        apart = _bring(xy, a.to_wkt(), _DEGREES) - _bring(xy, b.to_wkt(), _DEGREES)
+    except CrsError:  # none of the Earth
+        return True
+    apart = apart[np.isfinite(apart)]
+    return bool((np.abs(apart) * math.radians(_EARTH_M) < _SAME_M).all())
+
+
+def _agree_in_area(a: CRS, b: CRS) -> bool:
+    """Whether a few places of the area in which one of them is used have the same coordinates in both."""
     area = _area_of_use(b) or _area_of_use(a)
     if area is None:
         return False
@@ -73,12 +97,11 @@ def same_places(a: CRS, b: CRS) -> bool:
     lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
-        here, there = _project(lonlat, a), _project(lonlat, b)
+        apart = _bring(lonlat, _DEGREES, a.to_wkt()) - _bring(lonlat, _DEGREES, b.to_wkt())
     except CrsError:
         return False
-    # A projection need not reach all of the area.
-    reached = np.isfinite(here) & np.isfinite(there)
-    return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
+    apart = apart[np.isfinite(apart)]  # a projection need not reach all of the area
+    return bool(apart.size and (np.abs(apart) * metres_per_unit(a) < _SAME_M).all())
 
 
 def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
@@ -92,8 +115,9 @@ def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
     return area.bounds if area is not None else None
 
 
-def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
-    return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
+def _bring(points: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]:
+    """Points (N, 2) of a CRS in another one; those that cannot be are infinite."""
+    return np.column_stack(find_way(source, target).transform(points[:, 0], points[:, 1]))
 
 
 @lru_cache(maxsize=64)

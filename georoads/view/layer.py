@@ -174,10 +174,7 @@ def read_layer(
     box = None
     if len(points):
         box = box_of(points)
-        try:
-            plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
-        except CrsError as e:
-            raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
+        plane = _plane_of(found, points)
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
             bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
@@ -203,6 +200,14 @@ def read_layer(
         columns=columns,
         notes=found.notes,
     )
+
+
+def _plane_of(found: Features, points: Points) -> Plane:
+    """The plane around the points (N, 2) of a layer that are numbers."""
+    try:
+        return plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+    except CrsError as e:
+        raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
 
 
 def _is_geometry(column: NDArray[Any]) -> bool:

@@ -150,7 +150,10 @@ def check_crs(drawn: DrawnCrs, folder: Path) -> str:
         except GeoroadsError:
             # What GDAL writes of a prime meridian takes the unit of the axes, grads or arc-seconds.
             odd_angles = crs.is_geographic and abs(unit_m / EARTH_M - ANGLES["degree"]) > 1e-9
-            assert suffix == ".geojson" if drawn.is_local else odd_angles and suffix in (".gpkg", ".fgb")
+            # And it forgets beside heights along which meridians the axes of a polar CRS point.
+            odd_axes = len({axis.direction for axis in crs.axis_info[:2]}) == 1
+            odd = (odd_angles or odd_axes) and suffix in (".gpkg", ".fgb")
+            assert suffix == ".geojson" if drawn.is_local else odd
             end = "refused"
             continue
         found = read_roads(path)
