@@ -39,7 +39,10 @@ def page() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    with click.Context(command, info_name=f"georoads {name}", terminal_width=WIDTH) as context:
+    with (
+        click.Context(cli, info_name="georoads", **cli.context_settings) as above,
+        click.Context(command, above, info_name=name, terminal_width=WIDTH) as context,
+    ):
         text = command.get_help(context)
     return f"## {name}\n\n```text\n{text}\n```\n"
 

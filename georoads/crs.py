@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-from georoads.grid import Points, parse_crs
 
 if TYPE_CHECKING:
     from pyproj import CRS, Transformer
@@ -22,6 +23,18 @@ class CrsError(GeoroadsError):
     """No way leads from one CRS to another."""
 
 
+@lru_cache(maxsize=64)
+def parse_crs(crs: str) -> CRS:
+    """The pyproj CRS of a WKT, EPSG or PROJ string.
+
+    Raises:
+        pyproj.exceptions.CRSError: when the string is no CRS.
+    """
+    from pyproj import CRS
+
+    return CRS.from_user_input(crs)
+
+
 def is_local(crs: CRS) -> bool:
     """Whether a CRS has axes with a unit, but no place on the Earth (an engineering CRS)."""
     return bool(crs.is_engineering)
@@ -31,6 +44,11 @@ def metres_per_unit(crs: CRS) -> float:
     """Metres of a unit of the first axis; of one that counts angles, along the equator."""
     factor = float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
     return factor * (_EARTH_M if crs.is_geographic else 1.0)
+
+
+def turn_of(crs: CRS) -> float | None:
+    """What a full turn measures in the unit of a CRS; None where its coordinates are no angles."""
+    return math.tau / float(crs.axis_info[0].unit_conversion_factor) if crs.is_geographic else None
 
 
 def same_places(a: CRS, b: CRS) -> bool:
@@ -61,7 +79,7 @@ def same_places(a: CRS, b: CRS) -> bool:
     return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
 
 
-def _project(lonlat: Points, crs: CRS) -> Points:
+def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
     return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
 
 
@@ -116,7 +134,28 @@ def find_way(source: str, target: str) -> Transformer:
         return Transformer.from_crs(a, b, always_xy=True)
     except ProjError as e:
         raise CrsError(
-            f"no way leads from the CRS {a.name!r} to {b.name!r}",
+            f"no way leads from {_describe(a)} to {_describe(b)}",
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+@lru_cache(maxsize=64)
+def to_wgs84(crs: str) -> Transformer:
+    """Transformer from a CRS to longitude and latitude (in that order).
+
+    An engineering CRS lies nowhere; for lengths it may as well lie at 0° N, 0° E.
+
+    Raises:
+        CrsError: the CRS is none of the Earth.
+    """
+    parsed = parse_crs(crs)
+    if is_local(parsed):
+        crs = f"+proj=tmerc +ellps=WGS84 +to_meter={parsed.axis_info[0].unit_conversion_factor!r}"
+    return find_way(crs, "EPSG:4326")
+
+
+def _describe(crs: CRS) -> str:
+    if crs.name == "unknown":
+        return "another CRS"
+    return f"the CRS {crs.name!r}" + (", which lies nowhere on the Earth," if is_local(crs) else "")

@@ -158,14 +158,12 @@ def _runtimes() -> Iterator[Finding]:
     for runtime, module in RUNTIMES.items():
         if runtime == chosen:
             continue
-        if find_spec(module) is None:
-            faster = chosen == "torch" and device == "CPU"
-            yield Finding(
-                State.POOR if faster else State.FINE,
-                f"not {runtime}",
-                "not installed" + (", and two to three times as fast on a CPU" if faster else ""),
-                f'python -m pip install "georoads[{runtime}]"' if faster else "",
-            )
+        if find_spec(module) is None and chosen == "torch" and device == "CPU":
+            install = f'python -m pip install "georoads[{runtime}]"'
+            seen = "not installed, and two to three times as fast on a CPU"
+            yield Finding(State.POOR, f"not {runtime}", seen, install)
+        elif find_spec(module) is None:
+            yield Finding(State.FINE, f"not {runtime}", "not installed")
         else:
             slower = "slower on this device" if device == "CPU" else "it would take the CPU"
             yield Finding(State.FINE, f"not {runtime}", f"{version(module)} is installed: {slower}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import re
@@ -114,10 +115,13 @@ def _settable(params: Any) -> list[str]:
 
 
 def _literal(text: str) -> Any:
-    try:
+    """A text as JSON, or as numbers with commas or spaces between them; else as it stands."""
+    parts = text.replace(",", " ").split()
+    with contextlib.suppress(ValueError):
         return json.loads(text)
-    except ValueError:
-        return text
+    with contextlib.suppress(ValueError):
+        return [float(part) for part in parts] if len(parts) > 1 else text
+    return text
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:

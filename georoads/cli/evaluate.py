@@ -75,31 +75,26 @@ def evaluate(
     from georoads.model.checkpoint import find_checkpoint
 
     require_extra("train", "georoads evaluate", ("matplotlib", "skimage"))
-    params = options.with_settings(
-        settings, predict=predict_params, evaluate=EvaluateParams(subset, white_nodata)
-    )
+    how = EvaluateParams(subset, white_nodata)
+    params = options.with_settings(settings, predict=predict_params, evaluate=how)
     how = params["evaluate"]
     if report is not None:
         check_report(report, overwrite=overwrite)
     checkpoint = find_checkpoint(model)
     data = open_dataset(dataset, gsd_m)
     parts = split_dataset(data, split)
-    samples = parts.subset(subset)
-    check_figures(
-        json_file,
-        overwrite=overwrite,
-        inputs=(*checkpoint.paths, *_files_of(data), Path(split)),
-        outputs=() if report is None else tuple(report / name for name in FILES),
-    )
+    inputs = (*checkpoint.paths, *_files_of(data), Path(split))
+    written = () if report is None else tuple(report / name for name in FILES)
+    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=written)
     runtime = open_runtime(checkpoint, params["predict"])
     gallery = Gallery(how.gallery if report is not None else 0)
-    found, seconds = _judged(samples, checkpoint, runtime, how, gallery, quiet=quiet)
+    found, seconds = _judged(parts.subset(subset), checkpoint, runtime, how, gallery, quiet=quiet)
     about = About(
         dataset=dataset,
         split=f"{parts.method}, sha256 {parts.sha256}",
         card=checkpoint.card,
         runtime=f"{runtime.name} {runtime.device} {runtime.precision}",
-        seconds_per_tile=seconds / len(samples),
+        seconds_per_tile=seconds / len(parts.subset(subset)),
         params=how,
     )
     write_figures(json_file, metrics(found, about), overwrite=overwrite)

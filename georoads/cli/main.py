@@ -33,6 +33,7 @@ from georoads.cli.view import view
 from georoads.errors import GeoroadsError
 from georoads.text import is_utf8, printable, without_secrets
 
+_HELP = {"help_option_names": ["-h", "--help"]}
 DEBUG = click.option(
     "--debug",
     is_flag=True,
@@ -42,7 +43,7 @@ DEBUG = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings=_HELP)
 @click.version_option(__version__, prog_name="georoads")
 @DEBUG
 def cli() -> None:
@@ -52,6 +53,7 @@ def cli() -> None:
 for command in (
     download, tiles, extract, predict, vectorize, score, view, train, evaluate, info, models, export, doctor,
 ):  # fmt: skip
+    command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)
     command.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, hidden=True))
 

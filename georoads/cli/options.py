@@ -241,9 +241,14 @@ def network_params(threshold: float | None, default: float | None = None) -> Vec
     Raises:
         GeoroadsError: the threshold is none.
     """
+    from georoads.errors import GeoroadsError
     from georoads.network.params import VectorizeParams
     from georoads.settings import with_values
 
+    if threshold is not None and 1 < threshold <= 100:
+        raise GeoroadsError(
+            f"--threshold {threshold:g} is no probability from 0 to 1", f"--threshold {threshold / 100:g}"
+        )
     value = default if threshold is None else threshold
     return with_values(VectorizeParams(), {"threshold": value}, "network")
 

@@ -69,6 +69,8 @@ def score(
     if not quiet:
         for line in table(result, roads.name, reference.name):
             options.say(line, err=str(json_file) == "-")
+        for note in result.notes:
+            options.say(f"note: {note}", err=True)
     if explain is not None:
         from georoads.output.provenance import source_date
         from georoads.scoring.explain import write_explained

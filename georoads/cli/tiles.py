@@ -10,6 +10,7 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
+    from georoads.data.tiles import TilesReport
     from georoads.scene.scene import SceneParams
 
 
@@ -71,7 +72,7 @@ def tiles(
     from georoads.output.read import read_roads
     from georoads.progress import progress
     from georoads.scene.open import open_scene
-    from georoads.scene.working_grid import working_grid
+    from georoads.scene.working_grid import coarse_notes, working_grid
 
     try:
         params = TilesParams(
@@ -90,20 +91,24 @@ def tiles(
     _refuse_inputs_in(output, (scene, lines))
     check_figures(json_file, overwrite=overwrite, inputs=(scene, lines, *checkpoint.paths), outputs=(output,))
     opened = open_scene(scene, scene_params)
-    grid = working_grid(opened, checkpoint.card.gsd_m, scene_params)
+    model_gsd_m = checkpoint.card.gsd_m
+    grid = working_grid(opened, model_gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
     watch = partial(progress, quiet=quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     write_figures(json_file, done, overwrite=overwrite)
     if not quiet:
-        for message in opened.messages:
+        for message in (*opened.messages, *roads.notes, *coarse_notes(opened, model_gsd_m)):
             options.say(f"note: {message}", err=True)
-        options.say(
-            f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
-            f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
-            f"{done.invalid_left_out} invalid ones left out",
-            err=True,
-        )
+        options.say(_summary(output, done), err=True)
+
+
+def _summary(output: Path, done: TilesReport) -> str:
+    return (
+        f"{output}: {done.train} train and {done.val} val chips at {done.gsd_m:.3f} m, road share "
+        f"{done.train_road_share:.1%} and {done.val_road_share:.1%}; {done.empty_left_out} empty and "
+        f"{done.invalid_left_out} invalid ones left out"
+    )
 
 
 def _refuse_inputs_in(folder: Path, inputs: tuple[Path, ...]) -> None:

@@ -41,6 +41,8 @@ def view(
     params = options.with_settings(settings, scene=SceneParams(allow_vrt=allow_vrt))["scene"]
     made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite)
     if not quiet:
+        for note in made.notes:
+            options.say(f"note: {note}", err=True)
         options.say(
             f"{output}: {made.lines:,} lines, {made.length_m / 1000:,.2f} km, {made.file_bytes / 1e6:.1f} MB",
             err=True,

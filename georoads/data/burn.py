@@ -7,9 +7,10 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import DatasetError
-from georoads.grid import Grid, Window, parse_crs
+from georoads.grid import Grid, Window
+from georoads.output.coordinates import whole_turns
 from georoads.output.read import RoadLines
 
 NARROWEST_PX = 1.5
@@ -105,6 +106,8 @@ def _project_lines(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], N
     edge = edge[np.isfinite(edge).all(axis=1)]
     if len(edge):
         # A box in the layer's CRS first: far away, its coordinates may not exist in the grid's.
+        west, _, east, _ = shapely.total_bounds(roads.lines)
+        edge[:, 0] += whole_turns(roads.crs, float(edge[:, 0].mean()), (west + east) / 2)
         low, high = edge.min(axis=0), edge.max(axis=0)
         boxes = shapely.bounds(roads.lines)
         meets = (boxes[:, :2] <= high).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)

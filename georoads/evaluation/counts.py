@@ -62,8 +62,7 @@ def score_at(counts: LevelCounts, level: int) -> PixelScore:
 
 def best_score(counts: LevelCounts) -> PixelScore:
     """Metrics at the threshold with the highest road IoU (the lowest such threshold)."""
-    curve = [score_at(counts, level) for level in range(1, COUNT)]
-    return max(curve, key=lambda s: s.iou)
+    return max((score_at(counts, level) for level in range(1, COUNT)), key=lambda score: score.iou)
 
 
 def iou_interval(per_tile: list[LevelCounts], level: int, seed: int = 0) -> tuple[float, float]:

@@ -34,8 +34,7 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
     """
     shown = printable(output)
     folder = _beside(output, "", ".work")
-    with only_run(_beside(output, ".", ".lock"), shown):
-        remove_stale_parts(output)
+    with alone_at(output):
         _refuse_foreign(folder)
         if folder.exists() and not resume:
             if resume is None and _holds_work(folder):
@@ -50,6 +49,18 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
             folder.mkdir(mode=0o700, exist_ok=True)  # nobody else may lay links in it
             yield folder
         shutil.rmtree(folder)
+
+
+@contextmanager
+def alone_at(output: Path) -> Iterator[None]:
+    """Keep other runs off an output while the block runs, and clear away what killed ones left beside it.
+
+    Raises:
+        GeoroadsError: another run makes this output; what lies at its lock's place is none.
+    """
+    with only_run(_beside(output, ".", ".lock"), printable(output)):
+        remove_stale_parts(output)
+        yield
 
 
 def _beside(output: Path, before: str, after: str) -> Path:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
 from georoads.extras import NETWORK, require_extra
+from georoads.inference.cuda import check_device_name
 from georoads.inference.runtime import GPU_BATCH, Runtime, RuntimeKind, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.twin import Twin, read_twin
@@ -65,6 +66,7 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         GeoroadsError: the runtime that was asked for is not installed, the device is not there, or the
             ONNX twin is damaged or no network of ours.
     """
+    check_device_name(params.device)
     runtime = _open_single(checkpoint, params)
     if not params.tta:
         return runtime

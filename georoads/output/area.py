@@ -11,13 +11,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import Grid, Points, Window, parse_crs
+from georoads.grid import Grid, Points, Window
+from georoads.output.coordinates import whole_turns
 from georoads.output.vector_files import POLYGONS, read_features
 from georoads.text import printable
 
-_BOUNDS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
+_BOUNDS = re.compile(r"\[?[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+\]?|\[?\s*[-+0-9.eE]+(\s+[-+0-9.eE]+){3}\s*\]?")
 _STEPS = 64
 """A straight border in one CRS is bent in another: it is followed in so many steps across the scene."""
 
@@ -50,8 +51,9 @@ class Area:
         """
         scene = shapely.box(0, 0, grid.width, grid.height)
         ours, theirs = parse_crs(grid.crs), parse_crs(self.crs)
-        polygon: shapely.Geometry = self.polygon
-        if not ours.equals(theirs, ignore_axis_order=True):
+        if ours.equals(theirs, ignore_axis_order=True):
+            polygon = self._turned_to(grid.to_crs(np.array([[grid.width / 2, grid.height / 2]])))
+        else:
             # Only what is near the scene is transformed: a CRS need not reach farther.
             outline = shapely.segmentize(scene, max(grid.width, grid.height) / _STEPS)
             around = grid.to_crs(shapely.get_coordinates(outline))
@@ -62,7 +64,8 @@ class Area:
                     f"the area {self.name} cannot be brought to the scene's CRS {ours.name}",
                     "leave --aoi out",
                 ) from e
-            polygon = shapely.intersection(polygon, self._near(np.column_stack(back.transform(*around.T))))
+            near = np.column_stack(back.transform(*around.T))
+            polygon = shapely.intersection(self._turned_to(near), self._near(near))
             polygon = shapely.segmentize(polygon, _step(polygon))
             there = find_way(self.crs, grid.crs)
             polygon = shapely.transform(polygon, lambda xy: np.column_stack(there.transform(*xy.T)))
@@ -85,6 +88,15 @@ class Area:
         west, north, east, south = self.on(grid).bounds
         row, col = math.floor(north), math.floor(west)
         return Window(row, col, math.ceil(south) - row, math.ceil(east) - col).intersect(grid.window)
+
+    def _turned_to(self, points: Points) -> shapely.Geometry:
+        """The polygon under the longitudes of some points: files count them from -180, or from 0 to 360."""
+        self._check_finite(points)
+        west, _, east, _ = self.polygon.bounds
+        shift = whole_turns(self.crs, (west + east) / 2, float(points[:, 0].mean()))
+        return (
+            shapely.transform(self.polygon, lambda xy: xy + np.array([shift, 0.0])) if shift else self.polygon
+        )
 
     def _near(self, outline: Points) -> shapely.Polygon:
         self._check_finite(outline)
@@ -117,7 +129,7 @@ def read_area(source: str | Path) -> Area:
     """
     text = str(source)
     if _BOUNDS.fullmatch(text):
-        return Area(shapely.box(*_bounds(text)), "EPSG:4326", text.replace(" ", ""))
+        return Area(shapely.box(*_bounds(text)), "EPSG:4326", ",".join(_parts(text)))
     found = read_features(text, None, POLYGONS)
     if not len(found.geometry):
         raise LayerError(f"{found.where} holds no polygon", "draw the area in it")
@@ -136,12 +148,17 @@ def read_area(source: str | Path) -> Area:
 def _bounds(text: str) -> tuple[float, float, float, float]:
     hint = "as in --aoi 9.0,45.1,9.2,45.3: degrees; across the date line, give a file of polygons"
     try:
-        west, south, east, north = (float(part) for part in text.split(","))
+        west, south, east, north = (float(part) for part in _parts(text))
     except ValueError as e:
         raise LayerError(f"bounds are four numbers west,south,east,north, not {printable(text)}", hint) from e
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise LayerError(f"{printable(text)} are no bounds west,south,east,north in degrees", hint)
     return west, south, east, north
+
+
+def _parts(text: str) -> list[str]:
+    """The numbers of bounds, with commas or spaces between them, also in brackets."""
+    return text.strip("[] ").replace(",", " ").split()
 
 
 def _step(polygon: shapely.Geometry) -> float:

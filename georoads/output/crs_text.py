@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from georoads.crs import epsg_of, exact_crs, same_places
+from georoads.crs import epsg_of, exact_crs, parse_crs, same_places
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 from georoads.text import printable
 
 _HINT = "write .parquet, which holds any CRS, or .geojson, which is always WGS 84"

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import shapely
 
-from georoads.crs import epsg_of
+from georoads.crs import epsg_of, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 from georoads.output.address import Database
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, Layer
 from georoads.output.geopackage import GEOMETRY_COLUMN

@@ -9,9 +9,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.crs import find_way, same_places
+from georoads.crs import find_way, parse_crs, same_places
 from georoads.errors import LayerError
-from georoads.grid import Points, parse_crs
+from georoads.grid import Points
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.output.dictionary import NODES, ROADS, Layer
 from georoads.ragged import owners

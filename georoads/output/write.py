@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from georoads.crs import CrsError, find_way
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
 from georoads.files.atomic import check_output, replace_when_complete
-from georoads.grid import parse_crs
 from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
@@ -320,7 +319,8 @@ def _check_held(crs: str, driver: str) -> None:
             find_way(crs, _WGS84)
         except CrsError as e:
             raise LayerError(
-                f"GeoJSON is always WGS 84 (RFC 7946), and {e.message}", "write .gpkg or .fgb"
+                f"GeoJSON is in degrees; {parse_crs(crs).name}, the scene's CRS, has no place",
+                "write .gpkg, .fgb or .parquet",
             ) from e
     else:
         crs_text(crs, driver)

@@ -18,8 +18,8 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.crs import parse_crs
 from georoads.errors import SceneError
-from georoads.grid import parse_crs
 from georoads.scene.sources import driver_of, first_bytes, not_readable, read_xml
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ def _read_aux(file: Path, said: list[str]) -> tuple[Place, tuple[tuple[int, floa
     """Place and nodata values of GDAL's .aux.xml; what cannot be used is ``said``."""
     try:
         root = read_xml(file, _MAX_XML_BYTES, "an .aux.xml", "move it away")
-    except SceneError as e:
-        said.append(f"{file.name} is left out: {e.message}")
+    except SceneError:
+        said.append(f"{file.name} is left out: it is no XML that can be read, or too large")
         return Place(), ()
     srs, numbers = root.findtext("SRS"), root.findtext("GeoTransform")
     crs, transform = srs and _wkt_of(srs), numbers and _transform_of(numbers)
@@ -297,8 +297,8 @@ class RasterWithBeside:
             missing = np.array([said.get(band, np.nan) for band in every])
             masks = masks * (values != (missing[0] if isinstance(bands, int) else missing[:, None, None]))
         if self._mask is not None:
-            seen = self._mask.read(**_for_all_bands(how, self._mask.count)).any(axis=0)
-            masks = masks * seen
+            values = self._mask.read(**_for_all_bands(how, self._mask.count))
+            masks = masks * (values > 0).any(axis=0)  # of floats, NaN hides too
         return masks.astype(np.uint8)
 
     @property

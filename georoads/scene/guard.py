@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
-from georoads.crs import CrsError, exact_crs
+from georoads.crs import CrsError, exact_crs, parse_crs, turn_of
 from georoads.errors import SceneError
 from georoads.grid import Grid
 from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
@@ -166,7 +166,7 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     from pyproj.exceptions import ProjError
 
     try:
-        grid = Grid(exact_crs(crs), transform, width, height)
+        grid = _within_a_turn(Grid(exact_crs(crs), transform, width, height))
         with np.errstate(all="ignore"):
             is_usable = _has_area(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
     except (ValueError, OverflowError, ProjError, CrsError) as e:
@@ -174,6 +174,18 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     if not is_usable:
         raise SceneError(f"{path} lies where its CRS has no metres", _REPROJECT)
     return grid
+
+
+def _within_a_turn(grid: Grid) -> Grid:
+    """The grid with its middle within half a turn of 0: files may count longitudes from 0 to 360."""
+    turn = turn_of(parse_crs(grid.crs))
+    if turn is None:
+        return grid
+    lon = grid.to_crs(grid.corners_px)[:, 0]
+    shift = -turn * round((lon.min() + lon.max()) / 2 / turn)
+    if not shift:
+        return grid
+    return Grid(grid.crs, Affine.translation(shift, 0) * grid.transform, grid.width, grid.height)
 
 
 def _has_area(transform: Affine) -> bool:

@@ -7,10 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from affine import Affine
 
+from georoads.crs import parse_crs, turn_of
 from georoads.errors import SceneError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.scene.beside import RasterWithBeside
 from georoads.scene.blocks import BlockMap, written_blocks
 from georoads.scene.colours import Bands, choose_bands, look_at_alpha, read_palette
@@ -42,16 +44,20 @@ def open_scene(path: str | Path, params: SceneParams | None = None) -> Scene:
     import rasterio
 
     params = params or SceneParams()
-    allow = (Allow.VRT if params.allow_vrt else Allow.NOTHING) | (
-        Allow.REMOTE if params.allow_remote else Allow.NOTHING
-    )
-    file = find_raster(path, allow)
+    file = find_raster(path, allowed(params))
     stamps = tuple(file.stamps())
     with rasterio.Env(**file.options), file.open() as source:
         try:
             return dataclasses.replace(_examine(file, source, params), stamps=stamps)
         except gdal_errors() as e:
             raise not_readable(file.path, e) from e
+
+
+def allowed(params: SceneParams) -> Allow:
+    """What may be opened besides local files that hold their own pixels."""
+    return (Allow.VRT if params.allow_vrt else Allow.NOTHING) | (
+        Allow.REMOTE if params.allow_remote else Allow.NOTHING
+    )
 
 
 def _examine(file: RasterFile, source: Any, params: SceneParams) -> Scene:
@@ -113,6 +119,11 @@ def _find_grid(path: Path, source: Any, params: SceneParams) -> tuple[Grid, tupl
         SceneError: nobody knows where it lies or how large its pixels are.
     """
     crs, transform = _find_crs(path, source, params), source.transform
+    if source.gcps[0] and transform.is_identity and not _is_stated(source, params):
+        raise SceneError(
+            f"{path} is placed by ground control points alone",
+            "gdalwarp IN OUT gives it a transform and a CRS",
+        )
     if crs is None or (transform.is_identity and not _is_stated(source, params)):
         raise SceneError(f"{path} has no {'CRS' if crs is None else 'transform'}", _PLACE_HINT)
     messages: tuple[str, ...] = ()
@@ -121,8 +132,7 @@ def _find_grid(path: Path, source: Any, params: SceneParams) -> tuple[Grid, tupl
         transform = Affine(size, 0, 0, 0, -size, source.height * size)
         messages = (f"no place: pixels of {size:g} m as stated, counted from the lower left corner",)
     grid = usable_grid(path, crs, transform, source.width, source.height)
-    if grid.is_geographic and _crosses_antimeridian(grid):
-        raise SceneError(f"{path} crosses the antimeridian", "split it there: gdal_translate -projwin")
+    _refuse_antimeridian(path, grid)
     return grid, messages
 
 
@@ -141,6 +151,12 @@ def _find_crs(path: Path, source: Any, params: SceneParams) -> str | None:
         raise SceneError(f"{path} has no CRS, and {named!r} is none", "give one as in EPSG:32633") from e
 
 
-def _crosses_antimeridian(grid: Grid) -> bool:
+def _refuse_antimeridian(path: Path, grid: Grid) -> None:
+    """Refuse a grid in degrees that crosses the antimeridian."""
+    turn = turn_of(parse_crs(grid.crs))
     lon = grid.to_crs(grid.corners_px)[:, 0]
-    return bool(lon.min() < -180.0 or lon.max() > 180.0)
+    if turn is not None and np.abs(lon).max() > turn / 2 * (1 + 1e-9):
+        raise SceneError(
+            f"{path} crosses the antimeridian: it spans the longitudes {lon.min():g} to {lon.max():g}",
+            "split it there: gdal_translate -projwin",
+        )

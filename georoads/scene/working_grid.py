@@ -15,6 +15,9 @@ from georoads.scene.scene import Scene, SceneParams
 
 _AGREE_PX = 1e-4
 """Pixels of two grids whose corners lie so near to each other are the same pixels."""
+_MOST_ENLARGED = 6.5
+"""Pixels are cut into so many along a side at most. On validation pictures that were shrunk, the model's own
+pixel size was best up to 3 m, and a larger one at 4 and 5 m (docs/large-scenes.md)."""
 COARSE = 4
 """Pixels more than so many times the size of the model's get a note: narrow roads are lost."""
 COARSEST = 10
@@ -93,18 +96,15 @@ def _grid_at_gsd(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
     steps = own.steps_m
     if gsd == "native":
         return own
-    wanted = model_gsd_m if gsd == "auto" else float(gsd)
+    wanted = max(model_gsd_m, max(steps) / _MOST_ENLARGED) if gsd == "auto" else float(gsd)
     if not own.is_geographic and all(is_same_gsd(step_m, wanted) for step_m in steps):
         return own
     if gsd == "auto" and max(steps) > COARSEST * model_gsd_m:
         raise SceneError(
             f"{scene.path} has {max(steps):.2f} m pixels, the model was trained at {model_gsd_m:g} m",
-            "roads cannot be seen at that size; "
-            + (
-                "state the size that they have"
-                if scene.is_stated
-                else f"--gsd {model_gsd_m:g} tries it still"
-            ),
+            "state the size that they have"
+            if scene.is_stated
+            else f"roads cannot be seen at that size; --gsd {model_gsd_m:g} tries it all the same",
         )
     try:
         return _warped_grid(own, wanted)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.output.read import RoadLines
 from georoads.ragged import offsets_of, owners, ranks, rows_of
-from georoads.scoring.segments import Segments, longest_segment, project_points
+from georoads.scoring.segments import Segments, longest_segments, project_points
 
 CELL_M = 0.01
 """Vertices that are equal when rounded to this are the same."""
@@ -232,9 +232,11 @@ def _place_points(
     going = np.flatnonzero(chains.piece >= 0)
     start, end = chains.vertex[going], chains.vertex[going + 1]
     way = vertices.source[end] - vertices.source[start]
+    latitude = np.abs(vertices.source[:, 1])
+    longest = longest_segments(layer, np.minimum(latitude[start], latitude[end]))
     parts = np.ones(len(chains.vertex), dtype=np.int64)
     # The end of a chain stands for itself alone.
-    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest_segment(layer)), 1)
+    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest), 1)
     # The chain's vertices, each followed by the points between it and the next one, which are projected anew.
     starts = offsets_of(parts)
     of = owners(starts)

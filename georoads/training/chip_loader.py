@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,9 @@ class ChipSampler:
             number += self.stride
 
 
-def load_chips(dataset: ChipDataset, sampler: ChipSampler, workers: int) -> Iterator[Sequence[torch.Tensor]]:
+def load_chips(
+    dataset: ChipDataset, sampler: ChipSampler, workers: int
+) -> Generator[Sequence[torch.Tensor], None, None]:
     """Batches (N, 3, H, W), (N, H, W), (N, H, W), as ChipDataset gives their parts.
 
     Args:

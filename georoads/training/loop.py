@@ -1,14 +1,14 @@
 """The training loop.
 
-One function, top to bottom: draw a batch, forward, loss, backward, step, average; once an epoch evaluate the
-averaged weights on the validation subset and keep the best. Time or epochs end it. A signal ends it between
-two steps, after the state is saved; it is saved before and after each validation too.
+``train`` is the loop, ``_learn`` a step of it: batch, forward, loss, backward, step, average. Once an epoch
+the averaged weights are evaluated on the validation subset, and the best are kept. Time or epochs end it. A
+signal ends it between two steps, after the state is saved, as it is before and after each validation.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -103,51 +103,67 @@ def train(
     torch.manual_seed(recipe.train.seed)
     run = _Run(recipe, Path(folder), prepared or prepare(recipe), command)
     with _holding(run), postpone_stops() as stop:
-        _take_steps(run, stop, resume, on_progress, on_epoch)
+        state, history = _start_or_resume(run, resume)
+        at, clock = state.position, TrainingClock(state.position.seconds)
+        sampler, progress_at = _schedule_chips(run, at, clock)
+        network = run.prepared.processes.wrap_network(state.network)
+        bad_steps = 0
+        # Its workers end with the block: Python's end would wait for them.
+        with contextlib.closing(load_chips(run.prepared.chips, sampler, recipe.train.workers)) as chips:
+            while not _has_stalled(history, recipe):
+                _stop_if_asked(run, state, stop)
+                progress, steps = progress_at(at.step), state.meter.steps
+                if steps and (at.step % run.prepared.steps_per_epoch == 0 or progress >= 1.0):
+                    history.append(_judge_epoch(run, state, stop, clock))
+                    if run.prepared.processes.is_first:
+                        _save_epoch(run, state, history)
+                        on_epoch(history[-1])
+                elif progress < 1.0:
+                    bad_steps = 0 if _learn(run, state, network, chips, progress) else bad_steps + 1
+                    _refuse_bad_steps(bad_steps)
+                    at.seconds = clock.seconds
+                    on_progress(*_describe_progress(recipe, at, state.meter))
+                else:
+                    break
     return _finish(run)
 
 
-def _take_steps(
-    run: _Run, stop: StopRequest, resume: bool, on_progress: Progress, on_epoch: Callable[[Epoch], None]
-) -> None:
-    """All steps and epochs that are left; arguments as of ``train``."""
-    recipe, processes, precision = run.recipe, run.prepared.processes, run.prepared.precision
-    state, history = _start_or_resume(run, resume)
-    at, network, optimizer = state.position, state.network, state.optimizer
-    clock = TrainingClock(at.seconds)
-    sampler, progress_at = _schedule_chips(run, at, clock)
-    wrapped = processes.wrap_network(network)
-    chips = load_chips(run.prepared.chips, sampler, recipe.train.workers)
-    bad_steps = 0
-    while not _has_stalled(history, recipe):
-        _stop_if_asked(run, state, stop)
-        progress, meter = progress_at(at.step), state.meter
-        if meter.steps and (at.step % run.prepared.steps_per_epoch == 0 or progress >= 1.0):
-            history.append(_judge_epoch(run, state, stop, clock))
-            if processes.is_first:
-                _save_epoch(run, state, history)
-                on_epoch(history[-1])
-            continue
-        if progress >= 1.0:
-            break
-        # Dropout is a function of the step, so that a resumed training repeats it.
-        torch.manual_seed(recipe.train.seed + 1_000_003 * at.step)
-        meter.lr = _set_learning_rate(optimizer, recipe, progress)
-        with meter.waiting():
-            chip = next(chips)
-        image, road, valid = (t.to(processes.device, non_blocking=True) for t in chip)
-        logits = forward(wrapped, image, precision)
-        loss = road_loss(logits, road, valid, recipe.train.dice, recipe.train.cldice)
-        # A step that is skipped counts too: the number of a step is that of its chips.
-        at.step += 1
-        meter.steps += 1
-        bad_steps = 0 if _step(loss, network, optimizer, recipe.train.clip) else bad_steps + 1
-        _refuse_bad_steps(bad_steps)
-        if bad_steps == 0:
-            meter.add(loss, road_logits(logits).detach(), road, valid)
-            update_average(state.average, network, recipe.train.ema, at.step)
-        at.seconds = clock.seconds
-        on_progress(*_describe_progress(recipe, at, meter))
+def _learn(
+    run: _Run,
+    state: TrainingState,
+    network: nn.Module,
+    chips: Iterator[Sequence[torch.Tensor]],
+    progress: float,
+) -> bool:
+    """One step of the training: batch, forward, loss, backward, step, average.
+
+    Args:
+        run: what stays the same.
+        state: is changed.
+        network: that of the state, wrapped where several processes train it.
+        chips: batches without end.
+        progress: of the training, 0..1.
+
+    Returns:
+        False where the loss or its gradient is no number: the weights then stay as they were.
+    """
+    at, meter, params = state.position, state.meter, run.recipe.train
+    # Dropout is a function of the step, so that a resumed training repeats it.
+    torch.manual_seed(params.seed + 1_000_003 * at.step)
+    meter.lr = _set_learning_rate(state.optimizer, run.recipe, progress)
+    with meter.waiting():
+        chip = next(chips)
+    image, road, valid = (t.to(run.prepared.processes.device, non_blocking=True) for t in chip)
+    logits = forward(network, image, run.prepared.precision)
+    loss = road_loss(logits, road, valid, params.dice, params.cldice)
+    # A step that is skipped counts too: the number of a step is that of its chips.
+    at.step += 1
+    meter.steps += 1
+    if not _step(loss, state.network, state.optimizer, params.clip):
+        return False
+    meter.add(loss, road_logits(logits).detach(), road, valid)
+    update_average(state.average, state.network, params.ema, at.step)
+    return True
 
 
 def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> tuple[str, Evaluation]:
@@ -199,7 +215,7 @@ def _start_or_resume(run: _Run, resume: bool) -> tuple[TrainingState, list[Epoch
     if resume and (folder / STATE).exists():
         load_state(folder, state, [_choosing_iou(epoch, recipe) for epoch in history], history)
         if state.position.epoch:
-            check_best(folder)
+            check_best(folder, judged_again=len(history) > state.position.epoch)
     elif history or (resume and (folder / "best.json").exists()):
         raise GeoroadsError(f"{folder / STATE} is missing", start_anew(folder))
     if processes.is_first:

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -100,10 +101,9 @@ def open_run_folder(
 
 def start_anew(folder: Path) -> str:
     """The way out where a training cannot go on, for hints: its models are there."""
-    return (
-        "put the file back from a copy, or start a new run with another --output; "
-        f"--init {folder}/last.safetensors goes on from its last model"
-    )
+    models = [name for name in ("last.safetensors", "best.safetensors") if (folder / name).is_file()]
+    way_on = f"; --init {folder / models[0]} goes on from its model" if models else ""
+    return f"put the file back from a copy, or start a new run with another --output{way_on}"
 
 
 def make_folder(folder: Path) -> None:
@@ -147,10 +147,13 @@ def _without_free(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"recipe": recipe | {"train": {k: v for k, v in train.items() if k not in _FREE}}}
 
 
-def check_best(folder: Path) -> None:
+def check_best(folder: Path, *, judged_again: bool) -> None:
     """Refuse to go on where the best model so far is lost: a worse one would take its place.
 
-    A kill between its two files is no loss: the weights are those of the last epoch, which is judged again.
+    Args:
+        folder: of the run.
+        judged_again: the last epoch was cut off before its end, perhaps between the two files of the best
+            model, which are then written again: nothing is lost.
 
     Raises:
         GeoroadsError: the card or the weights are missing or damaged.
@@ -158,14 +161,18 @@ def check_best(folder: Path) -> None:
     try:
         find_checkpoint(str(folder / "best.json"))
     except CheckpointError as e:
-        best = folder / "best.safetensors"
-        try:
-            last = find_checkpoint(str(folder / "last.json"))
-            if best.is_file() and file_sha256(best) == last.sha256:
-                return
-        except CheckpointError:
-            pass  # the message is about the best model
+        if judged_again and _best_is_last(folder):
+            return
         raise GeoroadsError(f"the best model of the run is damaged: {e.message}", start_anew(folder)) from e
+
+
+def _best_is_last(folder: Path) -> bool:
+    """Whether the weights of the best model are those of the last epoch."""
+    try:
+        last = find_checkpoint(str(folder / "last.json"))
+        return file_sha256(folder / "best.safetensors") == last.sha256
+    except (CheckpointError, OSError):
+        return False
 
 
 def _find_first_difference(then: Any, now: Any, where: str = "") -> str:
@@ -230,30 +237,29 @@ def read_history(folder: Path) -> list[Epoch]:
     path = folder / "history.csv"
     if not path.is_file():
         return []
-    whole = {c.name for c in fields(Epoch) if c.type == "int"}
     epochs: list[Epoch] = []
     try:
         with path.open(newline="", encoding="utf-8") as f:
             for row in csv.DictReader(f):
-                values = {k: int(v) if k in whole else float(v) for k, v in row.items()}
-                epochs.append(Epoch(**values))  # type: ignore[arg-type]
-                _check_follows(epochs)
-    except (OSError, ValueError, TypeError, csv.Error) as e:
+                epochs.append(_parse_epoch(row, epochs))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as e:
         raise GeoroadsError(
-            f"{path}: line {len(epochs) + 2} is damaged: {' '.join(str(e).split())}", start_anew(folder)
+            f"{path}: line {len(epochs) + 2} is not that of epoch {len(epochs) + 1}", start_anew(folder)
         ) from e
     return epochs
 
 
-def _check_follows(epochs: list[Epoch]) -> None:
-    """Refuse a last line that is not that of the next epoch."""
-    last, before = epochs[-1], epochs[-2].step if len(epochs) > 1 else 0
-    if last.epoch != len(epochs) or last.step <= before:
-        epochs.pop()
-        raise ValueError(f"epoch {last.epoch} ends at step {last.step}, after step {before}")
-    if not (0 <= last.val_iou <= 1 and 0 <= last.val_pooled_iou <= 1):
-        epochs.pop()
-        raise ValueError(f"val_iou is {last.val_iou}, val_pooled_iou {last.val_pooled_iou}")
+def _parse_epoch(row: Mapping[str, str], before: Sequence[Epoch]) -> Epoch:
+    """An epoch from its line, if it is the one that comes next."""
+    values: dict[str, Any] = {
+        f.name: int(row[f.name]) if f.type == "int" else float(row[f.name]) for f in fields(Epoch)
+    }
+    epoch = Epoch(**values)
+    if epoch.epoch != len(before) + 1 or epoch.step <= (before[-1].step if before else 0):
+        raise ValueError("another epoch or step")
+    if not (0 <= epoch.val_iou <= 1 and 0 <= epoch.val_pooled_iou <= 1):
+        raise ValueError("no IoU")
+    return epoch
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -92,12 +92,14 @@ def load_state(folder: Path, state: TrainingState, chosen_by: Sequence[float], h
         state.meter = EpochMeter(**json.loads(metadata.get("meter", "{}")))
         state.meter.losses = tensors.get("losses", torch.zeros(0)).tolist()
         _check_position(state.position, state.meter.steps, chosen_by, history)
-        load_strictly(state.network, _select_prefixed(tensors, "network."), "network")
-        load_strictly(state.average, _select_prefixed(tensors, "average."), "average")
+        for name, module in (("network", state.network), ("average", state.average)):
+            _load_module(module, _select_prefixed(tensors, f"{name}."), name)
         _load_optimizer(state.optimizer, _select_prefixed(tensors, "optimizer."))
     except CheckpointError as e:
         raise GeoroadsError(f"{path}: {e.message}", start_anew(folder)) from e
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except KeyError as e:
+        raise GeoroadsError(f"{path} lacks {e}", start_anew(folder)) from e
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as e:
         raise GeoroadsError(f"{path} cannot be gone on from: {e}", start_anew(folder)) from e
 
 
@@ -126,6 +128,13 @@ def _check_position(
         raise ValueError(f"its best IoU is {position.best_iou}, that of history.csv {best}")
     if not 0 <= position.seconds < math.inf:
         raise ValueError(f"it has trained for {position.seconds} seconds")
+
+
+def _load_module(module: nn.Module, tensors: State, name: str) -> None:
+    missing = sorted(module.state_dict().keys() - tensors.keys())  # counters too, which a checkpoint may lack
+    if missing:
+        raise KeyError(f"{name}.{missing[0]}")
+    load_strictly(module, tensors, name)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: State) -> None:

@@ -50,7 +50,8 @@ def postpone_stops() -> Iterator[StopRequest]:
         except (KeyboardInterrupt, SystemExit) as e:
             if stop.reason is not None or not stop.is_postponed:
                 raise
-            stop.reason = e
+            # Without its traceback, whose frames would keep the chips' workers alive.
+            stop.reason = e.with_traceback(None)
 
     is_main = threading.current_thread() is threading.main_thread()
     noted = [number for number, handler in before.items() if is_main and callable(handler)]

@@ -38,11 +38,13 @@ class MapSize:
         lines: number of lines.
         length_m: their length.
         file_bytes: of the file that was written.
+        notes: what a user should know of how the layer was read.
     """
 
     lines: int
     length_m: float
     file_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class MapLayer:
         classes: from the least to the most important, which is drawn last.
         subject: what the classes tell, for the legend.
         columns: the attributes by name, one value per row.
+        notes: what a user should know of how it was read.
     """
 
     name: str
@@ -95,6 +98,7 @@ class MapLayer:
     classes: tuple[LineClass, ...]
     subject: str
     columns: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.offsets) - 1
@@ -193,6 +197,7 @@ def read_layer(
         classes=look.classes,
         subject=look.subject,
         columns=columns,
+        notes=found.notes,
     )
 
 

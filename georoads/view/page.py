@@ -50,7 +50,7 @@ def write_map(request: MapRequest) -> MapSize:
     content = page(lines, picture, ", ".join(map(source_name, request.scenes))).encode()
     with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         part.write_bytes(content)
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content))
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content), lines.notes)
 
 
 def page(layer: MapLayer, picture: Picture | None = None, scenes: str = "") -> str:

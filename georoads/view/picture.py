@@ -12,8 +12,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import SceneError
-from georoads.grid import Window, parse_crs, to_wgs84
+from georoads.grid import Window
 from georoads.scene.guard import gdal_errors
 from georoads.scene.native import states_values, to_bytes
 from georoads.scene.read import CACHE_BYTES

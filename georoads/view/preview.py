@@ -84,7 +84,7 @@ def write_preview(
     with replace_when_complete(output, overwrite=overwrite) as part:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
 
 
 def write_picture(request: MapRequest) -> MapSize:

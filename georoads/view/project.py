@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import numpy as np
 
+from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import replace_when_complete
-from georoads.grid import parse_crs, to_wgs84
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
@@ -59,7 +59,7 @@ def write_project(request: MapRequest) -> MapSize:
             # The date is that of all: the same layers give the same bytes.
             archive.writestr(zipfile.ZipInfo("project.qgs"), content, zipfile.ZIP_DEFLATED)
         size = part.stat().st_size
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
 
 
 def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path) -> str:

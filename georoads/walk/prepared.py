@@ -168,7 +168,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):
             check_output(work_beside, overwrite=True)
-        _check_crs(layer, grid.crs)
+        _check_crs(layer, grid)
         with _opened(request, scene, grid, work_beside, started) as opened:
             yield PreparedExtract(request, opened, layer)
 
@@ -184,7 +184,7 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
         layer = _completed(request.layer, (path,), (path,), threshold)
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
-        _check_crs(layer, raster.grid.crs)
+        _check_crs(layer, raster.grid)
         whole = SceneParams(max_megapixels=math.inf)
         scenes = (open_scene(path, whole),) if layer.preview is not None else ()
         yield PreparedVectorize(
@@ -196,7 +196,7 @@ def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
     """The threshold that a raster names, or 0.5; and a note where it names what is none."""
     named = tags.get("GEOROADS_THRESHOLD", "0.5")
     with suppress(ValueError):
-        if 0 < float(named) < 1:
+        if 0 < float(named) <= 1:
             return float(named), ()
     return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
 
@@ -220,10 +220,10 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
     check_preview_output(wanted.preview, inputs, overwrite=write.overwrite)
 
 
-def _check_crs(layer: LayerRequest, crs: str) -> None:
+def _check_crs(layer: LayerRequest, grid: Grid) -> None:
     """Refuse an output that cannot hold the roads, now that their CRS is known."""
     if layer.output is not None:
-        check_crs_of_grid(layer.output, layer.write, crs)
+        check_crs_of_grid(layer.output, layer.write, grid.crs)
 
 
 def _grid_around_area(scene: AnyScene, request: ExtractRequest) -> Grid:

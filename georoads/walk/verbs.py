@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 from affine import Affine
 
+from georoads.crs import parse_crs
 from georoads.files.atomic import replace_when_complete
-from georoads.files.work import work_for
-from georoads.grid import Grid, parse_crs
+from georoads.files.work import alone_at, work_for
+from georoads.grid import Grid
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster, with_overviews
 from georoads.inference.tiles import TilePlan
@@ -113,7 +115,8 @@ def vectorize(prepared: PreparedVectorize, *, parallel_map: ParallelMap | None =
     """
     started = time.monotonic()
     layer = prepared.layer
-    network = _trace_and_write(prepared.raster, layer, parallel_map or Threads())
+    with alone_at(layer.output) if isinstance(layer.output, Path) else nullcontext():
+        network = _trace_and_write(prepared.raster, layer, parallel_map or Threads())
     summary = Summary(
         output=_shown(layer),
         seconds={"vectorize": prepared.seconds + time.monotonic() - started},

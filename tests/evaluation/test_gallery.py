@@ -69,10 +69,8 @@ def test_pictures_without_road_are_left_out() -> None:
 
 
 def test_colours_of_the_error_map() -> None:
-    road = drawn("##..#")[0:1]
-    found = drawn("#.#.#")[0:1]
-    image = np.full((1, 5, 3), 90, dtype=np.uint8)
-    shown = error_map(Chip(image, road, drawn("####.")), found)
+    road, found, valid = drawn("##..#"), drawn("#.#.#"), drawn("####.")
+    shown = error_map(Chip(np.full((1, 5, 3), 90, dtype=np.uint8), road, valid), found)
     assert [tuple(map(int, p)) for p in shown[0]] == [RIGHT, MISSED, FALSE, (30, 30, 30), INVALID]
 
 

@@ -24,8 +24,8 @@ from rasterio.windows import Window as Area
 from stub import LocalRuntime
 
 import georoads
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError
-from georoads.grid import parse_crs
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig

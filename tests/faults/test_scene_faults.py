@@ -309,9 +309,20 @@ def test_13_pixels_of_another_size(tmp_path: Path, step: float, grid: str) -> No
     assert grid in typed("info", scene).out
 
 
+def test_13_coarse_pixels_are_worked_at_the_models(tmp_path: Path) -> None:
+    scene = write_raster(tmp_path / "a.tif", cross(50, 70), transform=north_up(3))
+    assert "pixels of 3.00 m are coarse for a model trained at 0.5 m" in extract(scene).err
+    assert levels(scene).shape == pytest.approx((300, 420), abs=2)
+    beside = write_raster(tmp_path / "b.tif", cross(50, 70), transform=north_up(3, 500_210))
+    ended = typed("predict", scene, beside, "-o", tmp_path / "p.tif", "--overwrite")
+    assert ended.code == 0 and ended.err.count("m are coarse for a model") == 2
+    assert "are coarse" not in extract(write_raster(scene, cross(50, 70), transform=north_up(1.9))).err
+
+
 def test_13_pixels_too_coarse(tmp_path: Path) -> None:
-    scene = write_raster(tmp_path / "a.tif", cross(), transform=north_up(10))
-    no(scene, tmp_path, says="a.tif has 10.00 m pixels", hint="--gsd native")
+    scene = write_raster(tmp_path / "a.tif", cross(50, 70), transform=north_up(10))
+    no(scene, tmp_path, says="a.tif has 10.00 m pixels, the model was trained at 0.5 m", hint="--gsd 0.5")
+    extract(scene, "--gsd", "0.5")
     extract(scene, "--gsd", "native")
 
 

@@ -16,8 +16,9 @@ from affine import Affine
 from drawn_networks import UTM, lines_of, network
 from test_write_roads import EMPTY, OPTIONS, ROAD_FIELDS
 
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError, LayerError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
 from georoads.network.types import RoadNetwork
 from georoads.output.read import read_roads
 from georoads.output.write import check_road_output, write_roads

@@ -12,8 +12,8 @@ import pyogrio
 import pytest
 import shapely
 
+from georoads.crs import parse_crs
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 from georoads.output import vector_files as door
 from georoads.output.read import RoadLines, read_roads
 

@@ -172,7 +172,8 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
     scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(10.0)))
     with pytest.raises(SceneError) as refused:
         working_grid(scene, 0.5)
-    assert "--gsd native" in refused.value.hint
+    assert "--gsd 0.5" in refused.value.hint
+    assert working_grid(scene, 0.5, SceneParams(gsd=0.5)).gsd_m == pytest.approx(0.5, rel=0.01)
     assert working_grid(scene, 0.5, SceneParams(gsd="native")) == scene.grid
 
 

@@ -16,8 +16,8 @@ from drawn_map import CROSS, NORTH, UTM, WEST, draw_roads, draw_scene
 from drawn_networks import network
 from drawn_rasters import north_up, write_raster
 
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError
-from georoads.grid import parse_crs
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.write import WriteOptions, write_roads

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from georoads.network.compiled import compiled
 from georoads.network.mask.components import components
 from georoads.network.mask.road_mask import RoadMask
-from georoads.network.mask.runs import Columns, Pixels, RowRuns, first_run, merge
+from georoads.network.mask.runs import Pixels, RowRuns, first_run, merge
 
 EDGE_PX = 3
 """An end this near to the raster's edge or to nodata is a road that leaves the scene."""
@@ -26,22 +26,18 @@ def edge_anchors(mask: RoadMask) -> Pixels:
     if not len(contact):
         return contact
     rows, cols = np.divmod(contact, width)
-    part = _cluster_numbers(rows, cols.astype(np.int32), height)
+    # Contacts are the connected parts of these pixels, found over their runs.
+    first = cols.astype(np.int32)
+    runs = merge([RowRuns(np.searchsorted(rows, np.arange(height + 1)), first, first + np.int32(1))])
+    part = np.repeat(components(runs, 1), runs.stop - runs.start)
     # How far each pixel lies from the middle of its contact.
     size = np.bincount(part)
     row = (np.bincount(part, rows) / size)[part] - rows
     col = (np.bincount(part, cols) / size)[part] - cols
     # Of each contact the pixel nearest to the middle; of two the first in reading order.
     order = np.lexsort((contact, row * row + col * col, part))
-    first = np.concatenate(([True], np.diff(part[order]) > 0))
-    return np.sort(contact[order[first]])
-
-
-def _cluster_numbers(rows: NDArray[np.int64], cols: Columns, height: int) -> NDArray[np.int64]:
-    """(K,) int64: number of the 8-connected cluster that each pixel, in reading order, belongs to."""
-    pixels = RowRuns(np.searchsorted(rows, np.arange(height + 1)), cols, cols + np.int32(1))
-    runs = merge([pixels])
-    return np.repeat(components(runs, 1), runs.stop - runs.start)
+    nearest = np.concatenate(([True], np.diff(part[order]) > 0))
+    return np.sort(contact[order[nearest]])
 
 
 @compiled
