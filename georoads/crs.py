@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,20 +56,21 @@ def same_places(a: CRS, b: CRS) -> bool:
     """Whether the same coordinates are the same places in both CRSs, and in the same unit.
 
     Where their definitions differ, as formats spell them differently, a few places in the area of use are
-    compared; without such an area they are taken to differ. Local ones agree in name and unit.
+    compared; without such an area they are taken to differ. Local ones agree in name and unit. Heights do not
+    matter.
     """
     if a.equals(b, ignore_axis_order=True):
         return True
     if is_local(a) or is_local(b):
         return (a.type_name, a.name, metres_per_unit(a)) == (b.type_name, b.name, metres_per_unit(b))
-    area = b.area_of_use or a.area_of_use
+    if a.sub_crs_list and b.sub_crs_list:
+        return same_places(a.sub_crs_list[0], b.sub_crs_list[0])
+    area = _area_of_use(b) or _area_of_use(a)
     if area is None:
         return False
     share = np.array([0.25, 0.5, 0.75])
-    lon, lat = np.meshgrid(
-        area.west + share * ((area.east - area.west) % 360 or 360),
-        area.south + share * (area.north - area.south),
-    )
+    west, south, east, north = area
+    lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
         here, there = _project(lonlat, a), _project(lonlat, b)
@@ -77,6 +79,17 @@ def same_places(a: CRS, b: CRS) -> bool:
     # A projection need not reach all of the area.
     reached = np.isfinite(here) & np.isfinite(there)
     return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
+
+
+def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of where a CRS, or the one of its code, is used; None where nobody says it."""
+    from pyproj.exceptions import CRSError
+
+    area, own = crs.area_of_use, crs.to_json_dict().get("id")
+    if area is None and own is not None:
+        with suppress(CRSError):
+            area = parse_crs(f"{own['authority']}:{own['code']}").area_of_use
+    return area.bounds if area is not None else None
 
 
 def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
@@ -90,18 +103,31 @@ def exact_crs(crs: str) -> str:
     A definition in feet may claim to be EPSG:32632; programs, and GDAL where it writes, believe the code.
     """
     from pyproj import CRS
+
+    content = parse_crs(crs).to_json_dict()
+    true = _with_true_codes(content)
+    return crs if true == content else str(CRS.from_json_dict(true).to_wkt())
+
+
+def _with_true_codes(content: dict[str, Any]) -> dict[str, Any]:
+    """The PROJJSON of a CRS without false codes, its own and that of the CRS that it is made of."""
+    from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    parsed = parse_crs(crs)
-    content = parsed.to_json_dict()
-    code = content.pop("id", None)
+    true = dict(content)
+    if "components" in true:  # the first one is horizontal, others are heights
+        first, *others = true["components"]
+        true["components"] = [_with_true_codes(first), *others]
+    if "source_crs" in true:
+        true["source_crs"] = _with_true_codes(true["source_crs"])
+    code = true.pop("id", None)
     if code is None:
-        return crs
+        return true
     try:
         known = CRS.from_authority(str(code["authority"]), str(code["code"]))
     except CRSError:  # nobody knows it, so nobody takes it for another one
-        return crs
-    return crs if same_places(parsed, known) else str(CRS.from_json_dict(content).to_wkt())
+        return true | {"id": code}
+    return true | {"id": code} if same_places(CRS.from_json_dict(true), known) else true
 
 
 @lru_cache(maxsize=64)
@@ -122,12 +148,18 @@ def find_way(source: str, target: str) -> Transformer:
     PROJ takes longer to find the way than to move a thousand points along it.
 
     Raises:
-        CrsError: there is none, as where one of them is no CRS of the Earth.
+        CrsError: there is none, as where one of them is no CRS of the Earth; one of them counts radians.
     """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
-    a, b = parse_crs(source), parse_crs(target)
+    a, b = (_horizontal_part(parse_crs(crs)) for crs in (source, target))
+    for crs in (a, b):
+        if turn_of(crs) == math.tau:
+            raise CrsError(
+                f"{_describe(crs)} counts radians, for which pyproj takes degrees",
+                "reproject to degrees: ogr2ogr -t_srs EPSG:4326 OUT IN, or gdalwarp -t_srs EPSG:4326 IN OUT",
+            )
     if is_local(a) and is_local(b) and same_places(a, b):
         return Transformer.from_pipeline("+proj=noop")
     try:
@@ -138,6 +170,14 @@ def find_way(source: str, target: str) -> Transformer:
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+def _horizontal_part(crs: CRS) -> CRS:
+    """The CRS without heights, if its angles are no degrees: PROJ forgets their unit beside heights."""
+    turn = turn_of(crs)
+    if turn is None or abs(turn - 360) < 1e-9 or not crs.sub_crs_list:
+        return crs
+    return crs.sub_crs_list[0]
 
 
 @lru_cache(maxsize=64)

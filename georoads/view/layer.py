@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError
 from georoads.errors import LayerError
 from georoads.grid import Points
 from georoads.output.errors_layer import LOOK, ErrorKind
@@ -173,7 +174,10 @@ def read_layer(
     box = None
     if len(points):
         box = box_of(points)
-        plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        try:
+            plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        except CrsError as e:
+            raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
             bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
