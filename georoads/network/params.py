@@ -7,6 +7,11 @@ from dataclasses import dataclass, fields
 from georoads.settings import check_ranges
 
 _LARGEST_M = 100_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "median_m": (0, 100), "bridge_m": (0, 1000), "reach_m": (0, 1000), "smooth_m": (0, 1000),
+    "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9), "faint_p": (0, 1),
+}  # fmt: skip
+"""Of what is looked for around each place, which takes the longer the farther, and of what is no length."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class VectorizeParams:
         if not 0.0 < self.low_share <= 1.0:
             raise ValueError(f"low_share must lie in (0, 1], not {self.low_share}")
         lengths = {field.name: (0, _LARGEST_M) for field in fields(self)}
-        check_ranges(self, lengths | {"faint_p": (0, 1)})
+        check_ranges(self, lengths | _RANGES)
 
     @property
     def road_p(self) -> float:

@@ -27,6 +27,8 @@ from broken_twins import (
     network,
     write_model,
 )
+from fuzzed_models import DrawnModel, check_model, draw_scene, drawn_models
+from hypothesis import HealthCheck, given, settings
 from onnx import helper
 
 from georoads.errors import CheckpointError
@@ -130,3 +132,22 @@ def test_90_what_failed_is_not_kept_compiled(scene: Path) -> None:
         arguments = ("predict", scene, "-o", output, "--model", model, "--set", "predict.runtime=openvino")
         assert typed(*arguments).code == 0
         output.unlink()
+
+
+def test_any_model_file_gives_numbers_or_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtimes = tuple(
+        n for n, m in (("openvino", "openvino"), ("onnx", "onnxruntime")) if find_spec(m) is not None
+    )
+    if not runtimes:
+        pytest.skip("needs openvino or onnxruntime")
+    monkeypatch.setenv("GEOROADS_CACHE", str(tmp_path / "cache"))
+    models = tmp_path / "models"
+    models.mkdir()
+    scene = draw_scene(tmp_path)
+
+    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(drawn_models(runtimes))
+    def one(drawn: DrawnModel) -> None:
+        check_model(drawn, scene, models)
+
+    one()

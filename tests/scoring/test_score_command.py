@@ -91,7 +91,7 @@ def test_parameters(files: tuple[Path, Path]) -> None:
         ("score.apls_sources=0", "score.apls_sources must be 1 to 1,000,000, not 0"),
         ("score.topo_step_m=0", "score.topo_step_m must be 0.1 to 1,000,000, not 0"),
         ("score.bound_m=-1", "score.bound_m must be 0 to 1,000,000, not -1"),
-        ("score.bend_deg=200", "bend_deg up to 180"),
+        ("score.bend_deg=200", "score.bend_deg must be 0.01 to 180"),
         ("network.spur_m=1", "no section 'network'"),
     ],
 )
