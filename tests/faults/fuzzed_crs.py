@@ -48,8 +48,9 @@ PROJECTIONS = (
     "+proj=poly +lat_0={lat} +lon_0={lon}", "+proj=cea +lat_ts={lat} +lon_0={lon}", "+proj=eqc +lon_0={lon}",
     "+proj=aea +lat_1={lat} +lat_2={south} +lat_0={lat} +lon_0={lon}", "+proj=sinu +lon_0={lon}",
 )  # fmt: skip
+# Without a shift, or with their own: which one PROJ finds elsewhere depends on how a datum is spelt.
 BODIES = (
-    "+datum=WGS84", "+datum=NAD83", "+datum=NAD27", "+ellps=intl", "+ellps=bessel", "+R=6371000",
+    "+datum=WGS84", "+datum=NAD83", "+ellps=intl", "+ellps=bessel", "+R=6371000",
     "+ellps=bessel +towgs84=598.1,73.7,418.2,0.202,0.045,-2.455,6.7", "+ellps=GRS80 +towgs84=0,0,0",
 )  # fmt: skip
 MERIDIANS = ("", "", "", " +pm=paris", " +pm=rome", " +pm=-17.5")
