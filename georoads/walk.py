@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -16,12 +16,18 @@ from affine import Affine
 
 from georoads import __version__
 from georoads.files.atomic import check_output, replace_when_complete
-from georoads.files.work import work_for
+from georoads.files.work import alone_at, work_for
 from georoads.grid import Grid, parse_crs
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
+from georoads.inference.mask_params import MaskParams
 from georoads.inference.predict import StageTimes, predict_raster
-from georoads.inference.raster import ProbabilityRaster, RasterOptions, with_overviews
+from georoads.inference.raster import (
+    ProbabilityRaster,
+    RasterOptions,
+    check_raster_output,
+    with_overviews,
+)
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.levels import FULL
@@ -145,7 +151,7 @@ def predict(
         GeoroadsError: when scene, model, device or output are not usable; nothing is written then.
     """
     options = options or RasterOptions()
-    check_output(output, overwrite=options.overwrite, inputs=_inputs(scenes))
+    check_raster_output(output, overwrite=options.overwrite, inputs=_inputs(scenes))
     started = time.monotonic()
     with _opened(scenes, checkpoint, scene_params, params) as ready:
         _needs(ready, checkpoint, output).check(output)
@@ -250,25 +256,44 @@ def vectorize(
     params: VectorizeParams,
     options: WriteOptions | None = None,
     *,
+    mask: MaskParams | None = None,
     parallel_map: ParallelMap | None = None,
 ) -> Walk:
     """Road layer of a mask or probability raster.
 
     Args:
+        mask: what the raster's values mean, where it does not say so itself.
         parallel_map: does what can be done block by block; None: the threads of this process.
 
     Raises:
         GeoroadsError: when raster, area or output are not usable; nothing is written then.
     """
-    options = options or WriteOptions(provenance_of(raster_path, params), sources=(raster_path.name,))
+    provenance = provenance_of(raster_path, params, mask=mask)
+    options = options or WriteOptions(provenance, sources=(raster_path.name,))
     check_road_output(output, options, inputs=(raster_path,))
+    with alone_at(output) if isinstance(output, Path) else nullcontext():
+        return _vectorize(
+            raster_path, output, params, options, mask=mask, parallel_map=parallel_map or Threads()
+        )
+
+
+def _vectorize(
+    raster_path: Path,
+    output: Output,
+    params: VectorizeParams,
+    options: WriteOptions,
+    *,
+    parallel_map: ParallelMap,
+    mask: MaskParams | None = None,
+) -> Walk:
+    """As ``vectorize``, with the output checked and locked."""
     started = time.monotonic()
-    with ProbabilityRaster(raster_path) as raster:
+    with ProbabilityRaster(raster_path, mask) as raster:
         if options.area is not None:
             options.area.on(raster.grid)  # refuses what misses the raster, before the work
         _check_crs(output, options, raster.grid.crs)
-        network = trace_network(raster.read, raster.grid, params, parallel_map=parallel_map or Threads())
-        messages = raster.messages
+        network = trace_network(raster.read, raster.grid, params, parallel_map=parallel_map)
+        messages = (*raster.messages, *network.messages)
     network = write_roads(network, output, options)
     seconds = {"vectorize": time.monotonic() - started}
     km = float(network.length_m.sum()) / 1000
@@ -315,7 +340,7 @@ def extract(
             Thread(target=_load_what_follows, daemon=True).start()
             times = _predict(ready, checkpoint, (raster, work), watch)
             predicted = time.monotonic()
-            lines = vectorize(raster, output, params[1], options, parallel_map=ready.predictor.parallel_map)
+            lines = _vectorize(raster, output, params[1], options, parallel_map=ready.predictor.parallel_map)
     seconds = {"open": opened - started, "predict": predicted - opened} | lines.seconds
     walk = _walk(ready, output, seconds, times)
     return dataclasses.replace(walk, roads=lines.roads, length_km=lines.length_km, peak_rss_mb=peak_rss_mb())
@@ -338,9 +363,19 @@ def _load_what_follows() -> None:
 
 
 def provenance_of(
-    inputs: Scenes, params: VectorizeParams, checkpoint: Checkpoint | None = None
+    inputs: Scenes,
+    params: VectorizeParams,
+    checkpoint: Checkpoint | None = None,
+    *,
+    mask: MaskParams | None = None,
 ) -> Provenance:
     """Where a layer comes from; files on servers have no date.
+
+    Args:
+        inputs: scenes, or a raster.
+        params: how lines are traced.
+        checkpoint: the model; None where somebody's raster is traced.
+        mask: what was said of that raster's values.
 
     Raises:
         GeoroadsError: when an input does not exist or cannot be read.
@@ -354,11 +389,18 @@ def provenance_of(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
-        parameters=json.dumps(dataclasses.asdict(params), sort_keys=True),
+        parameters=json.dumps(dataclasses.asdict(params) | _stated(mask), sort_keys=True),
         scene=", ".join(path.name for path in paths),
         version=__version__,
         date=provenance_date(local),
     )
+
+
+def _stated(mask: MaskParams | None) -> dict[str, object]:
+    """What the user said of a raster's values, as parameters; nothing where nothing had to be said."""
+    usual = dataclasses.asdict(MaskParams())
+    said = {k: v for k, v in dataclasses.asdict(mask or MaskParams()).items() if v != usual[k]}
+    return {"mask": said} if said else {}
 
 
 def _paths(scenes: Scenes) -> tuple[Path, ...]:

@@ -52,8 +52,7 @@ def predict(
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
-    from georoads.files.atomic import check_output
-    from georoads.inference.raster import RasterOptions
+    from georoads.inference.raster import RasterOptions, check_raster_output
     from georoads.inference.select import PredictParams
     from georoads.model.checkpoint import find_checkpoint
     from georoads.progress import progress
@@ -65,7 +64,7 @@ def predict(
     scene_params = with_values(scene_params, values["scene"], "scene")
     params = options.predict_params(device, runtime, values["predict"], symmetric=tta)
     params = options.with_engine(params, engine, values["engine"])
-    check_output(output, overwrite=overwrite, inputs=scenes)
+    check_raster_output(output, overwrite=overwrite, inputs=scenes)
     if dry_run:
         found = walk.plan(scenes, output, checkpoint, scene_params, params)
         options.write_json(json_file, found)

@@ -17,6 +17,18 @@ LEDGER = "ledger.jsonl"
 
 
 @contextmanager
+def alone_at(output: Path) -> Iterator[None]:
+    """Be the only run that makes an output while the block runs; what killed ones left beside it is cleared.
+
+    Raises:
+        GeoroadsError: another run makes this output.
+    """
+    with only_run(output.with_name(f".{output.name}.lock"), printable(output)):
+        remove_stale_parts(output)
+        yield
+
+
+@contextmanager
 def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
     """The folder ``OUTPUT.work`` for unfinished work; removed when the block ends well, else kept.
 
@@ -31,8 +43,7 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
     """
     shown = printable(output)
     folder = output.with_name(output.name + ".work")
-    with only_run(output.with_name(f".{output.name}.lock"), shown):
-        remove_stale_parts(output)
+    with alone_at(output):
         if folder.exists() and not resume:
             if resume is None and _holds_work(folder):
                 raise GeoroadsError(

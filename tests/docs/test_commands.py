@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import EvaluateParams
+from georoads.inference.mask_params import MaskParams
 from georoads.inference.select import PredictParams
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
@@ -30,7 +31,7 @@ SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
     "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "model": ModelConfig,
-    "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams, "score": ScoreParams,
+    "mask": MaskParams, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams, "score": ScoreParams,
     "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 

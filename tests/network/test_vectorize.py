@@ -47,10 +47,10 @@ def check_invariants(network: RoadNetwork) -> None:
 
 
 def same(a: RoadNetwork, b: RoadNetwork) -> bool:
-    return all(
+    return a.messages == b.messages and all(
         np.array_equal(value, getattr(b, name), equal_nan=value.dtype.kind == "f")
         for name, value in vars(a).items()
-        if name != "grid"
+        if name not in ("grid", "messages")
     )
 
 
