@@ -20,14 +20,9 @@ from georoads.files.work import alone_at, work_for
 from georoads.grid import Grid, parse_crs
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
-from georoads.inference.mask_params import MaskParams
+from georoads.inference.mask_params import MaskParams, said_of
 from georoads.inference.predict import StageTimes, predict_raster
-from georoads.inference.raster import (
-    ProbabilityRaster,
-    RasterOptions,
-    check_raster_output,
-    with_overviews,
-)
+from georoads.inference.raster import ProbabilityRaster, RasterOptions, check_raster_output, with_overviews
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.levels import FULL
@@ -389,18 +384,11 @@ def provenance_of(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
-        parameters=json.dumps(dataclasses.asdict(params) | _stated(mask), sort_keys=True),
+        parameters=json.dumps(dataclasses.asdict(params) | said_of(mask), sort_keys=True),
         scene=", ".join(path.name for path in paths),
         version=__version__,
         date=provenance_date(local),
     )
-
-
-def _stated(mask: MaskParams | None) -> dict[str, object]:
-    """What the user said of a raster's values, as parameters; nothing where nothing had to be said."""
-    usual = dataclasses.asdict(MaskParams())
-    said = {k: v for k, v in dataclasses.asdict(mask or MaskParams()).items() if v != usual[k]}
-    return {"mask": said} if said else {}
 
 
 def _paths(scenes: Scenes) -> tuple[Path, ...]:

@@ -53,3 +53,10 @@ class MaskParams:
     def are_p(self) -> bool:
         """Whether the user says that the values are, or become, p."""
         return self.scale is not None or self.offset is not None or self.logits or self.clip
+
+
+def said_of(params: MaskParams | None) -> dict[str, object]:
+    """What the user had to say, by name, under the key ``mask``; empty where that was nothing."""
+    usual = MaskParams()
+    said = {k: v for k, v in vars(params or usual).items() if v != getattr(usual, k)}
+    return {"mask": said} if said else {}

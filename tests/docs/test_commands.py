@@ -30,9 +30,9 @@ from georoads.workers.engine import EngineParams
 SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
-    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "model": ModelConfig,
-    "mask": MaskParams, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams, "score": ScoreParams,
-    "tile": TileParams, "train": TrainParams,
+    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "mask": MaskParams,
+    "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams,
+    "score": ScoreParams, "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 
 RUN = (
