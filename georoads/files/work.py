@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from georoads.text import printable
 
 LEDGER = "ledger.jsonl"
 """Name of the ledger in the folder (see ``files.ledger``)."""
+LONGEST_NAME = 255
+"""Bytes of a file's name that every file system takes."""
 
 
 @contextmanager
@@ -23,7 +27,7 @@ def alone_at(output: Path) -> Iterator[None]:
     Raises:
         GeoroadsError: another run makes this output.
     """
-    with only_run(output.with_name(f".{output.name}.lock"), printable(output)):
+    with only_run(output.with_name(_lock_name(output)), printable(output)):
         remove_stale_parts(output)
         yield
 
@@ -57,6 +61,14 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
             folder.mkdir(exist_ok=True)
             yield folder
         shutil.rmtree(folder)
+
+
+def _lock_name(output: Path) -> str:
+    """Name of an output's lock; of a hash where the output's own name leaves no room for more."""
+    name = os.fsencode(output.name)
+    if len(name) < LONGEST_NAME - len("..lock"):
+        return f".{output.name}.lock"
+    return f".{hashlib.sha256(name).hexdigest()}.lock"
 
 
 def _holds_work(folder: Path) -> bool:

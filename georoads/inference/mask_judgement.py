@@ -213,8 +213,9 @@ def _ways_out(band: Band, found: Found) -> Iterable[str]:
             yield "--set mask.clip=true if they are p and a little beyond it"
     if is_whole and (are_few or is_integer):
         road = values[-2] if fill is not None and fill == values[-1] else values[-1]
-        several = ",".join(map(text_of, values[-3:]))
-        yield f"--set mask.road={text_of(road)} if that is road (several values: mask.road=[{several}])"
+        listed = ",".join(map(text_of, values[-2:]))
+        several = f" (of several: mask.road=[{listed}])" if len(values) > 2 else ""
+        yield f"--set mask.road={text_of(road)} if that is road{several}"
     if is_integer and not are_few and high > _DARKEST_PICTURE:
         yield "georoads extract if it is a picture"
 

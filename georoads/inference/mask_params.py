@@ -22,13 +22,13 @@ class MaskParams:
     """
 
     bidx: int | None = None
-    road: float | tuple[float, ...] | None = None
+    road: int | float | tuple[float, ...] | None = None
     scale: float | None = None
     offset: float | None = None
     logits: bool = False
     clip: bool = False
     invert: bool = False
-    nodata: float | None = None
+    nodata: int | float | None = None
 
     def __post_init__(self) -> None:
         if not all(type(value) in (int, float) and math.isfinite(value) for value in self.road_values):

@@ -61,7 +61,9 @@ def trace_network(
     plan = BlockPlan(block_px, parallel_map)
     shape, gsd_m = (grid.height, grid.width), grid.gsd_m
     # Mask and skeleton are held no longer than until they are traced.
-    mask = _road_mask(read, grid, params, plan)
+    mask = read_mask(read, shape, params.threshold, params.threshold * params.low_share, plan)
+    has_road = len(mask.road) > 0
+    mask = _clean_mask(mask, read, grid, params, plan)
     messages = mask.messages
     graph = _trace_mask(mask, read, params.rim_m / gsd_m, plan)
     del mask
@@ -71,16 +73,16 @@ def trace_network(
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     graph = straighten_junctions(graph, shape)
     network = road_network(graph, grid, params)
-    if not network.n_edges and not messages:
-        messages = (NOTHING_LEFT,)
+    if has_road and not network.n_edges:
+        messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)
 
 
-def _road_mask(read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan) -> RoadMask:
-    """The cleaned mask. The raster is read once, and where roads are once more, for medians."""
+def _clean_mask(
+    mask: RoadMask, read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan
+) -> RoadMask:
+    """The mask without medians, specks and holes. The raster is read again where roads are, for medians."""
     pixel_m2 = PixelSize(*grid.steps_m).area_m2
-    shape, low = (grid.height, grid.width), params.threshold * params.low_share
-    mask = read_mask(read, shape, params.threshold, low, plan)
     mask = cut_medians(mask, read, threshold_level(params.threshold), params.median_m / grid.gsd_m, plan)
     speck_px = params.speck_m2 / pixel_m2
     if is_line_raster(mask.road, read, plan):

@@ -87,6 +87,9 @@ AMBIGUOUS: dict[str, tuple[NDArray[Any], str, str]] = {
     "0, 1, 2": (classes(2, 0, 1), "holds 0, 1 and 2", "--set mask.road=2"),
     "255 ignored": (classes(1, 0, 255), "holds 0, 1 and 255", "--set mask.nodata=255"),
     "-1 ignored": (classes(1, 0, -1, "int16"), "holds -1, 0 and 1", "--set mask.nodata=-1"),
+    "64 bit": (
+        np.where(ROAD, np.uint64(2**64 - 1), np.uint64(0)), "holds 0 and", f"--set mask.road={2**64 - 1}",
+    ),
     "16 bit": (classes(65535, 0, dtype="uint16"), "holds 0 and 65535", "--set mask.road=65535"),
     "percent": (faint(100, dtype="uint8"), "from 0 to 100", "--set mask.scale=0.01"),
     "percent, float": (faint(100), "from 0 to 100", "--set mask.scale=0.01"),
@@ -351,6 +354,14 @@ def test_72_a_probability_raster_is_not_written_under_another_formats_name(name:
     for flags in ((), ("--dry-run",)):
         with unchanged(tmp_path):
             refused("predict", scene, "-o", tmp_path / name, *flags, says=name, hint=".tif or .tiff")
+
+
+@POSIX
+def test_72_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    mask = draw(tmp_path / "m.tif", classes(1, 0))
+    output = tmp_path / ("n" * 250 + ".gpkg")
+    assert typed("vectorize", mask, "-o", output).code == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"m.tif", output.name}
 
 
 KILLED = """

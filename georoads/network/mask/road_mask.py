@@ -92,7 +92,8 @@ def _notice(mask: RoadMask, threshold: float, top_level: int) -> tuple[str, ...]
     if not road:
         return (f"no road: the highest p is {p_of(top_level):.2f}, below the threshold {threshold:g}",)
     if road > seen / 2:
-        return (f"{road / seen:.0%} of what was seen is road: if that is ground, --set mask.invert=true",)
+        share = f"{road / seen:.0%} of what was seen is road"
+        return (f"{share}: if that is ground, --set mask.invert turns it round",)
     return ()
 
 
