@@ -9,10 +9,8 @@ as it can be made.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable

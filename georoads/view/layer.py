@@ -163,18 +163,17 @@ def read_layer(
     found = read_features(path, layer, LINES, lambda fields: fields)
     lines, rows = shapely.get_parts(found.geometry, return_index=True)
     points, of_line = shapely.get_coordinates(lines, return_index=True)
-    if len(points) > most_points:
-        raise LayerError(
-            f"{found.where} has {len(points):,} points; {most_points:,} can be shown",
-            "cut it to an area, or write a QGIS project (.qgz)",
-        )
+    _check_size(found, len(points), most_points)
     # Parts without a point are left out.
     counts = np.bincount(of_line, minlength=len(lines)) if len(lines) else np.zeros(0, dtype=np.int64)
     rows = rows[counts > 0].astype(np.int64)
     box = None
     if len(points):
         box = box_of(points)
-        plane = _plane_of(found, points)
+        try:
+            plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        except CrsError as e:
+            raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
             bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
@@ -202,12 +201,13 @@ def read_layer(
     )
 
 
-def _plane_of(found: Features, points: Points) -> Plane:
-    """The plane around the points (N, 2) of a layer that are numbers."""
-    try:
-        return plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
-    except CrsError as e:
-        raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
+def _check_size(found: Features, points: int, most_points: float) -> None:
+    """Refuse a layer of more points than a page can show."""
+    if points > most_points:
+        raise LayerError(
+            f"{found.where} has {points:,} points; {most_points:,} can be shown",
+            "cut it to an area, or write a QGIS project (.qgz)",
+        )
 
 
 def _is_geometry(column: NDArray[Any]) -> bool:
