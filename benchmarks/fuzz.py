@@ -1,8 +1,9 @@
-"""The readers of files, fed at random for long: ``python benchmarks/fuzz.py EXAMPLES [READER …|scenes]``.
+"""The readers of files, fed at random for long: ``python benchmarks/fuzz.py EXAMPLES [READER …]``.
 
-Runs the strategies of tests/faults/fuzzed.py; and with ``scenes`` those of fuzzed_scenes.py, drawn scenes of
-all kinds through extract with a small network, about ten a second. What makes a reader fail is shown as
-small as it can be made.
+Runs the strategies of tests/faults/fuzzed.py; as reader ``scenes`` those of fuzzed_scenes.py, drawn scenes
+of all kinds through extract with a small network, about ten a second; as ``CRSs`` those of fuzzed_crs.py,
+roads in drawn CRSs through every format and back, one or two a second. What makes one fail is shown as small
+as it can be made.
 """
 
 from __future__ import annotations
@@ -12,31 +13,43 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "faults"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "inference"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "output"))
 from fuzzed import READERS
-from fuzzed_scenes import DrawnScene, check_scene, drawn_scenes
+from fuzzed_crs import check_crs, drawn_crs
+from fuzzed_scenes import check_scene, drawn_scenes
 
 from georoads.errors import GeoroadsError
 
+DRAWN: dict[str, tuple[SearchStrategy[Any], Callable[[Any, Path], str]]] = {
+    "scenes": (drawn_scenes(), check_scene),
+    "CRSs": (drawn_crs(), check_crs),
+}
+"""What is drawn, and what checks it and says whether it was read or refused."""
+
 
 def feed(name: str, examples: int) -> bool:
-    """Feed one reader, or extract with scenes; True when it held."""
+    """Feed one reader, or what checks drawn things; True when it held."""
     ends = Counter[str]()
     long = settings(
         max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     with tempfile.TemporaryDirectory() as folder:
-        if name == "scenes":
+        if name in DRAWN:
+            things, check = DRAWN[name]
 
             @long
-            @given(drawn_scenes())
-            def one(scene: DrawnScene) -> None:
-                ends[check_scene(scene, Path(folder))] += 1
+            @given(things)
+            def one(thing: Any) -> None:
+                ends[check(thing, Path(folder))] += 1
         else:
 
             @long
@@ -63,7 +76,7 @@ def main() -> None:
     """Feed each reader EXAMPLES times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("examples", type=int)
-    parser.add_argument("readers", nargs="*", help=", ".join([*READERS, "scenes"]))
+    parser.add_argument("readers", nargs="*", help=", ".join([*READERS, *DRAWN]))
     arguments = parser.parse_args()
     warnings.simplefilter("error")
     warnings.filterwarnings(

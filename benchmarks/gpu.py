@@ -16,13 +16,12 @@ import numpy as np
 import rasterio
 import torch
 
+import georoads
 from georoads.inference.cuda import describe_gpu, gpu_count, torch_cuda
 from georoads.inference.select import PredictParams
 from georoads.inference.torch_runtime import TorchRuntime
 from georoads.levels import threshold_level
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, load_network
-from georoads.scene.scene import SceneParams
-from georoads.walk import predict
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "scene.tif"
 
@@ -81,7 +80,7 @@ def main() -> None:
         for device, precision in (("cuda", "bf16"), ("cuda", "fp32"), ("cpu", "fp32")):
             out = Path(name) / f"{device}-{precision}.tif"
             params = PredictParams(device, "torch", precision)
-            done = predict(scene, out, checkpoint, SceneParams(), params)
+            done = georoads.predict(scene, out, checkpoint, predict=params)
             outputs[device, precision] = rasterio.open(out).read(1)
             print(f"predict {device} {precision}: {megapixels / done.seconds['predict']:.1f} MP/s")
         level = threshold_level(checkpoint.card.threshold)

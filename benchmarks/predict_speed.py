@@ -25,7 +25,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
-from georoads import walk
+import georoads
 from georoads.inference.picture import cut_reflected
 from georoads.inference.raster import RasterOptions
 from georoads.inference.runtime import Runtime
@@ -34,9 +34,8 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.pixels import fill_invalid, normalize
-from georoads.network.params import VectorizeParams
 from georoads.output.write import WriteOptions
-from georoads.scene.scene import SceneParams
+from georoads.walk import Summary, prepared
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "scene.tif"
 CHIP = 512
@@ -52,7 +51,7 @@ class Timed:
     stages: str = ""
 
 
-def timed(run: Callable[[], walk.Walk | None]) -> Timed:
+def timed(run: Callable[[], Summary | None]) -> Timed:
     """How long a function takes."""
     wall, processor = time.perf_counter(), time.process_time()
     done = run()
@@ -105,7 +104,8 @@ def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[n
     with rasterio.open(path) as source:
         rgb = source.read()
     valid = np.ones(rgb.shape[1:], dtype=bool)
-    plan = TilePlan(*valid.shape, card.tile_px, card.overlap_px)
+    height, width = valid.shape
+    plan = TilePlan(height, width, card.tile_px, card.overlap_px)
     batches = []
     for first in range(0, len(plan), batch):
         last = min(first + batch, len(plan))
@@ -129,22 +129,19 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
     """
     scene = draw_scene(folder / "scene.tif", side)
     batches = batches_in_memory(scene, checkpoint.card, runtime.batch)
-    params, lines = PredictParams(), VectorizeParams(threshold=checkpoint.card.threshold)
-    walk.open_runtime = lambda *_: runtime  # compiled once: start-up is another claim
+    # Compiled once: start-up is another claim.
+    prepared.open_runtime = lambda *_: runtime  # type: ignore[attr-defined]
 
     def bare() -> None:
         for batch in batches:
             runtime.logits(batch)
 
-    def predict() -> walk.Walk:
-        options = RasterOptions(overwrite=True)
-        return walk.predict(scene, folder / "p.tif", checkpoint, SceneParams(), params, options)
+    def predict() -> Summary:
+        return georoads.predict(scene, folder / "p.tif", checkpoint, raster=RasterOptions(overwrite=True))
 
-    def extract() -> walk.Walk:
-        return walk.extract(
-            scene, folder / "r.gpkg", checkpoint, SceneParams(), (params, lines),
-            WriteOptions(walk.provenance_of(scene, lines, checkpoint), overwrite=True),
-        )  # fmt: skip
+    def extract() -> Summary:
+        write = WriteOptions(overwrite=True)
+        return georoads.extract(scene, folder / "r.gpkg", checkpoint, write=write).summary
 
     if rounds > 1:
         extract()
@@ -176,7 +173,7 @@ def report(pairs: dict[str, list[tuple[Timed, Timed]]]) -> None:
         )
 
 
-def shown(done: walk.Walk) -> str:
+def shown(done: Summary) -> str:
     """The seconds by stage, as text."""
     parts = [f"{stage} {seconds:.2f}" for stage, seconds in (done.seconds | done.stages).items()]
     return ", ".join([*parts, f"device waited {done.waited:.1%}"])

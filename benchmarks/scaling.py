@@ -34,8 +34,8 @@ from georoads.inference.batches import GROUP_TILES
 from georoads.inference.raster import write_raster
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import find_checkpoint
-from georoads.network.params import VectorizeParams
 from georoads.output.write import WriteOptions
+from georoads.walk import LayerRequest, VectorizeRequest
 
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE / "scaling.json"
@@ -153,7 +153,7 @@ def measure(side: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scene = draw_scene(folder / "scene.tif", side)
-        found = {"side": side, "wall_s": {}}
+        wall: dict[str, dict[str, float]] = {}
         stages = {}
         for label, flags, threads in (
             ("this process, 1 thread", (), 1),
@@ -163,7 +163,7 @@ def measure(side: int) -> None:
         ):
             done, wall_s = command(scene, folder / "p.tif", flags, threads)
             stages[label] = done["stages"]
-            found["wall_s"][label] = {"start to end": wall_s, **done["seconds"]}
+            wall[label] = {"start to end": wall_s, **done["seconds"]}
             print(f"{label}: {wall_s:.1f} s; {done['seconds']}; {done['stages']}", flush=True)
         tiles = len(TilePlan(side, side, card.tile_px, card.overlap_px))
         lines_s, km, shared = lines_of(folder / "p.tif", folder / "r.gpkg")
@@ -177,11 +177,11 @@ def measure(side: int) -> None:
             max(0.0, lines_s - empty_s) / km, shared, card.tile_px, card.overlap_px,
         )  # fmt: skip
         print(f"lines: {lines_s:.2f} s with {km:.1f} km, {empty_s:.2f} s without roads; {costs}")
-        figures = {**found, "stages_s": stages, "km": km, "costs": asdict(costs)}
+        figures = {"side": side, "wall_s": wall, "stages_s": stages, "km": km, "costs": asdict(costs)}
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def command(scene: Path, output: Path, flags: tuple[str, ...], threads: int) -> tuple[dict, float]:
+def command(scene: Path, output: Path, flags: tuple[str, ...], threads: int) -> tuple[dict[str, Any], float]:
     """Run predict from the command line.
 
     Args:
@@ -209,9 +209,8 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
     Returns:
         Seconds of the second time, km of road, and the share of the seconds that went into blocks.
     """
-    params = VectorizeParams(threshold=find_checkpoint("default").card.threshold)
+    layer = LayerRequest(output=output, write=WriteOptions(overwrite=True))
     for _ in range(2):
-        options = WriteOptions(walk.provenance_of(raster, params), overwrite=True)
         blocks_s = [0.0]
 
         def timed_map(
@@ -223,7 +222,8 @@ def lines_of(raster: Path, output: Path) -> tuple[float, float, float]:
                 spent[0] += time.monotonic() - started
                 yield answer
 
-        done = walk.vectorize(raster, output, params, options, parallel_map=timed_map)
+        with walk.prepare(VectorizeRequest(raster=raster, layer=layer)) as prepared:
+            done = walk.vectorize(prepared, parallel_map=timed_map).summary
     return done.seconds["vectorize"], done.length_km, blocks_s[0] / done.seconds["vectorize"]
 
 
@@ -263,8 +263,8 @@ def simulate(side: int) -> None:
     for writers in (2, 4, 8):
         best = play(gpu, 1000, side, writers=writers).predict_s
         print(f"if {writers} threads of the driver wrote: predict {hours(best)} at best")
-    alone, shared = plays["GPU"][0].lines_s, plays["GPU"][-1].lines_s
-    print(f"lines: {hours(alone)} by one, {hours(shared)} where blocks cost nothing")
+    one, free = plays["GPU"][0].lines_s, plays["GPU"][-1].lines_s
+    print(f"lines: {hours(one)} by one, {hours(free)} where blocks cost nothing")
     draw(plays, km2)
 
 

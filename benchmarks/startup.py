@@ -60,8 +60,8 @@ def main() -> None:
                 if turn:  # the first warms the caches
                     times[name].append(taken)
     torch = statistics.median(times["import torch"])
-    for name, taken in times.items():
-        median = statistics.median(taken)
+    for name, turns in times.items():
+        median = statistics.median(turns)
         print(f"{name}: {median:.2f} s, {median / torch:.2f} x import torch")
 
 

@@ -78,9 +78,11 @@ def whole(recipe: Recipe, steps: int) -> tuple[float, float]:
     prepared = dataclasses.replace(prepared, split=split)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        train(
-            recipe, run, prepared=prepared, on_progress=lambda done, text: times.append(time.perf_counter())
-        )
+
+        def note_time(done: float, note: str = "") -> None:
+            times.append(time.perf_counter())
+
+        train(recipe, run, prepared=prepared, on_progress=note_time)
         return (times[-1] - times[2]) / steps, read_history(run)[0].waited
 
 

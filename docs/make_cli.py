@@ -16,7 +16,7 @@ WIDTH = 100
 HEAD = """# Commands
 
 Made from `--help` by `docs/make_cli.py`. Parameters without an option of their own are set with
-`--set room.parameter=value`; `--set help` lists those of a command.
+`--set section.parameter=value`; `--set help` lists those of a command and says what each means.
 
 Exit codes: 0 done; 1 refused, with a line `error:` and a line `hint:`; 2 wrong usage; 130 and 143 stopped by
 a signal; 141 nobody reads the output any more.
@@ -39,7 +39,10 @@ def page() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    with click.Context(command, info_name=f"georoads {name}", terminal_width=WIDTH) as context:
+    with (
+        click.Context(cli, info_name="georoads", **cli.context_settings) as above,
+        click.Context(command, above, info_name=name, terminal_width=WIDTH) as context,
+    ):
         text = command.get_help(context)
     return f"## {name}\n\n```text\n{text}\n```\n"
 

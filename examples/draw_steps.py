@@ -18,15 +18,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from georoads.inference.select import PredictParams
+import georoads
 from georoads.inference.tiles import WEIGHT, TilePlan
 from georoads.levels import FULL, NODATA
 from georoads.model.checkpoint import find_checkpoint
-from georoads.network.params import VectorizeParams
 from georoads.output.read import read_roads
-from georoads.scene.scene import SceneParams
 from georoads.scoring.explain import explain
-from georoads.walk import predict, vectorize
 
 GAPS = slice(820, 1420), slice(380, 1280)
 TILE = 14
@@ -86,8 +83,8 @@ def main() -> None:
     card = checkpoint.card
     with tempfile.TemporaryDirectory() as folder:
         raster, layer = Path(folder) / "p.tif", Path(folder) / "roads.gpkg"
-        predict(HERE / "scene.tif", raster, checkpoint, SceneParams(), PredictParams())
-        vectorize(raster, layer, VectorizeParams(threshold=card.threshold))
+        georoads.predict(HERE / "scene.tif", raster, checkpoint)
+        georoads.vectorize(raster, layer)
         found = explain(read_roads(layer), read_roads(HERE / "roads_truth.geojson"))
         with rasterio.open(HERE / "scene.tif") as scene, rasterio.open(raster) as probability:
             picture, transform = scene.read().transpose(1, 2, 0), scene.transform
@@ -96,7 +93,8 @@ def main() -> None:
     errors = gpd.GeoDataFrame(
         {"kind": [str(kind) for kind in found.kinds]}, geometry=found.lines, crs=found.crs
     )
-    plan = TilePlan(*levels.shape, card.tile_px, card.overlap_px)
+    height, width = levels.shape
+    plan = TilePlan(height, width, card.tile_px, card.overlap_px)
     for name, fig in (
         ("tiles", draw_tiles(picture, plan)),
         ("gaps", draw_gaps(levels, roads, transform)),

@@ -16,16 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+import georoads
 from georoads.grid import Window
-from georoads.inference.select import PredictParams
 from georoads.levels import FULL, NODATA
 from georoads.model.checkpoint import find_checkpoint
 from georoads.network.mask.road_mask import drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.thin import thin
 from georoads.network.types import BlockPlan
-from georoads.scene.scene import SceneParams
-from georoads.walk import predict, vectorize
 
 HERE = Path(__file__).resolve().parent
 IMAGES = HERE.parent / "docs" / "images"
@@ -68,8 +66,8 @@ def main() -> None:
     params = VectorizeParams(threshold=checkpoint.card.threshold)
     with tempfile.TemporaryDirectory() as folder:
         raster, layer = Path(folder) / "p.tif", Path(folder) / "roads.gpkg"
-        predict(HERE / "scene.tif", raster, checkpoint, SceneParams(), PredictParams())
-        vectorize(raster, layer, params)
+        georoads.predict(HERE / "scene.tif", raster, checkpoint)
+        georoads.vectorize(raster, layer, network=params)
         with rasterio.open(HERE / "scene.tif") as scene, rasterio.open(raster) as probability:
             picture, transform = scene.read().transpose(1, 2, 0), scene.transform
             picture = np.where(scene.dataset_mask()[..., None] > 0, picture, 255)
@@ -83,9 +81,7 @@ def main() -> None:
     fig.savefig(IMAGES / "roads.jpg", pil_kwargs={"quality": 82})
 
     plan = BlockPlan()
-    mask = read_mask(
-        lambda window: levels[window.slices], levels.shape, params.threshold, params.threshold, plan
-    )
+    mask = read_mask(lambda window: levels[window.slices], levels.shape, params.road_p, params.road_p, plan)
     road = fill_holes(drop_specks(mask, 240), 240).road
     skeleton = thin(road, np.zeros(0, np.int64), plan)
     line = np.divmod(skeleton.pixels, levels.shape[1])

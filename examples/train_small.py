@@ -14,13 +14,8 @@ import cv2
 import numpy as np
 
 import georoads
-from georoads.data.chip import ChipParams
-from georoads.data.dataset import open_dataset
-from georoads.data.split import split_dataset
-from georoads.inference.select import PredictParams, open_runtime
-from georoads.model.config import ModelConfig
+from georoads import ChipParams, DataSource, ModelConfig, Recipe, TileParams, TrainParams
 from georoads.picture_files import write_png
-from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
 from georoads.training.run_folder import Epoch
 
 SIZE_PX = 128
@@ -67,14 +62,13 @@ def main(folder: Path) -> None:
     """Draw, train, judge."""
     data, run = folder / "pairs", folder / "run"
     draw_dataset(data)
-    card = georoads.train(small_recipe(data), run, on_epoch=tell)
-    print(f"{run / 'best.safetensors'}: threshold {card.threshold:.3f}")
+    model = georoads.train(output=run, recipe=small_recipe(data), on_epoch=tell)
+    print(f"{model.weights}: threshold {model.card.threshold:.3f}")
 
-    model = georoads.load_model(str(run))
-    val = split_dataset(open_dataset(data, gsd_m=0.5)).val
-    found = georoads.evaluate(val, model.card, open_runtime(model, PredictParams(runtime="torch")))
+    found = georoads.evaluate(data, model, gsd_m=0.5, predict=georoads.PredictParams(runtime="torch"))
     print(
-        f"road IoU {found.at_threshold.iou:.3f} on {len(val)} val pictures, relaxed F1 {found.relaxed.f1:.3f}"
+        f"road IoU {found.at_threshold.iou:.3f} on {len(found.tiles)} val pictures, "
+        f"relaxed F1 {found.relaxed.f1:.3f}"
     )
 
 

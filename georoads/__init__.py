@@ -1,58 +1,74 @@
 """georoads: satellite and aerial scenes in, road networks out.
 
-The functions of the command line, for Python; each is imported when it is first used, so that
-``import georoads`` costs nothing:
+    >>> import georoads
+    >>> result = georoads.extract("scene.tif")  # doctest: +SKIP
+    >>> result.roads.to_file("roads.gpkg")  # doctest: +SKIP
 
-    import georoads
-    scene = georoads.open_scene("scene.tif")
-    checkpoint = georoads.load_model("default")
-    roads = georoads.read_roads("roads.gpkg")
+The functions of the command line, for Python, and the classes of their parameters. Each is imported when it
+is first used, so that ``import georoads`` costs nothing.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from georoads.evaluation.evaluate import evaluate_samples as evaluate
-    from georoads.model.checkpoint import find_checkpoint as load_model
+    from georoads.api import evaluate, extract, load_model, open_scene, predict, score, train, vectorize
+    from georoads.data.chip import ChipParams
+    from georoads.errors import CheckpointError, DatasetError, GeoroadsError, LayerError, SceneError
+    from georoads.evaluation.evaluate import EvaluateParams
+    from georoads.inference.raster import RasterOptions
+    from georoads.inference.select import PredictParams
+    from georoads.model.config import ModelConfig
+    from georoads.network.params import VectorizeParams
+    from georoads.output.area import read_area
     from georoads.output.read import read_roads
-    from georoads.scene.open import open_scene
-    from georoads.scoring.score import score
-    from georoads.training.loop import train
-    from georoads.walk import extract, predict, vectorize
+    from georoads.output.write import WriteOptions
+    from georoads.scene.scene import SceneParams
+    from georoads.scoring.params import ScoreParams
+    from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
+    from georoads.walk.result import RoadResult
+    from georoads.workers.engine import EngineParams
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__",
-    "evaluate",
-    "extract",
-    "load_model",
-    "open_scene",
-    "predict",
-    "read_roads",
-    "score",
-    "train",
-    "vectorize",
-]
+    "CheckpointError", "ChipParams", "DataSource", "DatasetError", "EngineParams", "EvaluateParams",
+    "GeoroadsError", "LayerError", "ModelConfig", "PredictParams", "RasterOptions", "Recipe", "RoadResult",
+    "SceneError", "SceneParams", "ScoreParams", "TileParams", "TrainParams", "VectorizeParams",
+    "WriteOptions", "__version__", "evaluate", "extract", "load_model", "open_scene", "predict", "read_area",
+    "read_roads", "score", "train", "vectorize",
+]  # fmt: skip
 
 _HOMES = {
-    "evaluate": ("georoads.evaluation.evaluate", "evaluate_samples"),
-    "extract": ("georoads.walk", "extract"),
-    "load_model": ("georoads.model.checkpoint", "find_checkpoint"),
-    "open_scene": ("georoads.scene.open", "open_scene"),
-    "predict": ("georoads.walk", "predict"),
-    "read_roads": ("georoads.output.read", "read_roads"),
-    "score": ("georoads.scoring.score", "score"),
-    "train": ("georoads.training.loop", "train"),
-    "vectorize": ("georoads.walk", "vectorize"),
+    "georoads.api": "evaluate extract load_model open_scene predict score train vectorize",
+    "georoads.data.chip": "ChipParams",
+    "georoads.errors": "CheckpointError DatasetError GeoroadsError LayerError SceneError",
+    "georoads.evaluation.evaluate": "EvaluateParams",
+    "georoads.inference.raster": "RasterOptions",
+    "georoads.inference.select": "PredictParams",
+    "georoads.model.config": "ModelConfig",
+    "georoads.network.params": "VectorizeParams",
+    "georoads.output.area": "read_area",
+    "georoads.output.read": "read_roads",
+    "georoads.output.write": "WriteOptions",
+    "georoads.scene.scene": "SceneParams",
+    "georoads.scoring.params": "ScoreParams",
+    "georoads.training.recipe": "DataSource Recipe TileParams TrainParams",
+    "georoads.walk.result": "RoadResult",
+    "georoads.workers.engine": "EngineParams",
 }
+"""The module of each name that is imported when it is first used."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'georoads' has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(importlib.import_module(module), attribute)
+    import importlib
+
+    for module, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module 'georoads' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -52,12 +52,9 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """All findings, one after another; imports torch where it is installed, and takes a few seconds."""
-    yield Finding(
-        State.FINE,
-        "georoads",
-        f"{__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} CPUs",
-    )
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    seen = f"{__version__}, Python {platform.python_version()}, {machine}"
+    yield Finding(State.FINE, "georoads", seen)
     yield from _packages()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _torchvision, _gpu, _runtimes, _projections, _drivers, _models, _caches,
@@ -78,22 +75,16 @@ def _packages() -> Iterator[Finding]:
     yield Finding(State.FINE, "packages", ", ".join(f"{name} {v}" for name, v in seen.items() if v))
     missing = [name for name in CORE if not seen[name]]
     if missing:
-        yield Finding(
-            State.BROKEN,
-            "packages",
-            f"missing: {', '.join(missing)}",
-            "python -m pip install --force-reinstall georoads",
-        )
+        remedy = "python -m pip install --force-reinstall georoads"
+        yield Finding(State.BROKEN, "packages", f"missing: {', '.join(missing)}", remedy)
     for extra, names, commands in (
         ("train", TRAIN, "train, evaluate and export"),
         ("download", ("kaggle",), "download"),
     ):
         absent = [name for name in names if not seen[name]]
         if absent:
-            install = f'python -m pip install "georoads[{extra}]"'
-            yield Finding(
-                State.FINE, f"not {commands}", f"{', '.join(absent)} not installed: {install} brings it"
-            )
+            brings = f'not installed: python -m pip install "georoads[{extra}]" brings it'
+            yield Finding(State.FINE, f"not {commands}", f"{', '.join(absent)} {brings}")
 
 
 def _version_of(name: str) -> str:
@@ -115,12 +106,9 @@ def _torchvision() -> Iterator[Finding]:
     usable = torchvision_is_usable()
     import_smp()
     if not usable:
-        yield Finding(
-            State.POOR,
-            "torchvision",
-            f"its compiled part does not fit torch {torch.__version__}; georoads does without it",
-            "nothing for georoads; other programs may need torch and torchvision from one place",
-        )
+        seen = f"its compiled part does not fit torch {torch.__version__}; georoads does without it"
+        remedy = "nothing for georoads; other programs may need torch and torchvision from one place"
+        yield Finding(State.POOR, "torchvision", seen, remedy)
 
 
 def _gpu() -> Iterator[Finding]:
@@ -144,12 +132,9 @@ def _gpu() -> Iterator[Finding]:
         yield Finding(State.FINE, "GPU", "Apple's, by --device mps; auto takes the CPU", "")
     elif _driver_is_there():
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
-        yield Finding(
-            State.BROKEN,
-            "GPU",
-            f"there is an NVIDIA GPU, but torch {torch.__version__} ({built}) cannot use it",
-            "install a torch build for the driver's CUDA version, or update the driver",
-        )
+        seen = f"there is an NVIDIA GPU, but torch {torch.__version__} ({built}) cannot use it"
+        remedy = "install a torch build for the driver's CUDA version, or update the driver"
+        yield Finding(State.BROKEN, "GPU", seen, remedy)
     else:
         yield Finding(State.FINE, "GPU", "none")
 
@@ -168,20 +153,17 @@ def _runtimes() -> Iterator[Finding]:
         return
     device = "GPU" if has_gpu() else "CPU"
     precision = "bf16" if _cpu_multiplies_bf16() else "fp32 (this CPU does not multiply bf16)"
-    yield Finding(
-        State.FINE, "auto takes", f"{chosen} on the {device}" + (f", {precision}" if device == "CPU" else "")
-    )
+    how = f"CPU, {precision}" if device == "CPU" else device
+    yield Finding(State.FINE, "auto takes", f"{chosen} on the {how}")
     for runtime, module in RUNTIMES.items():
         if runtime == chosen:
             continue
-        if find_spec(module) is None:
-            faster = chosen == "torch" and device == "CPU"
-            yield Finding(
-                State.POOR if faster else State.FINE,
-                f"not {runtime}",
-                "not installed" + (", and two to three times as fast on a CPU" if faster else ""),
-                f'python -m pip install "georoads[{runtime}]"' if faster else "",
-            )
+        if find_spec(module) is None and chosen == "torch" and device == "CPU":
+            install = f'python -m pip install "georoads[{runtime}]"'
+            seen = "not installed, and two to three times as fast on a CPU"
+            yield Finding(State.POOR, f"not {runtime}", seen, install)
+        elif find_spec(module) is None:
+            yield Finding(State.FINE, f"not {runtime}", "not installed")
         else:
             slower = "slower on this device" if device == "CPU" else "it would take the CPU"
             yield Finding(State.FINE, f"not {runtime}", f"{version(module)} is installed: {slower}")
@@ -205,24 +187,19 @@ def _projections() -> Iterator[Finding]:
     from rasterio.crs import CRS
     from rasterio.warp import transform
 
-    named = [
-        f"{key}={os.environ[key]}" for key in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA") if key in os.environ
-    ]
-    remedy = f"unset {' '.join(n.split('=')[0] for n in named)}" if named else "reinstall pyproj and rasterio"
+    variables = [key for key in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA") if key in os.environ]
+    named = ", ".join(f"{key}={os.environ[key]}" for key in variables)
+    remedy = f"unset {' '.join(variables)}" if named else "reinstall pyproj and rasterio"
     try:
         x, _ = Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(15.0, 50.0)
         (u,), _ = transform(CRS.from_epsg(4326), CRS.from_epsg(32633), [15.0], [50.0])
     except Exception as e:  # noqa: BLE001  # pyproj and rasterio raise errors of many kinds
-        yield Finding(
-            State.BROKEN, "projections", f"{str(e)[:160]}; {', '.join(named) or 'no variable set'}", remedy
-        )
+        yield Finding(State.BROKEN, "projections", f"{str(e)[:160]}; {named or 'no variable set'}", remedy)
         return
     if abs(x - 500_000) > 0.01 or abs(u - 500_000) > 0.01:
         yield Finding(State.BROKEN, "projections", f"15°E is {x:.1f} and {u:.1f} m instead of 500000", remedy)
     elif named:
-        yield Finding(
-            State.POOR, "projections", f"work, with {', '.join(named)}", f"{remedy}, if CRS errors come up"
-        )
+        yield Finding(State.POOR, "projections", f"work, with {named}", f"{remedy}, if CRS errors come up")
     else:
         yield Finding(State.FINE, "projections", "work")
 
@@ -237,12 +214,8 @@ def _drivers() -> Iterator[Finding]:
     lacking = sorted(raster | vector)
     seen = f"GDAL {rasterio.__gdal_version__} (rasters), {pyogrio.__gdal_version_string__} (vectors)"
     if lacking:
-        yield Finding(
-            State.BROKEN,
-            "formats",
-            f"{seen} lack {', '.join(lacking)}",
-            "reinstall rasterio and pyogrio from wheels",
-        )
+        seen += f" lack {', '.join(lacking)}"
+        yield Finding(State.BROKEN, "formats", seen, "reinstall rasterio and pyogrio from wheels")
     else:
         yield Finding(State.FINE, "formats", seen)
 
@@ -262,12 +235,8 @@ def _caches() -> Iterator[Finding]:
     folder = cache_folder()
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
     if folder.name.startswith("georoads-"):
-        yield Finding(
-            State.POOR,
-            "cache",
-            "no folder of this user can be written to: models are converted anew in each run",
-            "set GEOROADS_CACHE to a folder that can",
-        )
+        seen = "no folder of this user can be written to: models are converted anew in each run"
+        yield Finding(State.POOR, "cache", seen, "set GEOROADS_CACHE to a folder that can")
         folder.rmdir()
     else:
         free = shutil.disk_usage(folder).free / 1e9

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from georoads.text import without_secrets
+
 
 class GeoroadsError(Exception):
     """An expected failure: what is wrong (with the name of the file) and what to do about it.
+
+    Addresses in it have lost their secrets.
 
     Args:
         message: one sentence that names the file or value seen and what is wrong with it.
@@ -12,9 +16,12 @@ class GeoroadsError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_secrets(message)
+        self.hint = without_secrets(hint)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
 
 class SceneError(GeoroadsError):

@@ -10,14 +10,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pyproj import CRS, Transformer
+from georoads.crs import parse_crs, to_wgs84
 
 Points = NDArray[np.float64]
 """(N, 2) float64, x then y."""
@@ -155,32 +154,6 @@ class Grid:
     def is_geographic(self) -> bool:
         """True when the CRS counts in degrees."""
         return bool(parse_crs(self.crs).is_geographic)
-
-
-@lru_cache(maxsize=64)
-def parse_crs(crs: str) -> CRS:
-    """The pyproj CRS of a WKT, EPSG or PROJ string.
-
-    Raises:
-        pyproj.exceptions.CRSError: when the string is no CRS.
-    """
-    from pyproj import CRS
-
-    return CRS.from_user_input(crs)
-
-
-@lru_cache(maxsize=64)
-def to_wgs84(crs: str) -> Transformer:
-    """Transformer from a CRS to longitude and latitude (in that order).
-
-    An engineering CRS in metres lies nowhere; for lengths it may as well lie at 0° N, 0° E.
-    """
-    from pyproj import Transformer
-
-    source = parse_crs(crs)
-    if source.type_name == "Engineering CRS" and source.axis_info[0].unit_conversion_factor == 1.0:
-        source = parse_crs("+proj=tmerc +ellps=WGS84 +units=m")
-    return Transformer.from_crs(source, "EPSG:4326", always_xy=True)
 
 
 @lru_cache(maxsize=1)

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Protocol
+
+EVERY_S = 30.0
+"""Seconds between the lines of a log."""
 
 
 class Progress(Protocol):
@@ -15,7 +17,6 @@ class Progress(Protocol):
 
     def __call__(self, done: float, note: str = "") -> None:
         """``done`` units of the total are done; ``note`` is shown beside."""
-        ...
 
 
 Watch = Callable[[str, float, str], AbstractContextManager[Progress]]
@@ -37,33 +38,23 @@ def unwatched(label: str, total: float, unit: str) -> AbstractContextManager[Pro
     return nullcontext(silent)
 
 
-@dataclass
-class _Lines:
-    """A Progress for logs: a line each ``every`` seconds."""
+def _write_lines(label: str, total: float, unit: str) -> Progress:
+    """A Progress for logs: a line every 30 seconds, and one at the end."""
+    started, last = time.monotonic(), 0.0
 
-    label: str
-    total: float
-    unit: str
-    every: float = 30.0
-    start: float = 0.0
-    started: float = field(default_factory=time.monotonic)
-    last: float = 0.0
-
-    def __call__(self, done: float, note: str = "") -> None:
+    def write(done: float, note: str = "") -> None:
+        nonlocal last
         now = time.monotonic()
-        if now - self.last < self.every and done < self.total:
+        if now - last < EVERY_S and done < total:
             return
-        self.last = now
-        rate = (done - self.start) / max(1e-9, now - self.started)
-        left = f"{(self.total - done) / rate / 60:.1f} min left" if rate > 0 else ""
-        parts = (
-            f"{self.label} {done:.0f}/{self.total:.0f} {self.unit}",
-            f"{rate:.2f} {self.unit}/s",
-            left,
-            note,
-        )
+        last = now
+        rate = done / max(1e-9, now - started)
+        left = f"{(total - done) / rate / 60:.1f} min left" if rate > 0 else ""
+        parts = f"{label} {done:.0f}/{total:.0f} {unit}", f"{rate:.2f} {unit}/s", left, note
         sys.stderr.write(", ".join(p for p in parts if p) + "\n")
         sys.stderr.flush()
+
+    return write
 
 
 @contextmanager
@@ -82,7 +73,7 @@ def progress(label: str, total: float, unit: str, *, quiet: bool = False) -> Ite
         with _bar(label, total, unit) as bar:
             yield bar
     else:
-        yield _Lines(label, total, unit)
+        yield _write_lines(label, total, unit)
 
 
 @contextmanager

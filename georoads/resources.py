@@ -11,6 +11,9 @@ from pathlib import Path
 from georoads.errors import GeoroadsError
 from georoads.text import printable
 
+_LESS = "close other programs, or --set predict.batch=1"
+"""What to do where memory is short."""
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -33,7 +36,7 @@ class Needs:
             GeoroadsError: with the numbers.
         """
         for what, needed, there, hint in (
-            ("memory", self.memory_mb, self.free_memory_mb, "close other programs, or --set predict.batch=1"),
+            ("memory", self.memory_mb, self.free_memory_mb, _LESS),
             ("disk", self.disk_mb, self.free_disk_mb, "free some space, or write to another disk"),
         ):
             if there is not None and needed > there:
@@ -42,6 +45,23 @@ class Needs:
                     f"{there:,.0f} MB are free",
                     hint,
                 )
+
+
+def check_memory(what: str, needed_mb: float) -> None:
+    """Refuse work that takes more memory than is free.
+
+    Args:
+        what: is done, for the message.
+        needed_mb: by estimate, MB.
+
+    Raises:
+        GeoroadsError: with the numbers.
+    """
+    free = free_memory_mb()
+    if free is not None and needed_mb > free:
+        raise GeoroadsError(
+            f"{what} takes about {needed_mb:,.0f} MB of memory, {free:,.0f} MB are free", _LESS
+        )
 
 
 def needs_beside(output: Path, memory_mb: float, disk_mb: float) -> Needs:

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
+
+from georoads.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,27 +41,70 @@ def test_usage_is_exit_code_2() -> None:
     assert georoads("extract").returncode == 2
 
 
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_help_of_every_command(command: str) -> None:
+    done = CliRunner().invoke(cli, [*([command] if command else []), "--help"])
+    assert done.exit_code == 0
+    assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize("command", cli.commands.values(), ids=str)
+def test_a_command_has_at_most_20_flags(command: click.Command) -> None:
+    shown = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    assert len(shown) <= 20
+
+
+def test_extract_has_room_for_two_flags_more() -> None:
+    assert sum(isinstance(p, click.Option) and not p.hidden for p in cli.commands["extract"].params) <= 18
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("flag", "setting"),
     [
-        "",
-        "download",
-        "tiles",
-        "extract",
-        "predict",
-        "vectorize",
-        "train",
-        "evaluate",
-        "score",
-        "view",
-        "info",
-        "models",
+        (("--tta",), "predict.tta=true"),
+        (("--runtime", "torch"), 'predict.runtime="torch"'),
+        (("--skip-bad",), "scene.skip_bad=true"),
+        (("--allow-vrt",), "scene.allow_vrt=true"),
+        (("--bounds", "1 2 3 4"), "scene.bounds=[1.0, 2.0, 3.0, 4.0]"),
     ],
 )
-def test_help_of_every_command(command: str) -> None:
-    done = georoads(*([command] if command else []), "--help")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
+def test_a_flag_that_has_moved_still_works_and_says_where_to(flag: tuple[str, ...], setting: str) -> None:
+    arguments = ["predict", "none.tif", "-o", "p.tif"]
+    moved = CliRunner().invoke(cli, [*arguments, *flag, "--set", "help"])
+    assert moved.stderr.count("\n") == 1
+    assert f"use --set {setting.split('=')[0]}=" in moved.stderr
+    assert setting in moved.stdout.splitlines()
+    done = CliRunner().invoke(cli, [*arguments, "--set", setting])
+    assert "none.tif does not exist" in str(done.exception)
+
+
+SECTIONS = {
+    "extract": "scene network predict engine",
+    "predict": "scene predict engine",
+    "vectorize": "network",
+    "tiles": "scene",
+    "view": "scene",
+    "info": "scene",
+    "score": "score",
+    "evaluate": "predict evaluate",
+    "train": "model chip train tile",
+}
+
+
+@pytest.mark.parametrize("command", SECTIONS)
+def test_set_help_says_what_each_parameter_means(command: str) -> None:
+    known = cli.commands[command]
+    needed = ["-o", "out"] if any(p.required and "-o" in p.opts for p in known.params) else []
+    needed += ["--roads", "r.gpkg"] if command == "tiles" else []
+    arguments = ["a" for p in known.params if isinstance(p, click.Argument)]
+    done = CliRunner().invoke(cli, [command, *arguments, *needed, "--set", "help"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    named = [n for n, line in enumerate(lines) if not line.startswith(" ")]
+    assert {lines[n].partition(".")[0] for n in named} == set(SECTIONS[command].split())
+    for n in named:
+        assert "=" in lines[n]
+        assert lines[n + 1].startswith("    "), lines[n]
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -68,7 +115,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_extract_through_openvino_does_not_import_torch(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     arguments = ["extract", str(ROOT / "examples/scene.tif"), "-o", str(tmp_path / "r.gpkg"), "-q"]
-    arguments += ["--runtime", "openvino"]
+    arguments += ["--set", "predict.runtime=openvino"]
     code = f"from georoads.cli.main import cli\ncli({arguments!r}, standalone_mode=False)"
     assert loaded_by(code, ("torch", "matplotlib", "albumentations")) == []
 

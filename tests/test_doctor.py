@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from click.testing import CliRunner
@@ -59,7 +60,7 @@ def test_a_damaged_model_and_a_missing_package_are_found(monkeypatch: pytest.Mon
 
     def version(name: str) -> str:
         if name == "rasterio":
-            raise doctor.PackageNotFoundError
+            raise PackageNotFoundError
         return "1"
 
     monkeypatch.setattr(doctor, "version", version)

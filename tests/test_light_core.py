@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FILES = {"SCENE": EXAMPLES / "scene.tif", "TRUTH": EXAMPLES / "roads_truth.geojson"}
 ABSENT = (

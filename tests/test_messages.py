@@ -34,7 +34,7 @@ def text(node: ast.expr, known: dict[str, ast.expr]) -> str | None:
             return value
         case ast.JoinedStr(values=parts):
             return "".join(
-                part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+                str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
                 for part in parts
                 if isinstance(part, ast.Constant | ast.FormattedValue)
             )

@@ -11,7 +11,8 @@ from PIL import Image
 
 from georoads.picture_files import encode_jpeg, read_pixels, write_png
 
-PICTURE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8), (7, 7), 2.0)
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+PICTURE = np.asarray(cv2.GaussianBlur(NOISE, (7, 7), 2.0), np.uint8)
 
 
 @pytest.mark.parametrize("pixels", [PICTURE, PICTURE[..., 0]], ids=["colours", "grey"])

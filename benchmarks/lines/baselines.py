@@ -112,7 +112,8 @@ def _joints(branches: list[Branch], shape: tuple[int, ...]) -> list[Branch]:
     facing = (gap * ahead[pairs[:, 0]]).sum(1) >= straight * length
     facing &= -(gap * ahead[pairs[:, 1]]).sum(1) >= straight * length
     good = (length < CRESI_NEAR_M / GSD_M) | facing
-    joints, taken = [], set()
+    joints: list[Branch] = []
+    taken: set[object] = set()
     for i, j in pairs[good][np.lexsort((pairs[good][:, 1], pairs[good][:, 0], length[good]))].tolist():
         if {ends[i].end, ends[j].end} & taken or ends[i].start == ends[j].end:
             continue

@@ -73,7 +73,7 @@ def read_tiles(deepglobe: Path, folder: Path, names: list[str]) -> Iterator[Tile
 def lines_of_way(way: str, tile: Tile, params: VectorizeParams) -> tuple[list[Points], dict[str, int]]:
     """Lines in pixel coordinates; and the faults of our network."""
     if way == "plain":
-        return plain_lines(tile.levels, params.threshold), {}
+        return plain_lines(tile.levels, params.road_p), {}
     if way == "cresi":
         return cresi_lines(tile.levels), {}
     network = our_network(tile.levels if way == "ours" else tile.truth, params)
@@ -120,7 +120,7 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
         pairs = [(r[name], r[weight] if weight else 1.0) for r in rows if name in r]
         return ratio(sum(v * w for v, w in pairs), sum(w for _, w in pairs))
 
-    found = {}
+    found: dict[str, float] = {}
     for buffer, metres in (("narrow", NARROW_M), ("wide", BUFFER_M)):
         right = ratio(total(f"{buffer}.proposal_matched_m"), total(f"{buffer}.proposal_m"))
         seen = ratio(total(f"{buffer}.reference_matched_m"), total(f"{buffer}.reference_m"))

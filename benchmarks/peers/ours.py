@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from georoads import walk
+import georoads
+from georoads.inference.raster import RasterOptions
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.memory import peak_rss_mb
 from georoads.model.build import build
@@ -18,7 +19,7 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import add_onnx, find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import IMAGENET, ModelConfig
 from georoads.model.onnx import export_for_plugins
-from georoads.scene.scene import SceneParams
+from georoads.walk import prepared
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from predict_speed import draw_scene
@@ -43,9 +44,10 @@ def predict(folder: Path, runtime: str, precision: str) -> float:
     checkpoint = find_checkpoint(str(folder / "peers.json"))
     params = PredictParams("cpu", runtime, precision)
     loaded = open_runtime(checkpoint, params)
-    walk.open_runtime = lambda *_: loaded
+    prepared.open_runtime = lambda *_: loaded  # type: ignore[attr-defined]
     started = time.perf_counter()
-    walk.predict(folder / "scene.tif", folder / "ours.tif", checkpoint, SceneParams(), params, overwrite=True)
+    raster = RasterOptions(overwrite=True)
+    georoads.predict(folder / "scene.tif", folder / "ours.tif", checkpoint, predict=params, raster=raster)
     return time.perf_counter() - started
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from georoads.cli import options
+
+if TYPE_CHECKING:
+    from georoads.data.kaggle_token import KaggleToken
 
 
 @click.command()
@@ -17,11 +22,12 @@ from georoads.cli import options
     "-o", "--output", type=options.PATH, default="deepglobe", show_default=True, help="Folder to make."
 )
 @click.option("--from-zip", "archive", type=options.PATH, help="Unpack this archive instead; it is kept.")
-@click.option("--any-count", is_flag=True, help="With --from-zip: take a part of the data set too.")
+@click.option("--any-count", is_flag=True, help="With --from-zip: accept a part of the data set too.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file of --json; never the data set.")
 @options.json_file
 @options.quiet
 def download(
-    output: Path, archive: Path | None, any_count: bool, json_file: Path | None, quiet: bool
+    output: Path, archive: Path | None, any_count: bool, overwrite: bool, json_file: Path | None, quiet: bool
 ) -> None:
     """Fetch the DeepGlobe road data set from Kaggle (about 4 GB, twice that while it is unpacked).
 
@@ -32,15 +38,16 @@ def download(
     from functools import cache, partial
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
-    from georoads.data.kaggle_client import archive_address
-    from georoads.data.kaggle_token import KaggleToken, find_token
     from georoads.extras import require_extra
+    from georoads.files.figures import check_figures, write_figures
     from georoads.progress import progress
 
     if any_count and archive is None:
         raise click.UsageError("--any-count goes with --from-zip")
     if archive is None:
         require_extra("download", "georoads download", ("kagglesdk", "requests"), "or give --from-zip")
+    inputs = () if archive is None else (archive,)
+    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=(output,))
     watch = partial(progress, quiet=quiet)
     started = time.monotonic()
 
@@ -50,14 +57,11 @@ def download(
 
     @cache
     def token() -> KaggleToken:
-        home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises for an account without a home
-        found = find_token(os.environ, Path(home))
-        say(f"the token is that of {found.source}")
-        return found
+        return _find_token(say)
 
     try:
         if archive is None:
-            done = download_deepglobe(output, lambda: archive_address(token()), say=say, watch=watch)
+            done = download_deepglobe(output, lambda: _archive_address(token()), say=say, watch=watch)
         else:
             done = install_archive(archive, output, expected=None if any_count else DEEPGLOBE, watch=watch)
     except KeyboardInterrupt:
@@ -68,4 +72,21 @@ def download(
         options.say(f"{output} {what}: {done.counts}", err=True)
         options.say(f"terms: {TERMS}", err=True)
     figures = dataclasses.asdict(done) | {"folder": str(done.folder), "seconds": time.monotonic() - started}
-    options.write_json(json_file, figures)
+    write_figures(json_file, figures, overwrite=overwrite)
+
+
+def _find_token(say: Callable[[str], None]) -> KaggleToken:
+    """The token that the user has."""
+    from georoads.data.kaggle_token import find_token
+
+    home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises for an account without a home
+    found = find_token(os.environ, Path(home))
+    say(f"the token is that of {found.source}")
+    return found
+
+
+def _archive_address(token: KaggleToken) -> str:
+    """Where the archive is at the moment."""
+    from georoads.data.kaggle_client import archive_address
+
+    return archive_address(token)

@@ -11,14 +11,26 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
-    from georoads.evaluation.evaluate import Evaluation
+    from collections.abc import Iterator, Sequence
+
+    from georoads.data.dataset import RoadDataset, Sample
+    from georoads.evaluation.evaluate import EvaluateParams, Evaluation
+    from georoads.evaluation.gallery import Gallery
     from georoads.evaluation.report import About
+    from georoads.inference.runtime import Runtime
+    from georoads.inference.select import PredictParams
+    from georoads.model.checkpoint import Checkpoint
 
 
 @click.command()
 @click.argument("dataset")
-@click.option("--split", default="auto", show_default=True, help="auto, random, or a split file.")
-@click.option("--subset", default="val", show_default=True, help="train, val or test.")
+@click.option(
+    "--split",
+    default="auto",
+    show_default=True,
+    help="How DATASET is divided: auto, random, published, spatial, or a file.",
+)
+@click.option("--subset", default="val", show_default=True, help="Part to judge: train, val or test.")
 @click.option(
     "--gsd-m",
     type=click.FloatRange(min=0, min_open=True),
@@ -26,10 +38,10 @@ if TYPE_CHECKING:
 )
 @click.option("--white-nodata", is_flag=True, help="White pixels are no data (as in Massachusetts Roads).")
 @options.model
-@options.device
-@options.runtime
-@options.tta
-@click.option("--report", type=options.PATH, help="Folder for report.html, figures, tiles.csv, metrics.json.")
+@options.runtime_flags
+@click.option(
+    "--report", type=options.PATH, help="Folder to write: report.html, figures, tiles.csv, metrics.json."
+)
 @options.overwrite
 @options.settings
 @options.json_file
@@ -41,9 +53,7 @@ def evaluate(
     gsd_m: float | None,
     white_nodata: bool,
     model: str,
-    device: str,
-    runtime: str,
-    tta: bool,
+    predict_params: PredictParams,
     report: Path | None,
     overwrite: bool,
     settings: tuple[str, ...],
@@ -56,47 +66,72 @@ def evaluate(
     """
     from georoads.data.dataset import open_dataset
     from georoads.data.split import split_dataset
-    from georoads.evaluation.evaluate import EvaluateParams, evaluate_samples
+    from georoads.evaluation.evaluate import EvaluateParams
     from georoads.evaluation.gallery import Gallery
-    from georoads.evaluation.report import About, check_report, metrics, write_report
+    from georoads.evaluation.report import FILES, About, check_report, metrics, write_report
     from georoads.extras import require_extra
-    from georoads.inference.select import PredictParams, open_runtime
+    from georoads.files.figures import check_figures, write_figures
+    from georoads.inference.select import open_runtime
     from georoads.model.checkpoint import find_checkpoint
-    from georoads.progress import progress
-    from georoads.settings import with_values
 
-    values = options.rooms(settings, predict=PredictParams(), evaluate=EvaluateParams())
     require_extra("train", "georoads evaluate", ("matplotlib", "skimage"))
+    how = EvaluateParams(subset, white_nodata)
+    params = options.with_settings(settings, predict=predict_params, evaluate=how)
+    how = params["evaluate"]
     if report is not None:
         check_report(report, overwrite=overwrite)
     checkpoint = find_checkpoint(model)
-    parts = split_dataset(open_dataset(dataset, gsd_m), split)
-    samples = parts.subset(subset)
-    how = with_values(EvaluateParams(subset, white_nodata), values["evaluate"], "evaluate")
-    ready = open_runtime(
-        checkpoint, options.predict_params(device, runtime, values["predict"], symmetric=tta)
-    )
+    data = open_dataset(dataset, gsd_m)
+    parts = split_dataset(data, split)
+    inputs = (*checkpoint.paths, *_files_of(data), Path(split))
+    written = () if report is None else tuple(report / name for name in FILES)
+    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=written)
+    runtime = open_runtime(checkpoint, params["predict"])
     gallery = Gallery(how.gallery if report is not None else 0)
-    start = time.perf_counter()
-    with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:
-        found = evaluate_samples(
-            samples, checkpoint.card, ready, how, progress=on_progress, on_tile=gallery.consider
-        )
+    found, seconds = _judged(parts.subset(subset), checkpoint, runtime, how, gallery, quiet=quiet)
     about = About(
-        dataset,
-        f"{parts.method}, sha256 {parts.sha256}",
-        checkpoint.card,
-        f"{ready.name} {ready.device} {ready.precision}",
-        (time.perf_counter() - start) / len(samples),
-        how,
+        dataset=dataset,
+        split=f"{parts.method}, sha256 {parts.sha256}",
+        card=checkpoint.card,
+        runtime=f"{runtime.name} {runtime.device} {runtime.precision}",
+        seconds_per_tile=seconds / len(parts.subset(subset)),
+        params=how,
     )
-    options.write_json(json_file, metrics(found, about))
+    write_figures(json_file, metrics(found, about), overwrite=overwrite)
     if report is not None:
         write_report(report, found, about, gallery, overwrite=overwrite)
     if not quiet:
         _say(found, about, to_stderr=str(json_file) == "-")
         if report is not None:
             options.say(f"{report / 'report.html'} shows more", err=True)
+
+
+def _files_of(data: RoadDataset) -> Iterator[Path]:
+    """What is read of a data set."""
+    for sample in data.samples:
+        yield from (sample.image, sample.mask)
+    yield from (data.path / name for name in ("metadata.csv", "index.csv", "split.json"))
+
+
+def _judged(
+    samples: Sequence[Sample],
+    checkpoint: Checkpoint,
+    runtime: Runtime,
+    params: EvaluateParams,
+    gallery: Gallery,
+    *,
+    quiet: bool,
+) -> tuple[Evaluation, float]:
+    """The metrics, with a progress bar, and the seconds that they took; the gallery sees every picture."""
+    from georoads.evaluation.evaluate import evaluate_samples
+    from georoads.progress import progress
+
+    start = time.perf_counter()
+    with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:
+        found = evaluate_samples(
+            samples, checkpoint.card, runtime, params, progress=on_progress, on_tile=gallery.consider
+        )
+    return found, time.perf_counter() - start
 
 
 def _say(found: Evaluation, about: About, *, to_stderr: bool) -> None:

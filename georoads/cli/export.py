@@ -30,8 +30,8 @@ def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
 
     if output.suffix.lower() != ".onnx":
         raise GeoroadsError(f"{output} is not the name of an ONNX file", "let it end in .onnx")
-    check_output(output, overwrite=overwrite)
     checkpoint = find_checkpoint(model)
+    check_output(output, overwrite=overwrite, inputs=checkpoint.paths)
     with replace_when_complete(output, overwrite=overwrite) as path:
         export_for_plugins(load_network(checkpoint), checkpoint.card, path)
     if not quiet:

@@ -10,8 +10,9 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
+    from georoads.scene.describe import Lines
     from georoads.scene.mosaic import Mosaic
-    from georoads.scene.scene import Scene, SceneParams
+    from georoads.scene.scene import SceneParams
 
 
 @click.command()
@@ -22,27 +23,39 @@ if TYPE_CHECKING:
 def info(path: Path, model: str, scene_params: SceneParams, settings: tuple[str, ...]) -> None:
     """Describe a scene (a raster), list the scenes of an index, or check a data set (a folder).
 
-    Of a data set every picture and mask is opened.
+    A scene that could not be extracted is described, too, and why it could not. Its bounds can be given
+    to --set scene.bounds= (in its CRS) and to --aoi (in degrees). Of a data set each picture and mask is
+    opened.
     """
+    from georoads.errors import SceneError
+    from georoads.model.checkpoint import find_checkpoint
+    from georoads.scene.describe import describe_refused, describe_scene
+    from georoads.scene.index import is_index
     from georoads.scene.mosaic import Mosaic, open_scenes
 
-    scene_params = options.scene_settings(scene_params, settings)
+    scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     if path.is_dir():
         _dataset(path, scene_params.stated_gsd)
         return
-    scene = open_scenes((path,), scene_params)
+    try:
+        scene = open_scenes((path,), scene_params)
+    except SceneError as e:
+        if is_index(path):
+            raise
+        _print(describe_refused(path, scene_params, e))
+        return
+    model_gsd_m = find_checkpoint(model).card.gsd_m
     if isinstance(scene, Mosaic):
-        _mosaic(path, scene, model, scene_params)
+        _mosaic(path, scene, model_gsd_m, scene_params)
     else:
-        _scene(scene, model, scene_params)
+        _print(describe_scene(scene, model_gsd_m, scene_params))
 
 
-def _mosaic(path: Path, mosaic: Mosaic, model: str, scene_params: SceneParams) -> None:
-    from georoads.grid import parse_crs
-    from georoads.model.checkpoint import find_checkpoint
-    from georoads.scene.mosaic import common_grid
+def _mosaic(path: Path, mosaic: Mosaic, model_gsd_m: float, scene_params: SceneParams) -> None:
+    from georoads.crs import parse_crs
+    from georoads.scene.mosaic import common_grid, with_grid_notes
 
-    work = common_grid(mosaic, find_checkpoint(model).card.gsd_m, scene_params)
+    work = common_grid(mosaic, model_gsd_m, scene_params)
     folder = path.resolve().parent
     options.say(f"{'index':>13}: {path.name}, {len(mosaic.members)} scenes")
     for scene in mosaic.members:
@@ -52,31 +65,12 @@ def _mosaic(path: Path, mosaic: Mosaic, model: str, scene_params: SceneParams) -
             f"{grid.gsd_m:.3f} m, {scene.dtype}, {parse_crs(grid.crs).name}"
         )
     options.say(f"{'working grid':>13}: {work.width} x {work.height} px of {work.gsd_m:.3f} m")
-    for message in mosaic.messages:
+    for message in with_grid_notes(mosaic, model_gsd_m).messages:
         options.say(f"{'note':>13}: {message}")
 
 
-def _scene(scene: Scene, model: str, scene_params: SceneParams) -> None:
-
-    from georoads.grid import parse_crs
-    from georoads.model.checkpoint import find_checkpoint
-    from georoads.scene.working_grid import working_grid
-
-    grid = scene.grid
-    work = working_grid(scene, find_checkpoint(model).card.gsd_m, scene_params)
-    lonlat = grid.to_lonlat(grid.corners_px)
-    (west, south), (east, north) = lonlat.min(axis=0), lonlat.max(axis=0)
-    used = "own pixels" if work == grid else f"warped to {work.width} x {work.height} px"
-    for key, value in (
-        ("scene", scene.path.name),
-        ("size", f"{grid.width} x {grid.height} px, {grid.width * grid.height / 1e6:.1f} MP, {scene.dtype}"),
-        ("CRS", parse_crs(grid.crs).name),
-        ("pixel", f"{grid.steps_m[0]:.3f} x {grid.steps_m[1]:.3f} m on the ground"),
-        ("bounds", f"{west:.6f} {south:.6f} {east:.6f} {north:.6f}"),
-        ("bands", f"{scene.bands}, alpha {scene.alpha or 'none'}, nodata {scene.nodata}"),
-        ("working grid", f"{work.gsd_m:.3f} m: {used}"),
-        *(("note", message) for message in scene.messages),
-    ):
+def _print(lines: Lines) -> None:
+    for key, value in lines:
         options.say(f"{key:>13}: {value}")
 
 
@@ -101,7 +95,7 @@ def _dataset(path: Path, gsd_m: float | None) -> None:
         several = "replace them, remove their rows, or let georoads train --skip-bad leave them out"
         raise DatasetError(
             f"{len(broken)} pairs cannot be used: {'; '.join(f.message for f in [*broken.values()][:5])}",
-            hints.pop() if len(hints) == 1 else several,
+            several if len(hints) > 1 else hints.pop(),
         )
     options.say("every picture and mask can be read, and their sizes agree")
     for name, samples in (("train", split.train), ("val", split.val), ("test", split.test)):

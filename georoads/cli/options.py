@@ -1,11 +1,11 @@
-"""Flags that several commands share, each defined once, spelled as rio spells them; and what they mean."""
+"""Flags that several commands share, each defined once, spelled as rio spells them; and what they mean.
+
+A command has at most 20 flags (a test counts). What is rarely needed is a parameter of ``--set`` instead.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georoads.text import printable
+from georoads.text import printable, without_secrets
 
 if TYPE_CHECKING:
-    from georoads.inference.select import PredictParams
     from georoads.model.card import ModelCard
+    from georoads.network.params import VectorizeParams
     from georoads.output.address import Output
-    from georoads.output.area import Area
-    from georoads.scene.scene import SceneParams
-    from georoads.walk import Plan, Walk
+    from georoads.walk import Plan, Summary
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", int, float)
@@ -35,73 +33,100 @@ def _road_output(text: str | Output) -> Output:
     return output_of(text)
 
 
+def _moved(flag: str, parameter: str, *, is_flag: bool = False) -> Callable[[F], F]:
+    """A flag that has become a parameter of ``--set``: hidden, and for one release it still works.
+
+    Args:
+        flag: as it was spelled.
+        parameter: what takes its place, as section.parameter=VALUE.
+        is_flag: True where it takes no value.
+    """
+
+    def tell(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        if value:
+            say(f"note: {flag} will be removed in the next release: use --set {parameter}", err=True)
+        return value
+
+    return click.option(flag, is_flag=is_flag, hidden=True, callback=tell, expose_value=True)
+
+
+allow_vrt = _moved("--allow-vrt", "scene.allow_vrt=true", is_flag=True)
 _SCENE = (
-    click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one."),
+    click.option("-b", "--bidx", metavar="1,2,3", help="Bands to use as red, green, blue; or one for grey."),
     click.option("--nodata", type=float, help="Value that means no data, besides what the file says."),
-    click.option("--gsd", default="auto", show_default=True, help="auto, native, or metres per pixel."),
-    click.option("--bounds", metavar="'W S E N'", help="Only this part of the scene, in its CRS."),
-    click.option("--skip-bad", is_flag=True, help="Blocks that cannot be read are nodata."),
-    click.option("--allow-vrt", is_flag=True, help="Read a VRT whose sources lie in its folder."),
+    click.option(
+        "--gsd", default="auto", show_default=True, help="Pixel size to work at: auto, native, or metres."
+    ),
+    _moved("--bounds", "scene.bounds=[W,S,E,N]"),
+    _moved("--skip-bad", "scene.skip_bad=true", is_flag=True),
+    allow_vrt,
 )
-model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
-device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-runtime = click.option("--runtime", default="auto", show_default=True, help="auto, torch, openvino or onnx.")
-engine = click.option(
+_LAYER = (
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        type=_road_output,
+        metavar="PATH|ADDRESS",
+        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, or postgresql://USER@HOST/DATABASE.",
+    ),
+    click.option(
+        "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."
+    ),
+    click.option(
+        "--append", is_flag=True, help="Add the layers to an existing GeoPackage, or rows to existing tables."
+    ),
+    click.option(
+        "--aoi",
+        metavar="AREA",
+        help="Only roads inside: a file of polygons, or west,south,east,north in degrees.",
+    ),
+    click.option(
+        "--preview", type=PATH, metavar="PNG", help="Also draw the lines over the input, as a picture."
+    ),
+)
+_RARE_OF_PREDICT = (
+    _moved("--runtime", "predict.runtime=NAME"),
+    _moved("--tta", "predict.tta=true", is_flag=True),
+)
+_DEVICE = click.option(
+    "--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:N or mps."
+)
+_ENGINE = click.option(
     "--engine",
     metavar="local|ray|HOST:PORT",
     default="local",
     show_default=True,
-    help="Where the network runs: here, or in workers on a Ray cluster, as --set engine.… says.",
+    help="Predict here, or in workers on a Ray cluster; --set engine.… says how many.",
 )
+model = click.option("--model", default="default", show_default=True, help="Model by name or path.")
 threshold = click.option(
-    "--threshold", type=float, help="p from which a pixel is road; default: the model's."
+    "--threshold", type=float, help="Probability, 0 to 1, from which a pixel is road; default: the model's."
 )
-tta = click.option("--tta", is_flag=True, help="Average eight orientations of each tile: 8 times the work.")
 resume = click.option(
     "--resume/--restart", default=None, help="Go on with a run that was stopped, or throw its work away."
 )
-dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and stop.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, then stop.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-layer = click.option(
-    "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."
-)
-append = click.option(
-    "--append", is_flag=True, help="Add the layers to a GeoPackage that exists, or rows to tables."
-)
-aoi = click.option(
-    "--aoi",
-    metavar="AREA",
-    help="Only roads inside: a file of polygons, or west,south,east,north in degrees.",
-)
-preview = click.option(
-    "--preview", type=PATH, metavar="PNG", help="Picture of the lines over the input to write, too."
-)
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
 json_file = click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="Write the figures as JSON."
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Write the figures as JSON to a file, or to standard output (-).",
 )
 settings = click.option(
     "--set",
     "settings",
     multiple=True,
-    metavar="ROOM.PARAMETER=VALUE",
-    help="Any parameter; --set help lists.",
+    metavar="SECTION.PARAMETER=VALUE",
+    help="Set any other parameter; --set help lists them all and says what they mean.",
 )
 
 
 def output(what: str) -> Callable[[F], F]:
     """The output flag of a command that writes ``what``."""
     return click.option("-o", "--output", required=True, type=PATH, help=f"{what} to write.")
-
-
-road_output = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=_road_output,
-    metavar="PATH|ADDRESS",
-    help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, or postgresql://USER@HOST/DATABASE.",
-)
 
 
 def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,7 +147,7 @@ def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
 
         bands = _numbers("--bidx", bidx, int) if bidx else None
         size = gsd if gsd in ("auto", "native") else _metres(gsd)
-        box = _bounds(bounds) if bounds else None
+        box: Any = _numbers("--bounds", bounds, float) if bounds else None
         try:
             params = SceneParams(
                 bands, nodata, gsd=size, bounds=box, skip_bad=skip_bad, allow_vrt=allow_vrt
@@ -131,9 +156,69 @@ def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
             raise click.UsageError(str(e)) from e
         command(*args, scene_params=params, **others)
 
-    for flag in reversed(_SCENE):
-        gathered = flag(gathered)
+    return _with_flags(gathered, _SCENE)
+
+
+def predict_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The flags that say how and where a network runs; the command is given them as ``predict_params``."""
+    return _with_flags(_predicting(command), (_DEVICE, _ENGINE, *_RARE_OF_PREDICT))
+
+
+def runtime_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """As ``predict_flags``, of a command that has no engine."""
+    return _with_flags(_predicting(command), (_DEVICE, *_RARE_OF_PREDICT))
+
+
+def _predicting(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def gathered(
+        *args: Any, device: str, runtime: str | None, tta: bool, engine: str = "local", **others: Any
+    ) -> None:
+        from georoads.inference.select import PredictParams
+        from georoads.settings import with_values
+        from georoads.workers.engine import EngineParams
+
+        stated = os.environ.get("OMP_NUM_THREADS", "")
+        threads = int(stated) if stated.isdecimal() else 0
+        named = {"device": device, "runtime": runtime or "auto", "tta": tta, "threads": threads}
+        place = with_values(EngineParams(), {"address": engine}, "engine")
+        params = with_values(PredictParams(engine=place), named, "predict")
+        command(*args, predict_params=params, **others)
+
     return gathered
+
+
+def layer_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The flags that say where roads go; the command is given them as one value, ``layer_request``."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any,
+        output: Output,
+        layer: str | None,
+        append: bool,
+        aoi: str | None,
+        preview: Path | None,
+        overwrite: bool,
+        **others: Any,
+    ) -> None:
+        from georoads.output.area import read_area
+        from georoads.output.provenance import source_date
+        from georoads.output.write import WriteOptions
+        from georoads.walk import LayerRequest
+
+        area = None if aoi is None else read_area(aoi)
+        write = WriteOptions(layer=layer, append=append, area=area, overwrite=overwrite)
+        request = LayerRequest(output=output, write=write, preview=preview, date=source_date(os.environ))
+        command(*args, layer_request=request, **others)
+
+    return _with_flags(gathered, (*_LAYER, overwrite))
+
+
+def _with_flags(command: Callable[..., None], flags: tuple[Callable[..., Any], ...]) -> Callable[..., None]:
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
 
 
 def _numbers(flag: str, text: str, kind: type[N]) -> tuple[N, ...]:
@@ -150,102 +235,54 @@ def _metres(text: str) -> float:
     return numbers[0]
 
 
-def _bounds(text: str) -> tuple[float, float, float, float]:
-    west, south, east, north, *more = (*_numbers("--bounds", text, float), *[math.nan] * 4)[:5]
-    if math.isnan(north) or not (west < east and south < north) or not all(map(math.isnan, more)):
-        raise click.BadParameter(f"{text!r} is not west south east north", param_hint="--bounds")
-    return west, south, east, north
-
-
-def predict_params(
-    chosen_device: str, chosen_runtime: str, values: dict[str, Any], *, symmetric: bool = False
-) -> PredictParams:
-    """How to predict, with the values of ``--set predict.…``; threads are else those of OMP_NUM_THREADS."""
-    from georoads.inference.select import PredictParams
-    from georoads.settings import with_values
-
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(stated) if stated.isdigit() else 0
-    named = {"device": chosen_device, "runtime": chosen_runtime, "tta": symmetric, "threads": threads}
-    return with_values(PredictParams(), named | values, "predict")
-
-
-def with_engine(params: PredictParams, address: str, values: dict[str, Any]) -> PredictParams:
-    """How to predict, done by an engine with the values of ``--set engine.…``."""
-    from georoads.settings import with_values
-    from georoads.workers.engine import EngineParams
-
-    engine = with_values(EngineParams(), {"address": address} | values, "engine")
-    return dataclasses.replace(params, engine=engine)
-
-
-def scene_settings(params: SceneParams, texts: tuple[str, ...]) -> SceneParams:
-    """How to read a scene, with the values of ``--set scene.…``."""
-    from georoads.settings import with_values
-
-    return with_values(params, rooms(texts, scene=params)["scene"], "scene")
-
-
-def rooms(texts: tuple[str, ...], **known: Any) -> dict[str, dict[str, Any]]:
-    """The values of ``--set`` by room; ``--set help`` lists the parameters of ``known`` rooms and leaves.
+def network_params(threshold: float | None, default: float | None = None) -> VectorizeParams:
+    """How roads are traced, with the value of ``--threshold`` or a default for it.
 
     Raises:
-        GeoroadsError: for a room that this command does not have.
+        GeoroadsError: the threshold is none.
     """
     from georoads.errors import GeoroadsError
-    from georoads.settings import describe, parse_assignments
+    from georoads.network.params import VectorizeParams
+    from georoads.settings import with_values
+
+    if threshold is not None and 1 < threshold <= 100:
+        raise GeoroadsError(
+            f"--threshold {threshold:g} is no probability from 0 to 1", f"--threshold {threshold / 100:g}"
+        )
+    value = default if threshold is None else threshold
+    return with_values(VectorizeParams(), {"threshold": value}, "network")
+
+
+def with_settings(texts: tuple[str, ...], **known: Any) -> dict[str, Any]:
+    """Parameters by section, with the values of ``--set``; ``--set help`` lists them and leaves.
+
+    Args:
+        texts: ``section.parameter=value``, or ``help``.
+        known: the sections of the command, each with its parameters as the flags have them.
+
+    Raises:
+        GeoroadsError: for a section or parameter that this command does not have, or a value that does not
+            fit.
+    """
+    from georoads.errors import GeoroadsError
+    from georoads.settings import describe, parse_assignments, with_values
 
     if "help" in texts:
-        for room, params in known.items():
-            click.echo("\n".join(describe(room, params)))
+        for section, params in known.items():
+            click.echo("\n".join(describe(section, params)))
         raise click.exceptions.Exit(0)
-    parsed = parse_assignments(texts)
-    strange = sorted(parsed.keys() - known.keys())
+    given = parse_assignments(texts)
+    strange = sorted(given.keys() - known.keys())
     if strange:
-        raise GeoroadsError(f"--set knows no room {strange[0]!r} here", f"known: {', '.join(known)}")
-    return {room: parsed.get(room, {}) for room in known}
-
-
-def area_of(text: str | None) -> tuple[Area | None, tuple[Path, ...]]:
-    """The area of ``--aoi``, and the file that it was read from, which must not be the output.
-
-    Raises:
-        LayerError: it is no area.
-    """
-    from georoads.output.area import read_area
-
-    if text is None:
-        return None, ()
-    return read_area(text), ((Path(text),) if Path(text).is_file() else ())
-
-
-def check_preview(output: Output, preview: Path | None) -> None:
-    """Refuse a preview of what is no file.
-
-    Raises:
-        GeoroadsError: roads go to a database.
-    """
-    from georoads.errors import GeoroadsError
-
-    if preview is not None and not isinstance(output, Path):
-        raise GeoroadsError(
-            f"{printable(preview)}: previews are drawn from files, not from {output}",
-            "leave --preview out, or write .gpkg",
-        )
+        raise GeoroadsError(f"--set knows no section {strange[0]!r} here", f"known: {', '.join(known)}")
+    return {
+        section: with_values(params, given.get(section, {}), section) for section, params in known.items()
+    }
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print one line; what a terminal would obey in it, as a file's name may hold, is escaped."""
-    click.echo(printable(line), err=err)
-
-
-def write_json(target: Path | None, content: Any) -> None:
-    """Write a dict or dataclass as JSON to a file or, for ``-``, to standard output."""
-    if target is None:
-        return
-    plain = dataclasses.asdict(content) if dataclasses.is_dataclass(content) else content  # type: ignore[arg-type]
-    with click.open_file(str(target), "w", encoding="utf-8") as f:
-        f.write(json.dumps(plain, indent=1) + "\n")
+    """Print one line; what a terminal would obey in it is escaped, and secrets of addresses are left out."""
+    click.echo(printable(without_secrets(line)), err=err)
 
 
 def show_plan(plan: Plan) -> None:
@@ -268,8 +305,14 @@ def show_plan(plan: Plan) -> None:
         say(f"{key:>12}: {value}")
 
 
-def summarize(done: Walk, card: ModelCard, quietly: bool) -> None:
-    """What a walk did, on standard error: notes, figures, device and runtime, terms of use."""
+def summarize(done: Summary, card: ModelCard, quietly: bool) -> None:
+    """What a walk did, on standard error: notes, figures, device and runtime, terms of use.
+
+    Args:
+        done: what the walk returned.
+        card: of the model that was used, whose name and terms of use are printed.
+        quietly: nothing is printed.
+    """
     if quietly:
         return
     for message in done.messages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,69 +12,67 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
+    from georoads.inference.select import PredictParams
     from georoads.scene.scene import SceneParams
 
 
 @click.command()
 @click.argument("scenes", type=options.PATH, nargs=-1, required=True)
 @options.output("GeoTIFF")
+@options.overwrite
+@click.option("--cog", is_flag=True, help="Cloud-optimized: with overviews, which QGIS draws at once.")
 @options.model
 @options.scene_flags
-@options.device
-@options.runtime
-@options.engine
-@options.tta
+@options.predict_flags
 @options.settings
 @options.resume
 @options.dry_run
-@click.option("--cog", is_flag=True, help="Cloud-optimized: with overviews, which QGIS draws at once.")
-@options.overwrite
 @options.json_file
 @options.quiet
 def predict(
     scenes: tuple[Path, ...],
     output: Path,
+    overwrite: bool,
+    cog: bool,
     model: str,
     scene_params: SceneParams,
-    device: str,
-    runtime: str,
-    engine: str,
-    tta: bool,
+    predict_params: PredictParams,
     settings: tuple[str, ...],
     resume: bool | None,
     dry_run: bool,
-    cog: bool,
-    overwrite: bool,
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Write the road probability of SCENES as a GeoTIFF: round(254 p), 255 = nodata.
+    """Write the road probability p of SCENES as a GeoTIFF of bytes: round(254 p), 255 = nodata.
 
     Several scenes are seen as one, the first on top.
     """
     from georoads import walk
-    from georoads.files.atomic import check_output
+    from georoads.files.figures import write_figures
     from georoads.inference.raster import RasterOptions
-    from georoads.inference.select import PredictParams
     from georoads.model.checkpoint import find_checkpoint
     from georoads.progress import progress
-    from georoads.settings import with_values
-    from georoads.workers.engine import EngineParams
 
     checkpoint = find_checkpoint(model)
-    values = options.rooms(settings, scene=scene_params, predict=PredictParams(), engine=EngineParams())
-    scene_params = with_values(scene_params, values["scene"], "scene")
-    params = options.predict_params(device, runtime, values["predict"], symmetric=tta)
-    params = options.with_engine(params, engine, values["engine"])
-    check_output(output, overwrite=overwrite, inputs=scenes)
-    if dry_run:
-        found = walk.plan(scenes, output, checkpoint, scene_params, params)
-        options.write_json(json_file, found)
-        options.show_plan(found)
-        return
-    done = walk.predict(
-        scenes, output, checkpoint, scene_params, params, RasterOptions(overwrite, cog),
-        resume=resume, watch=partial(progress, quiet=quiet),
-    )  # fmt: skip
-    options.write_json(json_file, done)
+    params = options.with_settings(
+        settings, scene=scene_params, predict=predict_params, engine=predict_params.engine
+    )
+    request = walk.PredictRequest(
+        scenes=scenes,
+        output=output,
+        raster=RasterOptions(overwrite, cog),
+        checkpoint=checkpoint,
+        scene=params["scene"],
+        predict=dataclasses.replace(params["predict"], engine=params["engine"]),
+        resume=resume,
+        figures=json_file,
+    )
+    with walk.prepare(request) as prepared:
+        if dry_run:
+            planned = walk.plan(prepared)
+            write_figures(json_file, planned, overwrite=overwrite)
+            options.show_plan(planned)
+            return
+        done = walk.predict(prepared, watch=partial(progress, quiet=quiet))
+    write_figures(json_file, done, overwrite=overwrite)
     options.summarize(done, checkpoint.card, quiet)

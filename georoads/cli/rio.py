@@ -17,7 +17,7 @@ class _Told(click.Command):
         try:
             return super().invoke(ctx)
         except GeoroadsError as e:
-            raise click.ClickException(f"{e.message}\nhint: {e.hint}" if e.hint else e.message) from e
+            raise click.ClickException(str(e)) from e
 
 
 roads = _Told("roads", callback=extract.callback, params=extract.params, help=extract.help)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -14,8 +15,16 @@ from georoads.cli import options
 @click.argument("reference", type=options.PATH)
 @click.option("--layer", metavar="NAME", help="Layer of ROADS, where the file has several.")
 @click.option("--reference-layer", metavar="NAME", help="Layer of REFERENCE, where the file has several.")
-@click.option("--buffer", "buffer_m", default=4.0, show_default=True, help="Metres within which lines match.")
-@click.option("--explain", type=options.PATH, help="GeoPackage to write: right, missing and false stretches.")
+@click.option(
+    "--buffer",
+    "buffer_m",
+    default=4.0,
+    show_default=True,
+    help="Distance in metres within which lines match.",
+)
+@click.option(
+    "--explain", type=options.PATH, help="GeoPackage of right, missing and false stretches to write."
+)
 @options.settings
 @options.overwrite
 @options.json_file
@@ -37,6 +46,7 @@ def score(
     Completeness, correctness and F1 of lengths; APLS and TOPO of the network; precision and recall of its
     nodes; and how tidy ROADS are. docs/scoring.md explains each.
     """
+    from georoads.files.figures import check_figures, write_figures
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
     from georoads.scoring.params import ScoreParams
@@ -44,23 +54,31 @@ def score(
     from georoads.scoring.table import table
     from georoads.settings import with_values
 
-    values = options.rooms(settings, score=ScoreParams())["score"]
-    params = with_values(ScoreParams(), {"buffer_m": buffer_m} | values, "score")
+    given = with_values(ScoreParams(), {"buffer_m": buffer_m}, "score")
+    params = options.with_settings(settings, score=given)["score"]
+    inputs = roads, reference
+    check_figures(
+        json_file, overwrite=overwrite, inputs=inputs, outputs=() if explain is None else (explain,)
+    )
     if explain is not None:
-        check_errors_output(explain, overwrite=overwrite, inputs=(roads, reference))
+        check_errors_output(explain, overwrite=overwrite, inputs=inputs)
     proposal = read_roads(roads, layer)
     truth = read_roads(reference, reference_layer, flag="--reference-layer")
     result = score_roads(proposal, truth, params)
-    options.write_json(json_file, result.as_dict())
+    write_figures(json_file, result.as_dict(), overwrite=overwrite)
     if not quiet:
         for line in table(result, roads.name, reference.name):
             options.say(line, err=str(json_file) == "-")
+        for note in result.notes:
+            options.say(f"note: {note}", err=True)
     if explain is not None:
+        from georoads.output.provenance import source_date
         from georoads.scoring.explain import write_explained
 
         write_explained(
             explain, proposal, truth, params,
-            proposal_file=roads, reference_file=reference, overwrite=overwrite,
+            proposal_file=roads, reference_file=reference,
+            overwrite=overwrite, date=source_date(os.environ),
         )  # fmt: skip
         if not quiet:
             options.say(f"{explain} shows where", err=True)

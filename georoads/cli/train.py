@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.text import without_secrets
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import Evaluation
@@ -25,22 +26,26 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dataset", required=False)
 @click.option(
-    "--recipe", "recipe_name", help="Name or TOML file; default: deepglobe, or finetune with --init."
+    "--recipe",
+    "recipe_name",
+    help="Recipe, by name or as a TOML file; default: deepglobe, or finetune with --init.",
 )
 @click.option("--init", default="", metavar="NAME|PATH", help="Model to go on from, instead of an encoder.")
-@click.option("--split", help="auto, random, published, spatial, or a split file.")
+@click.option("--split", help="How DATASET is divided: auto, random, published, spatial, or a file.")
 @click.option(
     "--gsd-m",
     type=click.FloatRange(min=0, min_open=True),
     help="Metres per pixel, where DATASET does not say.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder; default runs/DATE.")
-@click.option("--epochs", type=int, help="How often each picture's ground is seen.")
-@click.option("--minutes", type=float, help="Wall time of the training, instead of epochs.")
-@click.option("--set", "settings", multiple=True, help="train.PARAMETER=VALUE, model.…, chip.…, tile.….")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder of the run; default: runs/DATE."
+)
+@click.option("--epochs", type=int, help="Times that the ground of each picture is seen.")
+@click.option("--minutes", type=float, help="Duration of the training, instead of epochs.")
+@options.settings
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be used.")
-@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it comes to, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the whole recipe and what it amounts to, then stop.")
 @options.quiet
 def train(
     dataset: str | None,
@@ -69,7 +74,9 @@ def train(
 
     if "help" in settings:
         plain = compose_recipe(recipe=recipe_name, init=init)
-        options.rooms(settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile)
+        options.with_settings(
+            settings, model=plain.model, chip=plain.chip, train=plain.train, tile=plain.tile
+        )
     recipe = compose_recipe(
         dataset, recipe=recipe_name, init=init, split=split, gsd_m=gsd_m,
         overrides=parse_assignments(settings), epochs=epochs, minutes=minutes, skip_bad=skip_bad or None,
@@ -101,6 +108,7 @@ def _show_plan(recipe: Recipe, prepared: PreparedTraining) -> None:
 
 
 def _train(recipe: Recipe, prepared: PreparedTraining, folder: Path, *, resume: bool, quiet: bool) -> None:
+    """Train with a progress bar, in seconds or steps, and a line for each epoch; then tell the result."""
     from georoads.progress import progress
     from georoads.training.loop import evaluate_best
     from georoads.training.loop import train as train_model
@@ -112,7 +120,7 @@ def _train(recipe: Recipe, prepared: PreparedTraining, folder: Path, *, resume: 
             folder,
             prepared=prepared,
             resume=resume,
-            command="georoads " + " ".join(sys.argv[1:]),
+            command=without_secrets("georoads " + " ".join(sys.argv[1:])),
             on_progress=on_progress,
             on_epoch=_Teller(recipe),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -12,10 +11,12 @@ from georoads.cli import options
 
 @click.command()
 @click.argument("roads", type=options.PATH)
-@options.output("Map: .html, .qgz or .png")
-@click.option("--scene", "scenes", type=options.PATH, multiple=True, help="Scene to lay under the lines.")
+@options.output("Map (.html, .qgz or .png)")
+@click.option(
+    "--scene", "scenes", type=options.PATH, multiple=True, help="Scene under the lines; may be repeated."
+)
 @click.option("--layer", metavar="NAME", help="Layer of the file; default: the only one, or roads.")
-@click.option("--allow-vrt", is_flag=True, help="The scene may be a VRT whose sources lie in its folder.")
+@options.allow_vrt
 @options.settings
 @options.overwrite
 @options.quiet
@@ -37,10 +38,11 @@ def view(
     from georoads.scene.scene import SceneParams
     from georoads.view.write import write_view
 
-    params = options.scene_settings(SceneParams(), settings)
-    params = dataclasses.replace(params, allow_vrt=params.allow_vrt or allow_vrt)
+    params = options.with_settings(settings, scene=SceneParams(allow_vrt=allow_vrt))["scene"]
     made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite)
     if not quiet:
+        for note in made.notes:
+            options.say(f"note: {note}", err=True)
         options.say(
             f"{output}: {made.lines:,} lines, {made.length_m / 1000:,.2f} km, {made.file_bytes / 1e6:.1f} MB",
             err=True,

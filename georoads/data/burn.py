@@ -7,8 +7,10 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import DatasetError
-from georoads.grid import Grid, Window, parse_crs
+from georoads.grid import Grid, Window
+from georoads.output.coordinates import whole_turns
 from georoads.output.read import RoadLines
 
 NARROWEST_PX = 1.5
@@ -29,6 +31,13 @@ class RoadAreas:
     """
 
     def __init__(self, lines: NDArray[np.object_], areas: NDArray[np.object_], grid: Grid) -> None:
+        """Areas of a grid, ready to be burnt.
+
+        Args:
+            lines: (N,) shapely lines in pixel coordinates.
+            areas: (N,) shapely polygons in pixel coordinates: the ground that each line covers.
+            grid: whose pixels they are.
+        """
         self.lines = shapely.clip_by_rect(lines, 0, 0, grid.width, grid.height)
         self._areas = areas
         self._tree = shapely.STRtree(areas)
@@ -84,18 +93,21 @@ def road_areas(roads: RoadLines, grid: Grid, width_m: float | None = None) -> Ro
 
 def _project_lines(roads: RoadLines, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
     """The lines that meet the grid, in its pixels, and their widths (NaN: unknown)."""
-    from pyproj import Transformer
-
     if not len(roads.lines):
         raise DatasetError(f"{roads.name} holds no line", "give a layer with the roads of the scene")
     widths = np.full(len(roads.lines), np.nan) if roads.widths_m is None else roads.widths_m
     crs = parse_crs(roads.crs)
-    to_grid = Transformer.from_crs(crs, parse_crs(grid.crs), always_xy=True)
+    try:
+        to_grid = find_way(roads.crs, grid.crs)
+    except CrsError as e:
+        raise DatasetError(f"{roads.name} cannot be laid on the scene: {e.message}", e.hint) from e
     around = grid.to_crs(_points_around(grid))
     edge = np.column_stack(to_grid.transform(around[:, 0], around[:, 1], direction="INVERSE"))
     edge = edge[np.isfinite(edge).all(axis=1)]
     if len(edge):
         # A box in the layer's CRS first: far away, its coordinates may not exist in the grid's.
+        west, _, east, _ = shapely.total_bounds(roads.lines)
+        edge[:, 0] += whole_turns(roads.crs, float(edge[:, 0].mean()), (west + east) / 2)
         low, high = edge.min(axis=0), edge.max(axis=0)
         boxes = shapely.bounds(roads.lines)
         meets = (boxes[:, :2] <= high).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import is_same_gsd
+from georoads.settings import check_ranges
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,8 @@ class ChipParams:
     road_centred: float = 0.3
 
     def __post_init__(self) -> None:
-        if not 8 <= self.size_px <= 8192:
-            raise ValueError(f"size_px must be 8 to 8192, not {self.size_px}")
-        if not (0 < self.gsd_m <= 1000 and 1 <= self.scale <= 10 and 0 <= self.road_centred <= 1):
-            raise ValueError("gsd_m must be metres per pixel, scale 1 to 10, road_centred a share in 0..1")
+        ranges = {"size_px": (8, 8192), "gsd_m": (0.01, 100), "scale": (1, 10), "road_centred": (0, 1)}
+        check_ranges(self, ranges)
 
 
 def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.random.Generator) -> Chip:

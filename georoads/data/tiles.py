@@ -30,6 +30,7 @@ from georoads.picture_files import write_png
 from georoads.progress import Watch, unwatched
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene
+from georoads.text import source_name
 
 MARKER = "tiles.json"
 """Says that georoads made a folder, and how: only such a folder is ever replaced."""
@@ -327,7 +328,7 @@ class _PairWriter:
             csv.writer(f).writerows([("name", "split", "gsd_m"), *sorted(self._rows)])
         content = {
             "georoads": __version__,
-            "scene": scene.path.name,
+            "scene": source_name(scene.path),
             "roads": roads.name,
             "params": dataclasses.asdict(params),
             "report": dataclasses.asdict(report),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.evaluation.counts import harmonic_mean
 from georoads.levels import NODATA
+from georoads.scoring.matching import harmonic
 
 SkeletonCounts = NDArray[np.int64]
 """(2, 2) int64, skeleton pixels of the prediction and of the truth: all, and those in the other mask. They
@@ -62,12 +62,12 @@ def count_skeletons(
 def cldice_score(counts: SkeletonCounts) -> ClDiceScore:
     """clDice of counted tiles."""
     precision, sensitivity = (int(part) / int(whole) if whole else 1.0 for whole, part in counts)
-    return ClDiceScore(precision, sensitivity, harmonic_mean(precision, sensitivity))
+    return ClDiceScore(precision, sensitivity, harmonic(precision, sensitivity))
 
 
 def _count_skeleton_within(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int]:
     """Pixels of the mask's skeleton, and how many of them lie in the other mask."""
     from skimage.morphology import skeletonize
 
-    skeleton = skeletonize(mask)  # type: ignore[no-untyped-call]
+    skeleton = skeletonize(mask)
     return int(np.count_nonzero(skeleton)), int(np.count_nonzero(skeleton & other))

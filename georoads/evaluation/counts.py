@@ -62,8 +62,7 @@ def score_at(counts: LevelCounts, level: int) -> PixelScore:
 
 def best_score(counts: LevelCounts) -> PixelScore:
     """Metrics at the threshold with the highest road IoU (the lowest such threshold)."""
-    curve = [score_at(counts, level) for level in range(1, COUNT)]
-    return max(curve, key=lambda s: s.iou)
+    return max((score_at(counts, level) for level in range(1, COUNT)), key=lambda score: score.iou)
 
 
 def iou_interval(per_tile: list[LevelCounts], level: int, seed: int = 0) -> tuple[float, float]:
@@ -90,9 +89,9 @@ def _confusion(counts: LevelCounts, level: int) -> tuple[int, int, int]:
     return int(counts[1, level:].sum()), int(counts[0, level:].sum()), int(counts[1, :level].sum())
 
 
-def harmonic_mean(a: float, b: float) -> float:
-    """What F1 is of precision and recall; 0 where both are 0."""
-    return 2 * a * b / (a + b) if a + b else 0.0
+def ratios(part: NDArray[np.int64], whole: NDArray[np.int64] | np.int64) -> NDArray[np.float64]:
+    """What share each part is of its whole; 1 where that is nothing."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
 
 
 def _ratio(part: int, whole: int) -> float:

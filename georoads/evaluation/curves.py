@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.evaluation.counts import LevelCounts
-from georoads.levels import COUNT, probabilities
+from georoads.evaluation.counts import LevelCounts, ratios
+from georoads.levels import probabilities
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,4 @@ def _precision_and_recall(counts: LevelCounts) -> tuple[NDArray[np.float64], NDA
     """Precision and recall, (255,) each, when a pixel is road from level 0, 1, .. 254 on."""
     # Pixels at or above each level: sums from the highest level down.
     false, true = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-    found = false + true
-    precision = np.where(found > 0, true / np.maximum(found, 1), 1.0)
-    recall = true / true[0] if true[0] else np.ones(COUNT)
-    return precision, recall
+    return ratios(true, false + true), ratios(true, true[0])

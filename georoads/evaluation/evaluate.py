@@ -12,13 +12,7 @@ from georoads.data.chip import Chip, resample_picture
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import DatasetError
-from georoads.evaluation.calibration import (
-    Bin,
-    Temperature,
-    calibration_error,
-    fit_temperature,
-    reliability,
-)
+from georoads.evaluation.calibration import Bin, Temperature, calibration_error, fit_temperature, reliability
 from georoads.evaluation.cldice import ClDiceScore, SkeletonCounts, cldice_score, count_skeletons
 from georoads.evaluation.counts import (
     LevelCounts,
@@ -40,9 +34,11 @@ from georoads.evaluation.relaxed import (
 )
 from georoads.evaluation.two_class import background_only, two_class_dice_loss, two_class_iou
 from georoads.inference.picture import predict_picture
-from georoads.inference.runtime import Runtime
+from georoads.inference.runtime import Runtime, kind_of
+from georoads.inference.select import memory_mb
 from georoads.levels import COUNT, threshold_level
 from georoads.model.card import ModelCard
+from georoads.resources import check_memory
 
 
 @dataclass(frozen=True)
@@ -189,8 +185,11 @@ def evaluate_samples(
 
     Raises:
         DatasetError: a picture cannot be read, no pixel is valid, or none of them is road.
+        GeoroadsError: the network takes more memory than is free.
     """
     how = params or EvaluateParams()
+    needed_mb = memory_mb(kind_of(runtime), card.tile_px, on_cpu=runtime.device == "cpu")
+    check_memory(f"the network, with {runtime.batch} tiles at once,", needed_mb)
     level = threshold_level(card.threshold)
     counted = []
     for done, found in enumerate(predict_samples(samples, card, runtime, how.white_is_nodata), start=1):
@@ -284,7 +283,14 @@ def score_tile(counted: TileCounts) -> TileScore:
 def count_samples(
     samples: Sequence[Sample], card: ModelCard, runtime: Runtime, white_is_nodata: bool = False
 ) -> LevelCounts:
-    """Level counts of all samples together; zeros without any. Arguments as of ``predict_samples``."""
+    """Level counts of all samples together; zeros without any.
+
+    Args:
+        samples: labelled pictures.
+        card: of the model, whose pixel size, tile and overlap rule.
+        runtime: with the model's weights.
+        white_is_nodata: white pixels do not count.
+    """
     total: LevelCounts = np.zeros((2, COUNT), dtype=np.int64)
     for found in predict_samples(samples, card, runtime, white_is_nodata):
         total += count_levels(found.levels, found.picture.road, found.picture.valid)

@@ -23,6 +23,8 @@ from georoads.text import printable
 
 UNFOLDED = 100
 """Up to so many pictures, their table is open from the start."""
+_VIEWS = "picture", "truth", "probability", "errors"
+"""What the thumbnails of a picture show."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,9 @@ def _temperature(found: Temperature | None, ece: float) -> str:
 
 
 def _bin_row(b: Bin) -> str:
-    cells = [f"{b.low:.1f} to {b.high:.1f}", f"{b.pixels:,}"]
-    if b.pixels:
-        cells += [
-            f"{b.mean_p:.3f}",
-            f"{b.road_share:.3f}",
-            f"{b.mean_p - b.road_share:+.3f}".replace("-", "−"),
-        ]
-    else:
-        cells += ["–"] * 3
+    gap = f"{b.mean_p - b.road_share:+.3f}".replace("-", "−")
+    shares = (f"{b.mean_p:.3f}", f"{b.road_share:.3f}", gap) if b.pixels else ("–",) * 3
+    cells = (f"{b.low:.1f} to {b.high:.1f}", f"{b.pixels:,}", *shares)
     return "<tr>" + "".join(f'<td class="n">{c}</td>' for c in cells) + "</tr>"
 
 
@@ -148,25 +144,15 @@ def _left_out(tiles: tuple[TileScore, ...]) -> str:
 def _thumbnail_section(title: str, shown: tuple[Thumbnails, ...]) -> str:
     if not shown:
         return ""
-    heads = "".join(f"<span>{h}</span>" for h in ("picture", "truth", "probability", "errors"))
-    return (
-        f'<h3>{title}</h3>\n<div class="four heads">{heads}</div>\n'
-        + "\n".join(map(_thumbnail_figure, shown))
-        + "\n"
-    )
+    heads = "".join(f"<span>{view}</span>" for view in _VIEWS)
+    figures = "\n".join(map(_thumbnail_figure, shown))
+    return f'<h3>{title}</h3>\n<div class="four heads">{heads}</div>\n{figures}\n'
 
 
 def _thumbnail_figure(shown: Thumbnails) -> str:
     tile, name = shown.tile, _escape(shown.tile.name)
-    views = {
-        "picture": shown.picture,
-        "truth": shown.truth,
-        "probability": shown.prediction,
-        "errors": shown.errors,
-    }
-    images = "".join(
-        f'<img alt="{what} of {name}" src="{_data_uri(data, "jpeg")}">' for what, data in views.items()
-    )
+    views = zip(_VIEWS, (shown.picture, shown.truth, shown.prediction, shown.errors), strict=True)
+    images = "".join(f'<img alt="{what} of {name}" src="{_data_uri(data, "jpeg")}">' for what, data in views)
     return (
         f'<figure class="exhibit"><figcaption><b>{name}</b>: road IoU {tile.score.iou:.3f}, precision '
         f"{tile.score.precision:.3f}, recall {tile.score.recall:.3f}; {tile.road_share:.1%} is road"

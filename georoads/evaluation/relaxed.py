@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.evaluation.counts import harmonic_mean
+from georoads.evaluation.counts import ratios
 from georoads.levels import COUNT, NODATA
+from georoads.scoring.matching import harmonic
 
 SLACK_PX = 3.0
 """The slack of Mnih and Hinton, in pixels of the data set."""
@@ -69,13 +70,13 @@ def relaxed_curve(counts: RelaxedCounts) -> tuple[NDArray[np.float64], NDArray[n
     """Relaxed precision and recall at the 254 thresholds 1/254 .. 1, each (254,) float64."""
     # Pixels at or above each level, from 1 on: sums from the highest level down.
     far, near, reached = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    return _ratio(near, far + near), _ratio(reached, np.full_like(reached, counts[2].sum()))
+    return ratios(near, far + near), ratios(reached, counts[2].sum())
 
 
 def relaxed_score(counts: RelaxedCounts, level: int) -> RelaxedScore:
     """Relaxed metrics at one threshold, 1 <= level <= 254."""
     precision, recall = (float(curve[level - 1]) for curve in relaxed_curve(counts))
-    return RelaxedScore(level, precision, recall, harmonic_mean(precision, recall))
+    return RelaxedScore(level, precision, recall, harmonic(precision, recall))
 
 
 def relaxed_breakeven(counts: RelaxedCounts) -> float | None:
@@ -97,7 +98,3 @@ def _disk(radius_px: float) -> NDArray[np.uint8]:
     reach = math.floor(radius_px + 1e-9)
     offset = np.arange(-reach, reach + 1)
     return np.asarray(offset[:, None] ** 2 + offset**2 <= radius_px**2 + 1e-9, dtype=np.uint8)
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)

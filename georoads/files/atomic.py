@@ -18,6 +18,8 @@ from georoads.text import is_utf8, printable
 
 _DISK_FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)}
 """Error numbers of a disk that takes no more."""
+LONGEST_NAME = 255
+"""Bytes of a name that every usual file system can hold."""
 _COMPANIONS = ("", "-journal", "-wal", "-shm", ".aux.xml")
 """What SQLite and GDAL may leave beside the file that they write."""
 
@@ -52,22 +54,34 @@ def replacing(target: Path) -> Iterator[None]:
         ) from e
 
 
-def check_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+def check_output(
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+    outputs: Iterable[Path] = (),
+) -> None:
     """Refuse an output before any work is done for it.
 
     Args:
         path: where the output shall go.
         overwrite: True when an existing file may be replaced.
         inputs: files that the work reads; the output must not be one of them.
+        outputs: what else the work writes; the output must not be one of them either.
 
     Raises:
         GeoroadsError: the folder is missing or cannot be written to, the path is a folder or another thing
-            that is no file, the file exists, it is one of the inputs, or its name is not UTF-8.
+            that is no file, the file exists, it is one of the inputs or outputs, or its name is not UTF-8,
+            too long, or that of a link in a ring.
     """
     shown = printable(path)
     if shown != str(path) and not is_utf8(path):
         raise GeoroadsError(f"{shown} is not a name in UTF-8", "choose another name for the output")
-    target = Path(path)
+    target, inputs, outputs = Path(path), tuple(inputs), tuple(outputs)
+    real = real_output(target)
+    if any(real == other.resolve() for other in outputs):
+        raise GeoroadsError(f"{shown} is named for two outputs", "give each a name of its own")
+    _refuse_companion(real, (*inputs, *outputs))
     folder = target.parent
     if not folder.is_dir():
         raise GeoroadsError(f"{shown}: the folder {printable(folder)} does not exist", "create it first")
@@ -80,7 +94,32 @@ def check_output(path: str | Path, *, overwrite: bool = False, inputs: Iterable[
             raise GeoroadsError(f"{shown} is an input and the output", "give the output another name")
     if target.exists() and not overwrite:
         raise GeoroadsError(f"{shown} exists", "--overwrite replaces it; or choose another name")
-    _check_writable(target.resolve().parent, shown)
+    _check_writable(real.parent, shown)
+
+
+def _refuse_companion(real: Path, others: Iterable[str | Path]) -> None:
+    """Refuse an output at a place where SQLite or GDAL keep what belongs to another file."""
+    for other in others:
+        name = os.path.realpath(other)
+        if any(str(real) == name + suffix for suffix in _COMPANIONS[1:]):
+            raise GeoroadsError(
+                f"{printable(real.name)} would be read as a part of {printable(Path(name).name)}",
+                "give the output another name",
+            )
+
+
+def real_output(target: Path) -> Path:
+    """The path of an output, links followed.
+
+    Raises:
+        GeoroadsError: its name is too long, or that of a link in a ring.
+    """
+    try:
+        target.exists()
+        return target.resolve()
+    except (OSError, RuntimeError) as e:  # RuntimeError: Python's own for a ring of links, until 3.13
+        why = getattr(e, "strerror", None) or "its links lead in a ring"
+        raise GeoroadsError(f"{printable(target)} cannot be an output: {why}", "choose another name") from e
 
 
 @contextmanager
@@ -111,7 +150,7 @@ def replace_when_complete(
     """
     check_output(target, overwrite=overwrite)
     final = Path(target).resolve()
-    part = final.with_name(f"{_part_stem(final)}-{secrets.token_hex(4)}.part{final.suffix}")
+    part = final.with_name(f".{short_stem(final)}-{secrets.token_hex(4)}.part{final.suffix}")
     try:
         with disk_errors_named(f"{printable(target)} cannot be written"):
             yield part
@@ -129,15 +168,15 @@ def remove_stale_parts(target: Path) -> None:
     Call it only while the lock of the target is held: another run may be writing it.
     """
     final = target.resolve()
-    for part in final.parent.glob(f"{_part_stem(final)}-*.part*"):
+    for part in final.parent.glob(f".{short_stem(final)}-*.part*"):
         with contextlib.suppress(OSError):
             part.unlink()
 
 
-def _part_stem(final: Path) -> str:
-    # A name of 255 bytes leaves no room for more, and GDAL stumbles over some signs of a name.
+def short_stem(final: Path) -> str:
+    """A short name for what lies beside a file: the file's may leave no room for more, and hold odd signs."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", final.stem[:40])
-    return f".{plain}.{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
+    return f"{plain}.{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
 
 
 def remove_with_companions(path: Path) -> None:

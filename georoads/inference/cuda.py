@@ -5,15 +5,14 @@ Everything touches torch.cuda through a ``Cuda`` value, so that tests can put a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError
-
-T = TypeVar("T")
 
 
 class Cuda(Protocol):
@@ -26,6 +25,18 @@ class Cuda(Protocol):
     def get_device_name(self, index: int) -> str: ...
     def mem_get_info(self, index: int) -> tuple[int, int]: ...
     def empty_cache(self) -> None: ...
+
+
+def check_device_name(device: str) -> None:
+    """Refuse what names no device, whether there is one or not.
+
+    Raises:
+        GeoroadsError: the name is none.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device):
+        raise GeoroadsError(
+            f"there is no device {device!r}", "--device cuda for a GPU (cuda:1: the second), mps, cpu or auto"
+        )
 
 
 def torch_cuda() -> Any:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from georoads.inference.batches import InputBatch, Job, PredictedBatch, Reader, TileGroup, read_batches
 from georoads.inference.handoff import HandoffQueue
-from georoads.inference.runtime import Runtime, RuntimeKind, kind_of
+from georoads.inference.runtime import Runtime, RuntimeKind, check_finite, kind_of
 from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import open_reader
 from georoads.workers.threads import Threads
@@ -42,7 +42,6 @@ class Predictor(Protocol):
 
     def predict(self, job: Job, groups: Iterable[TileGroup]) -> Generator[PredictedBatch]:
         """The batches of all groups; those of a group one after another, in its order."""
-        ...
 
 
 class LocalPredictor:
@@ -76,6 +75,7 @@ class LocalPredictor:
                     if read.batch.tiles:
                         started = time.monotonic()
                         logits = self._runtime.logits(read.pixels)
+                        check_finite(logits, f"the network of {job.card.name}")
                         self.network_s += time.monotonic() - started
                     yield read.predicted(logits)
                 self.read_s += reading.result()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.inference.runtime import refusing, try_out
 from georoads.model.cache import keep, kept
 from georoads.model.pixels import road_logits
+from georoads.model.twin import Twin
+from georoads.resources import check_memory
+from georoads.text import printable
+
+_CHECKS = 1
+"""Counts up when a twin has to pass more before it is kept compiled: older ones are compiled again."""
 
 
 class OpenVinoRuntime:
@@ -23,13 +30,16 @@ class OpenVinoRuntime:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, onnx: Path, batch: int, precision: str = "auto", threads: int = 0) -> None:
+    def __init__(self, twin: Twin, batch: int, precision: str = "auto", threads: int = 0) -> None:
         """
         Args:
-            onnx: the network.
+            twin: the network.
             batch: tiles that it takes at once, at most.
             precision: auto, fp32 or bf16.
             threads: of the CPU; 0: all.
+
+        Raises:
+            CheckpointError: OpenVINO cannot run the network, or the machine has not the memory for it.
         """
         import openvino
 
@@ -44,35 +54,51 @@ class OpenVinoRuntime:
         if threads:
             # The other cores may be another process's. Pinned to cores, both would take the first ones.
             options |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
-        self._compiled = _compiled(core, onnx, batch, options)
+        self._compiled = _compiled(core, twin, batch, options)
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
         return road_logits(np.asarray(self._compiled(batch)[0], dtype=np.float32))
 
 
-def _compiled(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> Any:
-    """The model compiled for batches up to a size: from the user's cache, or anew."""
+def _compiled(core: Any, twin: Twin, batch: int, options: dict[str, str]) -> Any:
+    """The model compiled for batches up to a size: from the user's cache, or anew and tried out."""
     import openvino
 
-    name = _cache_name(core, onnx, batch, options)
+    name = _cache_name(core, twin, batch, options)
     if (blob := kept(name)) is not None:
         try:
             return core.import_model(blob, "CPU", options)
         except RuntimeError:  # of another build of OpenVINO, whatever its version says
             pass
-    model = core.read_model(str(onnx))
-    _, *rest = model.input(0).get_partial_shape()
-    model.reshape([openvino.Dimension(1, batch), *(d.get_length() for d in rest)])
-    compiled = core.compile_model(model, "CPU", options)
+    with refusing("OpenVINO", twin, (RuntimeError,)):
+        model = core.read_model(twin.content)
+        _, *rest = model.input(0).get_partial_shape()
+        model.reshape([openvino.Dimension(1, batch), *(d.get_length() for d in rest)])
+        _check_steps(model, twin)
+        compiled = core.compile_model(model, "CPU", options)
+        try_out(lambda tile: compiled(tile)[0], twin)
     keep(name, compiled.export_model().getvalue())
     return compiled
 
 
-def _cache_name(core: Any, onnx: Path, batch: int, options: dict[str, str]) -> str:
+def _check_steps(model: Any, twin: Twin) -> None:
+    """Refuse a network of which one step alone does not fit into memory: OpenVINO would crash.
+
+    Raises:
+        GeoroadsError: with the numbers.
+    """
+    for step in model.get_ops():
+        for output in step.outputs():
+            sizes = [axis.get_max_length() for axis in output.get_partial_shape()]  # -1: not bounded
+            needed_mb = math.inf if min(sizes, default=1) < 0 else 4e-6 * math.prod(sizes)
+            check_memory(f"the step {step.get_type_name()} of {printable(twin.path)}", needed_mb)
+
+
+def _cache_name(core: Any, twin: Twin, batch: int, options: dict[str, str]) -> str:
     """File name in the cache; it differs where anything differs that the compiled model depends on."""
     import openvino
 
     cpu = [str(core.get_property("CPU", p)) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    what = [openvino.__version__, f"1 to {batch}", sorted(options.items()), *cpu]
-    return hashlib.sha256(onnx.read_bytes() + repr(what).encode()).hexdigest() + ".openvino"
+    what = [openvino.__version__, f"1 to {batch}", sorted(options.items()), *cpu, _CHECKS]
+    return hashlib.sha256(twin.content + repr(what).encode()).hexdigest() + ".openvino"

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tile_store import Batch
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, shipped_models
 from georoads.network.types import ParallelMap
-from georoads.scene.mosaic import AnyScene, Mosaic, open_reader
+from georoads.scene.mosaic import AnyScene, Mosaic, members_of, open_reader
 from georoads.scene.scene import Scene
 from georoads.workers.engine import Engine, Session, WorkerPool
 from georoads.workers.pool_map import PoolMap
@@ -48,12 +49,9 @@ class PredictedGroup:
 
     def split(self) -> Iterator[PredictedBatch]:
         """The batches, each with its levels."""
-        first = 0
-        for batch in self.batches:
-            last = first + len(batch.tiles)
-            own = list(self.levels[first:last])
-            yield PredictedBatch(batch, lambda own=own: own)  # type: ignore[misc]
-            first = last
+        ends = np.cumsum([len(batch.tiles) for batch in self.batches])
+        for batch, levels in zip(self.batches, np.split(self.levels, ends[:-1]), strict=True):
+            yield PredictedBatch(batch, partial(list, levels))
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class PredictionSessionFactory:
             raise GeoroadsError(
                 f"{here} has georoads {__version__}, the driver {self.version}", "install the same everywhere"
             )
-        for scene in _members(self.job.scene):
+        for scene in members_of(self.job.scene):
             _check_scene(scene, here)
         runtime = open_runtime(self._checkpoint(here), replace(self.params, threads=threads))
         with open_reader(self.job.scene, self.job.grid) as reader:
@@ -185,10 +183,6 @@ def open_remote(
     started = engine.start(factory, on_gpu=on_gpu)
     with started as pool:
         yield RemotePredictor(pool)
-
-
-def _members(scene: AnyScene) -> tuple[Scene, ...]:
-    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def _with_absolute_paths(scene: AnyScene) -> AnyScene:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.errors import CheckpointError
 from georoads.levels import FULL
+from georoads.model.twin import WAY_OUT, Twin
+from georoads.text import printable
 
 GPU_BATCH = 8
 """Tiles that go through the network together on a GPU, at most."""
@@ -56,6 +60,65 @@ def kind_of(runtime: Runtime) -> RuntimeKind:
     return RuntimeKind(runtime.name, runtime.device, runtime.precision, runtime.batch)
 
 
+@contextmanager
+def refusing(name: str, twin: Twin, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Refuse a twin with which a runtime fails in the block.
+
+    Args:
+        name: of the runtime, for users.
+        twin: what it is given.
+        failures: what it then raises.
+
+    Raises:
+        CheckpointError: with the last line of what the runtime says.
+    """
+    try:
+        yield
+    except failures as e:
+        said = str(e).strip().splitlines() or [type(e).__name__]
+        raise CheckpointError(
+            f"{name} cannot use the ONNX file {printable(twin.path)}: {said[-1][:300]}", WAY_OUT
+        ) from e
+
+
+def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
+    """Show a network one empty tile, before the work begins.
+
+    Args:
+        run: the runtime, from a normalised batch (N, bands, H, W) to the output of the network.
+        twin: what it runs.
+
+    Raises:
+        CheckpointError: the output has another shape or type than logits have, or is not finite.
+    """
+    model, tile = twin.card.model, twin.card.tile_px
+    out = np.asarray(run(np.zeros((1, model.in_channels, tile, tile), dtype=np.float32)))
+    expected = (1, model.classes, tile, tile)
+    if out.shape != expected or out.dtype != np.float32:
+        raise CheckpointError(
+            f"the network of {printable(twin.path)} gives {out.dtype} {out.shape}, not float32 {expected}",
+            WAY_OUT,
+        )
+    check_finite(out, f"the network of {printable(twin.path)}")
+
+
+def check_finite(logits: NDArray[np.float32], network: str) -> None:
+    """Refuse what is no answer: it would become road, or no road, without a word.
+
+    Args:
+        logits: of any shape.
+        network: which one, for the message.
+
+    Raises:
+        CheckpointError: a logit is infinite or no number.
+    """
+    if not np.isfinite(logits).all():
+        raise CheckpointError(
+            f"{network} gives values that are infinite or no numbers",
+            "the model is damaged, or needs --set predict.precision=fp32; --model default is known to work",
+        )
+
+
 def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
     """Levels (K, H, W) of at most ``runtime.batch`` normalised tiles (bands, H, W).
 
@@ -64,7 +127,9 @@ def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArr
     """
     full = np.zeros((runtime.batch, *tiles[0].shape), dtype=np.float32)
     full[: len(tiles)] = tiles
-    return to_levels(runtime.logits(full))[: len(tiles)]
+    logits = runtime.logits(full)
+    check_finite(logits, "the network")
+    return to_levels(logits)[: len(tiles)]
 
 
 def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:

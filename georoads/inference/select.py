@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from georoads.errors import GeoroadsError
 from georoads.extras import NETWORK, require_extra
-from georoads.inference.runtime import GPU_BATCH, Runtime, cpu_batch
+from georoads.inference.cuda import check_device_name
+from georoads.inference.runtime import GPU_BATCH, Runtime, RuntimeKind, cpu_batch
 from georoads.model.checkpoint import Checkpoint
+from georoads.model.twin import Twin, read_twin
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
+_DEVICE = re.compile("auto|cpu|mps|cuda(:[0-9]{1,3})?")
+_MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
+"""Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
 _LIGHTER = 'or, for CPUs, python -m pip install "georoads[openvino]"'
 
 
@@ -20,13 +26,14 @@ class PredictParams:
     """How a scene is predicted. Only ``tta`` changes what is computed; precision and batch its rounding.
 
     Attributes:
-        device: auto, cpu, cuda, cuda:N or mps.
+        device: auto, cpu, cuda, cuda:N (with the number N of a GPU) or mps.
         runtime: torch, openvino, onnx (ONNX Runtime), or auto: torch on a GPU; on a CPU the first of
             OpenVINO, ONNX Runtime and torch that is installed, which is their order by speed.
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
-        batch: tiles at once; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
-        prefetch: batches that are read ahead.
-        threads: of a runtime on the CPU; 0: as many as it finds cores (torch: as OMP_NUM_THREADS says).
+        batch: tiles at once, up to 256; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
+        prefetch: batches that are read ahead, 1 to 64.
+        threads: of a runtime on the CPU, up to 1024; 0: as many as it finds cores (torch: as
+            OMP_NUM_THREADS says).
         tta: average over the eight symmetries of the tile (eight times the work).
         engine: where the work is done.
     """
@@ -45,16 +52,21 @@ class PredictParams:
             raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        if min(self.batch, self.threads) < 0 or self.prefetch < 1:
-            raise ValueError("batch and threads must not be negative, prefetch at least 1")
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, not {self.device!r}")
+        for name, least, most in (("batch", 0, 256), ("threads", 0, 1024), ("prefetch", 1, 64)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least} to {most}, not {getattr(self, name)}")
 
 
 def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     """A runtime with the checkpoint's weights.
 
     Raises:
-        GeoroadsError: the runtime that was asked for is not installed, or the device is not there.
+        GeoroadsError: the runtime that was asked for is not installed, the device is not there, or the
+            ONNX twin is damaged or no network of ours.
     """
+    check_device_name(params.device)
     runtime = _open_single(checkpoint, params)
     if not params.tta:
         return runtime
@@ -78,6 +90,18 @@ def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         checkpoint, device=params.device, precision=params.precision, batch=params.batch,
         threads=params.threads,
     )  # fmt: skip
+
+
+def memory_mb(kind: RuntimeKind, tile_px: int, *, on_cpu: bool) -> float:
+    """Resident memory that a runtime takes by estimate, measured for the shipped model.
+
+    Args:
+        kind: of the runtime.
+        tile_px: side of a tile.
+        on_cpu: whether its batches lie in the memory of this machine's CPU.
+    """
+    fixed, per_megapixel = _MEMORY_MB.get(kind.name.partition("+")[0], (350, 0))
+    return fixed + (per_megapixel * kind.batch * tile_px**2 / 1e6 if on_cpu else 0)
 
 
 def fastest_runtime(device: str) -> str:
@@ -109,25 +133,32 @@ def has_gpu() -> bool:
 
 
 def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    require_extra("openvino", "--runtime openvino", ("openvino",))
+    require_extra("openvino", "predict.runtime=openvino", ("openvino",))
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
-            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--runtime torch"
+            f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
     from georoads.inference.openvino_runtime import OpenVinoRuntime
-    from georoads.model.cache import onnx_twin
 
     batch = params.batch or cpu_batch(checkpoint.card.tile_px)
-    return OpenVinoRuntime(onnx_twin(checkpoint), batch, params.precision, params.threads)
+    return OpenVinoRuntime(_checked_twin(checkpoint), batch, params.precision, params.threads)
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
-    require_extra("onnx", "--runtime onnx", ("onnxruntime",))
+    require_extra("onnx", "predict.runtime=onnx", ("onnxruntime",))
     if params.precision == "bf16":
-        raise GeoroadsError("the ONNX Runtime runtime computes in fp32", "--runtime openvino or torch")
+        raise GeoroadsError(
+            "the ONNX Runtime runtime computes in fp32", "--set predict.runtime=openvino, or torch"
+        )
     from georoads.inference.onnx_runtime import OnnxRuntime
-    from georoads.model.cache import onnx_twin
 
     device = "cpu" if params.device == "auto" else params.device
     batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH)
-    return OnnxRuntime(onnx_twin(checkpoint), batch, device, params.threads)
+    return OnnxRuntime(_checked_twin(checkpoint), batch, device, params.threads)
+
+
+def _checked_twin(checkpoint: Checkpoint) -> Twin:
+    """The checkpoint's ONNX twin, looked through before a runtime reads it."""
+    from georoads.model.cache import onnx_twin
+
+    return read_twin(onnx_twin(checkpoint), checkpoint.card)

@@ -9,7 +9,7 @@ from torch import nn
 
 from georoads.allocator import keep_freed_memory
 from georoads.errors import GeoroadsError
-from georoads.inference.cuda import gpu_count, torch_cuda, with_smaller_batches
+from georoads.inference.cuda import check_device_name, gpu_count, torch_cuda, with_smaller_batches
 from georoads.inference.runtime import GPU_BATCH, cpu_batch
 from georoads.model.checkpoint import Checkpoint, load_network
 from georoads.model.pixels import road_logits
@@ -78,6 +78,7 @@ def open_torch(
     Raises:
         GeoroadsError: the device is not there.
     """
+    check_device_name(device)
     if device == "auto":
         device = "cuda" if gpu_count(torch_cuda()) else "cpu"
     kind, _, number = device.partition(":")

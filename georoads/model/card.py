@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from georoads.settings import with_values
 from georoads.text import printable
 
 CARD_VERSION = 1
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Signs that a terminal obeys, and those that turn the direction of what follows; not tabs and line ends."""
 MAX_CARD_BYTES = 16_000_000
 """Beyond, a file is no card, and is not read."""
 
@@ -59,23 +62,32 @@ class ModelCard:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check(len(self.mean) == self.model.in_channels == len(self.std), "mean/std", "one value per band")
-        _check(all(s > 0 for s in self.std), "std", "values above 0")
-        _check(0 < self.gsd_m < 1000, "gsd_m", "metres per pixel")
-        _check(32 <= self.tile_px <= 8192 and self.tile_px % 32 == 0, "tile_px", "a multiple of 32, 32..8192")
-        _check(0 <= self.overlap_px <= self.tile_px // 2, "overlap_px", "0 to half the tile")
-        _check(0 < self.threshold <= 1, "threshold", "a probability")
+        bands, half = self.model.in_channels, self.tile_px // 2
+        for key, value, holds, expected in (
+            (
+                "mean/std",
+                (self.mean, self.std),
+                len(self.mean) == bands == len(self.std),
+                "one value per band",
+            ),
+            ("mean", self.mean, all(abs(m) <= 255 for m in self.mean), "values from -255 to 255"),
+            ("std", self.std, all(0.001 <= s <= 255 for s in self.std), "values from 0.001 to 255"),
+            ("gsd_m", self.gsd_m, 0.01 <= self.gsd_m <= 100, "metres per pixel, 0.01 to 100"),
+            ("tile_px", self.tile_px, self.tile_px in range(32, 8193, 32), "a multiple of 32, 32..8192"),
+            ("overlap_px", self.overlap_px, 1 <= self.overlap_px <= half, "1 to half the tile"),
+            ("threshold", self.threshold, 0.5 <= 254 * self.threshold <= 254, "a probability, 1/254 to 1"),
+            ("name", self.name, not _CONTROL.search(self.name), "a text without control characters"),
+            ("terms", self.terms, not _CONTROL.search(self.terms), "a text without control characters"),
+        ):
+            if not holds:
+                found = repr(value)[:80]
+                raise CheckpointError(f"the card's {key} is out of range: {found}", f"expected: {expected}")
 
     def to_json(self) -> str:
         """Readable JSON, keys in the order of the attributes."""
         content = dataclasses.asdict(self)
         content |= content.pop("extra")
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _check(holds: bool, key: str, expected: str) -> None:
-    if not holds:
-        raise CheckpointError(f"the card's {key} is out of range", f"expected: {expected}")
 
 
 def read_card(path: Path) -> ModelCard:

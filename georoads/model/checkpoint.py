@@ -49,6 +49,11 @@ class Checkpoint:
         return twin if twin.name in self.card.files and twin.is_file() else None
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Card, weights and ONNX twin, whether they are there or not: no output may take their place."""
+        return self.path, self.weights, self.path.with_suffix(".onnx")
+
+    @property
     def sha256(self) -> str:
         """The sha256 of the weights, as the card says."""
         return self.card.files.get(self.weights.name, "")

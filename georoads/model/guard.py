@@ -34,11 +34,11 @@ def torchvision_is_usable() -> bool:
 
 def declare_missing_operators() -> None:
     """Declare the operators that torchvision's Python expects, where they are missing."""
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in _SCHEMAS:
         name = schema.split("(", 1)[0]
         if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)  # type: ignore[no-untyped-call]
+            library.define(schema)
     _declared.append(library)
 
 

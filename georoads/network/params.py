@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from georoads.settings import check_ranges
+
+_LARGEST_M = 100_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "median_m": (0, 100), "bridge_m": (0, 1000), "reach_m": (0, 1000), "smooth_m": (0, 1000),
+    "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9), "faint_p": (0, 1),
+}  # fmt: skip
+"""Of what is looked for around each place, which takes the longer the farther, and of what is no length."""
+
 
 @dataclass(frozen=True)
 class VectorizeParams:
     """How a probability raster becomes lines.
 
     Attributes:
-        threshold: p at and above which a pixel is road, 0..1 (rounded to k/254).
+        threshold: p at and above which a pixel is road, 0..1 (rounded to k/254); None: the model's where it
+            is known, else 0.5.
         low_share: hysteresis: pixels of p at and above this share of the threshold are road too where they
             are connected to road; 1: none.
         median_m: a strip up to this wide where p dips divides two carriageways, though it may lie above the
@@ -31,7 +41,7 @@ class VectorizeParams:
         min_length_m: networks (connected components) whose total length is below this are dropped.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     low_share: float = 0.8
     median_m: float = 8.0
     speck_m2: float = 40.0
@@ -46,10 +56,14 @@ class VectorizeParams:
     min_length_m: float = 15.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.threshold <= 1.0:
+        if not 0.0 < self.road_p <= 1.0:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
         if not 0.0 < self.low_share <= 1.0:
             raise ValueError(f"low_share must lie in (0, 1], not {self.low_share}")
-        for field in fields(self):
-            if getattr(self, field.name) < 0:
-                raise ValueError(f"{field.name} must not be negative, not {getattr(self, field.name)}")
+        lengths = {field.name: (0, _LARGEST_M) for field in fields(self)}
+        check_ranges(self, lengths | _RANGES)
+
+    @property
+    def road_p(self) -> float:
+        """The threshold as a number."""
+        return 0.5 if self.threshold is None else self.threshold

@@ -26,15 +26,6 @@ def join(parent: NDArray[np.int64], a: int, b: int) -> None:
 
 
 @compiled
-def rooted(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same array, changed in place: every row's parent is its cluster's root."""
-    for i in range(len(parent)):
-        # A parent always has the smaller number, so one pass in order reaches the root.
-        parent[i] = parent[parent[i]]
-    return parent
-
-
-@compiled
 def numbered(parent: NDArray[np.int64]) -> NDArray[np.int64]:
     """(K,) int64: the number (0... in the order of first rows) of every row's cluster."""
     number = np.empty(len(parent), np.int64)
@@ -44,5 +35,6 @@ def numbered(parent: NDArray[np.int64]) -> NDArray[np.int64]:
             number[i] = count
             count += 1
         else:
+            # A parent always has the smaller row: its cluster is numbered already.
             number[i] = number[parent[i]]
     return number

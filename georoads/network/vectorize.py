@@ -53,7 +53,7 @@ def trace_network(
     # Mask and skeleton are held no longer than until they are traced.
     graph = _trace_mask(_road_mask(read, grid, params, plan), read, params.rim_m / gsd_m, plan)
     # Gaps over faint road need the raster again, in windows around dead ends.
-    road_level = level_of(params.threshold * params.low_share)
+    road_level = level_of(params.road_p * params.low_share)
     search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     graph = straighten_junctions(graph, shape)
@@ -63,9 +63,9 @@ def trace_network(
 def _road_mask(read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan) -> RoadMask:
     """The cleaned mask. The raster is read once, and where roads are once more, for medians."""
     pixel_m2 = PixelSize(*grid.steps_m).area_m2
-    shape, low = (grid.height, grid.width), params.threshold * params.low_share
-    mask = read_mask(read, shape, params.threshold, low, plan)
-    mask = cut_medians(mask, read, threshold_level(params.threshold), params.median_m / grid.gsd_m, plan)
+    shape, low = (grid.height, grid.width), params.road_p * params.low_share
+    mask = read_mask(read, shape, params.road_p, low, plan)
+    mask = cut_medians(mask, read, threshold_level(params.road_p), params.median_m / grid.gsd_m, plan)
     mask = drop_specks(mask, params.speck_m2 / pixel_m2)
     return fill_holes(mask, params.hole_m2 / pixel_m2)
 

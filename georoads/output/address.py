@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
     r"postgres(?:ql)?://(?:(?P<user>[^\s:/?@]*)(?::[^\s/?@]*)?@)?"
     rf"(?P<hosts>{_HOST}(?:,{_HOST})*)/(?P<name>[^\s/?@]+)(?:\?[^\s@]*)?"
 )
-_MEANT = re.compile(r"(?:postg\w*|pg)(?:\+\w+)?:|.*\bpassword\s*=", re.IGNORECASE | re.DOTALL)
+_MEANT = re.compile(r"(?:postg\w*|pg)(?:\+\w+)?(?::|//)|.*\bpassword\s*=", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import shapely
 
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
+from georoads.output.crs_text import check_kept, crs_text
 from georoads.output.geopackage import GEOMETRY_COLUMN
 from georoads.output.plain_path import plain_path
 from georoads.output.provenance import Provenance
@@ -56,7 +56,7 @@ def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenanc
             layer=table.layer.name,
             driver=driver,
             geometry_type=table.layer.geometry,
-            crs=_crs_text(table.crs),
+            crs=crs_text(table.crs, driver),
             promote_to_multi=False,
             # Appending to the file, not to the layer, which does not exist yet.
             append=append,
@@ -84,7 +84,7 @@ def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
         field.name: pd.Series(column, dtype=text) if field.type == "text" else column
         for field, column in zip(table.layer.fields, table.columns, strict=True)
     }
-    frame = GeoDataFrame(columns, geometry=table.geometry, crs=_crs_text(table.crs))
+    frame = GeoDataFrame(columns, geometry=table.geometry, crs=crs_text(table.crs, "Parquet"))
     frame.to_parquet(path, index=False, schema_version="1.1.0")
     # geopandas takes no metadata of ours, so they are added to the file that it wrote.
     written = parquet.read_table(path)
@@ -93,7 +93,7 @@ def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
 
 
 def verify_single_layer(path: Path, driver: str, table: Table) -> None:
-    """Reopen a file of one layer: it must hold as many rows, the same fields and a CRS.
+    """Reopen a file of one layer: it must hold as many rows, the same fields and the same CRS.
 
     Args:
         path: the file.
@@ -111,7 +111,7 @@ def verify_single_layer(path: Path, driver: str, table: Table) -> None:
 
         with gdal_errors(path), plain_path(path) as plain:
             info = pyogrio.read_info(plain, layer=table.layer.name, force_feature_count=True)
-        found, crs = (int(info["features"]), [str(f) for f in info["fields"]]), info["crs"]
+        found, crs = (int(info["features"]), [str(f) for f in info["fields"]]), info["crs"] or ""
     if driver == "GeoJSON" and not len(table.geometry):
         expected = 0, []  # without features GeoJSON cannot name fields
     if found != expected:
@@ -119,11 +119,23 @@ def verify_single_layer(path: Path, driver: str, table: Table) -> None:
             f"{printable(path)} holds {found[0]} of {expected[0]} features, fields {', '.join(found[1])}",
             "the disk may be failing: write to another one",
         )
-    if not crs:  # formats spell one CRS differently, so equality would refuse good files
-        raise LayerError(f"{printable(path)} cannot hold the CRS {table.crs}", "write .gpkg")
+    check_kept(crs, table.crs, printable(path))
 
 
-def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], object]:
+def verify_crs(path: Path, table: Table) -> None:
+    """Check that a layer of a file has the CRS that it was written with.
+
+    Raises:
+        LayerError: it has not.
+    """
+    import pyogrio
+
+    with gdal_errors(path), plain_path(path) as plain:
+        crs = pyogrio.read_info(plain, layer=table.layer.name)["crs"]
+    check_kept(crs or "", table.crs, printable(path))
+
+
+def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], str]:
     """Number of rows and names of the fields of a GeoParquet file; and its CRS."""
     from pyarrow import ArrowException, parquet
 
@@ -138,14 +150,7 @@ def _parquet_holds(path: Path) -> tuple[tuple[int, list[str]], object]:
         ) from e
     geometry = geo["primary_column"]
     names = [name for name in schema.names if name != geometry]
-    return (int(metadata.num_rows), names), geo["columns"][geometry]["crs"]
-
-
-def _crs_text(crs: str) -> str:
-    """EPSG code where the CRS has one, so that every format and program names it alike; else WKT."""
-    parsed = parse_crs(crs)
-    epsg = parsed.to_epsg(min_confidence=100)
-    return f"EPSG:{epsg}" if epsg else str(parsed.to_wkt())
+    return (int(metadata.num_rows), names), json.dumps(geo["columns"][geometry]["crs"])
 
 
 @contextmanager

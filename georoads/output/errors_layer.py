@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from georoads.errors import LayerError
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.output.dictionary import Field, Layer
-from georoads.output.drivers import gdal_errors, write_with_gdal
+from georoads.output.drivers import gdal_errors, verify_crs, write_with_gdal
 from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
 from georoads.output.provenance import Provenance
 from georoads.output.style import (
@@ -143,6 +143,7 @@ def write_errors(
 
     def verify(part: Path) -> None:
         verify_geopackage(part, {ERRORS.name: len(errors.lines)})
+        verify_crs(part, table)
         check_not_open(target)  # it may have been opened while the work was done
 
     with replace_when_complete(target, overwrite=overwrite, verify=verify) as part:

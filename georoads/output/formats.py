@@ -18,7 +18,7 @@ WRITTEN = {
 }
 """The formats that are written, by suffix."""
 
-READ = {**WRITTEN, ".shp": "ESRI Shapefile"}
+READ = {**WRITTEN, ".shp": "ESRI Shapefile", ".osm": "OSM"}
 """The formats that are read, by suffix."""
 
 

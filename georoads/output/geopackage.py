@@ -53,6 +53,10 @@ CREATE TABLE IF NOT EXISTS gpkg_extensions (
   scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
 """
 
+_VIEWS = (
+    "SELECT name FROM sqlite_master WHERE type = 'view' AND (name = ? COLLATE NOCASE "
+    "OR name LIKE 'gpkg!_%' ESCAPE '!' OR name LIKE 'rtree!_%' ESCAPE '!')"
+)
 _SPEC = "http://www.geopackage.org/spec130/#extension_"
 _EXTENSIONS = (
     ("gpkg_data_columns", "gpkg_schema", f"{_SPEC}schema"),
@@ -136,6 +140,7 @@ def check_takes_layers(path: Path, names: Sequence[str]) -> None:
     with path.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
             raise LayerError(f"{printable(path)} is no GeoPackage", "choose another output")
+    check_no_view(path)
     present = tables_of(path)
     try:
         with closing(sqlite3.connect(path)) as db:
@@ -186,6 +191,37 @@ def tables_of(path: Path) -> dict[str, int]:
             return {name: _count_rows(db, name) for name in names if _is_table(db, name)}
     except DAMAGED as e:
         raise LayerError(f"{printable(path)} is no sound GeoPackage: {e}", "choose another output") from e
+
+
+def check_no_view(path: Path, layer: str = "") -> None:
+    """Refuse a GeoPackage in which a layer, or a table of the format, is a view: reading one may never end.
+
+    Args:
+        path: the file.
+        layer: the layer that will be read; "" where it is not chosen yet.
+
+    Raises:
+        LayerError: it is a view; the file cannot be read.
+    """
+    failure: Exception | None = None
+    # With a write-ahead log in a folder that cannot be written to, a file is read as one that never changes.
+    for mode in ("mode=ro", "immutable=1"):
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)) as db:
+                found = db.execute(_VIEWS, (layer,)).fetchone()
+            break
+        except DAMAGED as e:
+            failure = failure or e
+    else:
+        raise LayerError(
+            f"{printable(path)} cannot be read: {failure}", "export it anew as .gpkg"
+        ) from failure
+    if found is not None:
+        name = printable(found[0])
+        raise LayerError(
+            f"{printable(path)}: {name!r} is a view, which may never end",
+            f"make a table of it: ogr2ogr -nln roads OUT.gpkg {printable(path.name)} {name}",
+        )
 
 
 def check_not_open(path: Path) -> None:

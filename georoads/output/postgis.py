@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import shapely
 
+from georoads.crs import epsg_of, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 from georoads.output.address import Database
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, Layer
 from georoads.output.geopackage import GEOMETRY_COLUMN
@@ -34,20 +34,19 @@ _LOCK = "30s"
 """How long other programs may hold the tables."""
 
 
-def epsg_of(crs: str) -> int:
-    """The number by which PostGIS knows a CRS.
+def srid_of(crs: str) -> int:
+    """The number by which PostGIS knows a CRS: its EPSG code.
 
     Raises:
         LayerError: it has none.
     """
-    parsed = parse_crs(crs)
-    epsg = parsed.to_epsg(min_confidence=100)
+    epsg = epsg_of(crs)
     if epsg is None:
         raise LayerError(
-            f"the CRS {parsed.name!r} has no EPSG code, by which PostGIS would know it",
+            f"the CRS {parse_crs(crs).name!r} has no EPSG code, by which PostGIS would know it",
             "write .gpkg, which takes any CRS; ogr2ogr -t_srs EPSG:… loads that into the database",
         )
-    return int(epsg)
+    return epsg
 
 
 def check_database(
@@ -198,7 +197,7 @@ def _create_tables(
 
 def _geometry_type(table: Table) -> str:
     """The type of the geometry column, with the SRID once the CRS is known."""
-    srid = f",{epsg_of(table.crs)}" if table.crs else ""
+    srid = f",{srid_of(table.crs)}" if table.crs else ""
     return f"geometry({table.layer.geometry}{srid})"
 
 

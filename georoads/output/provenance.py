@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from georoads import __version__
 from georoads.errors import GeoroadsError
+
+_NO_DATE = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,13 @@ class Provenance:
         area: name of the area of interest, "" for all of the scene.
     """
 
-    model: str
-    model_sha256: str
-    model_terms: str
-    parameters: str
-    scene: str
-    version: str
-    date: datetime
+    model: str = ""
+    model_sha256: str = ""
+    model_terms: str = ""
+    parameters: str = "{}"
+    scene: str = ""
+    version: str = __version__
+    date: datetime = _NO_DATE
     area: str = ""
 
     def __post_init__(self) -> None:
@@ -71,16 +73,24 @@ class Provenance:
 
 
 def provenance_date(scenes: Iterable[str | Path]) -> datetime:
-    """The date to write: SOURCE_DATE_EPOCH where it is set, else that of the youngest scene, to the second.
+    """The date of the youngest scene, to the second; 1970 where there is none.
+
+    Raises:
+        OSError: a scene does not exist.
+    """
+    seconds = max((int(Path(scene).stat().st_mtime) for scene in scenes), default=0)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def source_date(environ: Mapping[str, str]) -> datetime | None:
+    """The date that SOURCE_DATE_EPOCH asks for, as reproducible-builds.org has it; None where it is not set.
 
     Raises:
         GeoroadsError: SOURCE_DATE_EPOCH is no number of seconds.
-        OSError: a scene does not exist.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
-        seconds = max((int(Path(scene).stat().st_mtime) for scene in scenes), default=0)
-        return datetime.fromtimestamp(seconds, UTC)
+        return None
     try:
         return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError) as e:

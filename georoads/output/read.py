@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
+from georoads.output.coordinates import check_steps, run_on
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import width_fields, widths_of
 
@@ -27,12 +28,14 @@ class RoadLines:
         crs: WKT (or any string that pyproj reads).
         name: where they come from, for messages.
         widths_m: (N,) float64 metres, NaN where the layer does not say; None where it was not asked.
+        notes: what a user should know of how they were read.
     """
 
     lines: NDArray[np.object_]
     crs: str
     name: str = "roads"
     widths_m: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.widths_m is not None and self.widths_m.shape != self.lines.shape:
@@ -48,19 +51,22 @@ def read_roads(
 ) -> RoadLines:
     """Read the lines of a road layer; parts of MultiLineStrings become lines, Z and M are dropped.
 
+    Longitudes run on across the antimeridian, and may there leave -180 to 180 degrees. What is no line among
+    lines is left out, as the notes say.
+
     Lines of a FlatGeobuf that numbers them (``road_id``) come in the order of their numbers, as they do from
     other formats.
 
     Args:
-        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.
+        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``.
         layer: None for the only layer of lines, or the one called ``roads``.
         with_widths: read also how wide the roads are, from the attributes that ``widths`` knows.
         flag: with which the user can name the layer, for messages.
 
     Raises:
         LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
-            read; the layer is missing, is no layer of lines, has no CRS, or has rows without geometry or with
-            coordinates that are no numbers.
+            read; the layer is missing, is a view, is no layer of lines, has no CRS, or has rows without
+            geometry or with coordinates that are no numbers or no places, or too far apart for a road.
     """
     indexed = Path(path).suffix.lower() == ".fgb"
 
@@ -73,7 +79,7 @@ def read_roads(
     number = found.columns.get(_ORDER)
     if indexed and number is not None and number.dtype.kind == "i":
         order = np.argsort(number, kind="stable")
-        found = Features(found.geometry[order], {}, found.crs, found.where)
+        found = dataclasses.replace(found, geometry=found.geometry[order], columns={})
         widths = None if widths is None else widths[order]
     return _road_lines(found, widths)
 
@@ -89,4 +95,6 @@ def _road_lines(found: Features, widths_m: NDArray[np.float64] | None) -> RoadLi
         )
     whole = ~shapely.is_empty(lines)
     widths = None if widths_m is None else widths_m[of_row[whole]]
-    return RoadLines(lines[whole], found.crs, found.where, widths)
+    lines = run_on(lines[whole], found.crs)
+    check_steps(lines, found.crs, found.where)
+    return RoadLines(lines, found.crs, found.where, widths, found.notes)

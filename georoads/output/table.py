@@ -9,8 +9,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import find_way, parse_crs, same_places
 from georoads.errors import LayerError
-from georoads.grid import Points, parse_crs
+from georoads.grid import Points
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.output.dictionary import NODES, ROADS, Layer
 from georoads.ragged import owners
@@ -94,20 +95,10 @@ def _make_table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, A
 
 def _project_points(network: RoadNetwork, points_px: Points, crs: str) -> Points:
     """Pixel coordinates to coordinates of ``crs``, both (N, 2)."""
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
     xy = network.grid.to_crs(points_px)
-    source, target = parse_crs(network.grid.crs), parse_crs(crs)
-    if not source.equals(target, ignore_axis_order=True):
-        try:
-            change = Transformer.from_crs(source, target, always_xy=True)
-        except ProjError as e:
-            raise LayerError(
-                f"roads in {source.name} cannot be transformed to {target.name}", "write .gpkg"
-            ) from e
-        x, y = change.transform(xy[:, 0], xy[:, 1])
-        xy = np.column_stack((x, y))
+    if not same_places(parse_crs(network.grid.crs), parse_crs(crs)):
+        xy = np.column_stack(find_way(network.grid.crs, crs).transform(xy[:, 0], xy[:, 1]))
     if not np.isfinite(xy).all():
-        raise LayerError(f"roads cannot be transformed to {target.name}", "choose a CRS that covers them")
+        name = parse_crs(crs).name
+        raise LayerError(f"roads cannot be transformed to {name}", "choose a CRS that covers them")
     return xy

@@ -6,8 +6,10 @@ addresses.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +20,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import exact_crs
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
+from georoads.output.coordinates import check_range
 from georoads.output.formats import READ, check_parquet
+from georoads.output.geopackage import check_no_view
+from georoads.output.osm import read_osm
 from georoads.output.plain_path import plain_path
 from georoads.text import printable
 
@@ -30,7 +35,9 @@ _BEGINS = {
     "FlatGeobuf": b"fgb\x03fgb",
     "ESRI Shapefile": b"\x00\x00\x27\x0a",
     "Parquet": b"PAR1",
+    "OSM": b"<",
 }
+_ONE_LAYER = {"Parquet": "GeoParquet", "OSM": "a file of OpenStreetMap"}
 MAX_GEOJSON_BYTES = 1024**3
 """Larger GeoJSON files are refused: reading one takes about four times its size of memory."""
 MAX_WHOLE_BYTES = 8_000_000
@@ -51,6 +58,7 @@ class Kind:
         hint: what to give instead of another kind.
         preferred: name of the layer that is taken where several fit, or "".
         flag: with which a user names a layer, or "".
+        among_others: True where rows of another kind may be left out.
     """
 
     one: str
@@ -60,11 +68,12 @@ class Kind:
     hint: str
     preferred: str = ""
     flag: str = ""
+    among_others: bool = False
 
 
 LINES = Kind(
     one="a line", many="lines", geometry="LineString", types=(1, 5), preferred="roads",
-    hint="give a layer of centrelines", flag="--layer",
+    hint="give a layer of centrelines", flag="--layer", among_others=True,
 )  # fmt: skip
 POLYGONS = Kind(
     one="a polygon", many="polygons", geometry="Polygon", types=(3, 6), hint="give a layer of polygons"
@@ -81,6 +90,7 @@ class Features:
         crs: any string that pyproj reads.
         where: file and layer, for messages.
         layer: its name; "" where the format has none.
+        notes: what a user should know of how they were read.
     """
 
     geometry: NDArray[np.object_]
@@ -88,6 +98,7 @@ class Features:
     crs: str
     where: str
     layer: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def read_features(
@@ -99,29 +110,32 @@ def read_features(
     """Read the rows of a layer; Z and M are dropped.
 
     Args:
-        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet`` or ``.geoparquet``.
+        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``.
         layer: None for the only layer of this kind, or the preferred one.
         kind: what it must hold.
         choose: picks the fields to read; others are not even looked at.
 
     Raises:
         LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
-            read; the layer is missing, holds another kind, has no CRS, or has rows without geometry.
+            read; the layer is missing, is a view, holds another kind, has no CRS, or has rows without
+            geometry or with coordinates that are no places.
     """
     file = Path(path)
     driver = _check_driver(file)
     try:
-        if driver == "Parquet" and layer is not None:
+        if driver in _ONE_LAYER and layer is not None:
             raise LayerError(
                 f"{printable(file)} has no layer {layer!r}",
-                f"GeoParquet holds one, without a name: leave {kind.flag or 'it'} out",
+                f"{_ONE_LAYER[driver]} holds one, without a name: leave {kind.flag or 'it'} out",
             )
         if driver == "Parquet":
             found = _read_parquet(file, choose)
+        elif driver == "OSM":
+            found = _read_osm(file, choose)
         else:
             found = _read_with_gdal(file, layer, kind, choose)
-        _check_geometry(found, kind)
-        _check_crs(found)
+        found = _with_exact_crs(_of_kind(found, kind))
+        check_range(found.geometry, found.crs, found.where)
         return found
     except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
         raise LayerError(
@@ -183,18 +197,24 @@ def _check_driver(file: Path) -> str:
     """The driver by suffix, once the content agrees."""
     shown = printable(file)
     driver = READ.get(file.suffix.lower())
-    if not file.exists():
-        raise LayerError(f"{shown} does not exist", "check the path")
-    if not file.is_file():
-        raise LayerError(f"{shown} is not a file", "give a file that holds a layer")
+    try:
+        if not file.exists():
+            raise LayerError(f"{shown} does not exist", "check the path")
+        if not file.is_file():
+            raise LayerError(f"{shown} is not a file", "give a file that holds a layer")
+    except OSError as e:  # a name that is too long, a ring of links
+        raise LayerError(f"{shown} cannot be found: {e.strerror}", "check the path") from e
     if driver is None:
-        raise LayerError(f"{shown}: not a known kind of layer", f"known: {', '.join(READ)}")
+        raise LayerError(
+            f"{shown}: not a known kind of layer",
+            f"known: {', '.join(READ)}; ogr2ogr roads.gpkg FILE converts many others",
+        )
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError as e:
         raise LayerError(f"{shown} cannot be read: {e.strerror}", "check its permissions") from e
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if driver == "GeoJSON" else head
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if driver in ("GeoJSON", "OSM") else head
     if not text.startswith(_BEGINS[driver]):
         raise LayerError(f"{shown} is no {driver} file, though its name says so", "export it anew")
     if driver == "GeoJSON":
@@ -237,6 +257,9 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
     """
     import pyogrio
 
+    is_geopackage = READ[file.suffix.lower()] == "GPKG"
+    if is_geopackage:
+        check_no_view(file)
     listed = pyogrio.list_layers(plain)
     kinds = {str(name): geometry for name, geometry in listed if geometry is not None}
     names = ", ".join(map(printable, kinds)) or "none"
@@ -255,11 +278,21 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
                 f"one is needed: {name_it}export it to a file of its own; layers: {names}",
             )
         chosen = fitting[0]
+    if is_geopackage:
+        check_no_view(file, chosen)
     info = pyogrio.read_info(plain, layer=chosen)
     driver = info["driver"]
     if driver != READ[file.suffix.lower()]:
         raise LayerError(f"{printable(file)} was taken for {driver} by GDAL", "export it anew")
     return chosen, info
+
+
+def _read_osm(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:
+    """The roads of a file of OpenStreetMap."""
+    roads = read_osm(file)
+    columns = {name: roads.columns[name] for name in choose(list(roads.columns))}
+    notes = (f"{printable(file)}: {len(roads.lines)} roads; {roads.left_out}",) if roads.left_out else ()
+    return Features(roads.lines, columns, "EPSG:4326", printable(file), notes=notes)
 
 
 def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:
@@ -281,18 +314,20 @@ def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> F
     return Features(geometry, columns, "" if frame.crs is None else frame.crs.to_wkt(), printable(file))
 
 
-def _check_crs(found: Features) -> None:
+def _with_exact_crs(found: Features) -> Features:
+    """The same rows, whose CRS has no code but a true one."""
     from pyproj.exceptions import CRSError
 
     if not found.crs:
         raise LayerError(f"{found.where} has no CRS", "assign one, as in: ogr2ogr -a_srs EPSG:32633 OUT IN")
     try:
-        parse_crs(found.crs)
+        return dataclasses.replace(found, crs=exact_crs(found.crs))
     except CRSError as e:
         raise LayerError(f"{found.where} has a CRS that PROJ cannot read", "assign another one") from e
 
 
-def _check_geometry(found: Features, kind: Kind) -> None:
+def _of_kind(found: Features, kind: Kind) -> Features:
+    """The rows of a kind; others are refused, or left out where that is allowed and not all are."""
     geometry, where = found.geometry, found.where
     missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     if missing.any():
@@ -300,7 +335,14 @@ def _check_geometry(found: Features, kind: Kind) -> None:
         raise LayerError(
             f"{where}: {count} rows have no geometry, the first is row {first}", "delete them in QGIS"
         )
-    wrong = ~np.isin(shapely.get_type_id(geometry), kind.types)
-    if wrong.any():
-        row = int(wrong.argmax())
+    fits = np.isin(shapely.get_type_id(geometry), kind.types)
+    if fits.all():
+        return found
+    if not (kind.among_others and fits.any()):
+        row = int(fits.argmin())
         raise LayerError(f"{where}: row {row + 1} is a {geometry[row].geom_type}, not {kind.one}", kind.hint)
+    others = Counter(g.geom_type for g in geometry[~fits])
+    left_out = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
+    note = f"{where}: {int(fits.sum())} rows are {kind.many}; left out: {left_out}"
+    columns = {name: column[fits] for name, column in found.columns.items()}
+    return dataclasses.replace(found, geometry=geometry[fits], columns=columns, notes=(*found.notes, note))

@@ -5,19 +5,26 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
 from georoads.files.atomic import check_output, replace_when_complete
-from georoads.grid import parse_crs
 from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
 from georoads.output.clip import clip_network
+from georoads.output.crs_text import crs_text
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, LAYERS, NODES, ROADS
-from georoads.output.drivers import gdal_errors, verify_single_layer, write_parquet, write_with_gdal
+from georoads.output.drivers import (
+    gdal_errors,
+    verify_crs,
+    verify_single_layer,
+    write_parquet,
+    write_with_gdal,
+)
 from georoads.output.formats import check_parquet, driver_of_output
 from georoads.output.geopackage import (
     StyledLayer,
@@ -28,7 +35,7 @@ from georoads.output.geopackage import (
     tables_of,
     verify_geopackage,
 )
-from georoads.output.postgis import Existing, check_database, epsg_of, write_database
+from georoads.output.postgis import Existing, check_database, srid_of, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.table import Table, node_table, road_table
@@ -42,8 +49,9 @@ class WriteOptions:
     """How a network is written.
 
     Attributes:
-        provenance: goes into the file; its date is the file's date.
-        crs: of the written coordinates; None for the network's own.
+        provenance: goes into the file; its date is the file's date. ``extract`` and ``vectorize`` fill it in,
+            and ``sources``.
+        crs: of the written coordinates; None for the network's own (``extract``: the scene's).
         layer: name of the roads in a GeoPackage or database, whose nodes are then ``NAME_nodes``; None for
             ``roads`` and ``nodes``.
         holds: what a format with one layer holds.
@@ -54,7 +62,7 @@ class WriteOptions:
         area: where roads are wanted; None for all of the scene.
     """
 
-    provenance: Provenance
+    provenance: Provenance = field(default_factory=Provenance)
     crs: str | None = None
     layer: str | None = None
     holds: Literal["roads", "nodes"] = "roads"
@@ -83,40 +91,67 @@ class WriteOptions:
 def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tuple[Path, ...] = ()) -> None:
     """Refuse an output that ``write_roads`` could not write, before the work is done.
 
+    Args:
+        path: the file, or the address of a database.
+        options: as for ``write_roads``; of a database, what is not known yet may be left out.
+        inputs: files that the work reads; the output must not be one of them.
+
     Raises:
         LayerError: unknown suffix; CRS or layer that is none or does not fit the format; missing library;
             file in use; it cannot be appended to; as ``write_database``.
-        GeoroadsError: as ``jobs.atomic.check_output``.
+        GeoroadsError: as ``files.atomic.check_output``.
     """
     target = output_of(path)
+    driver = _check_options(target, options)
+    if isinstance(target, Database):
+        layers = [dataclasses.replace(la, name=n) for la, n in zip(LAYERS, options.layer_names, strict=True)]
+        check_database(target, layers, options.provenance, options.existing, options.crs)
+        return
+    # A GeoPackage that exists has one more way out, which _check_existing tells.
+    check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
+    _check_existing(target, driver, options)
+
+
+def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> None:
+    """Refuse an output that cannot hold roads of this CRS, once it is known and before the work is done.
+
+    Args:
+        path: the file or database.
+        options: how it is written; its own CRS has been checked.
+        crs: of the grid of the roads.
+
+    Raises:
+        LayerError: the format cannot hold it; as ``check_road_output`` for a database.
+        CrsError: no way leads from it to that of the output.
+    """
+    target = output_of(path)
+    if isinstance(target, Database):
+        check_road_output(target, dataclasses.replace(options, crs=options.crs or crs))
+    elif options.crs is None:
+        _check_held(crs, driver_of_output(target))
+    else:
+        find_way(crs, options.crs)
+
+
+def _check_options(target: Output, options: WriteOptions) -> str:
+    """The driver that writes the target, once it is seen that the options fit it."""
     driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
     if options.crs is not None:
         _check_crs(options.crs, driver)
     if options.append and options.overwrite:
         raise LayerError("--append keeps what is there, --overwrite replaces it", "give one of them")
-    if isinstance(target, Database):
-        _check_database(target, options)
-    else:
-        _check_file(target, driver, options, inputs)
-
-
-def _check_database(database: Database, options: WriteOptions) -> None:
-    if options.layer is not None:
-        check_layer_name(options.layer)
-    layers = [dataclasses.replace(la, name=n) for la, n in zip(LAYERS, options.layer_names, strict=True)]
-    check_database(database, layers, options.provenance, options.existing, options.crs)
-
-
-def _check_file(target: Path, driver: str, options: WriteOptions, inputs: tuple[Path, ...]) -> None:
-    if driver != "GPKG":
+    if isinstance(target, Path) and driver != "GPKG":
         _check_one_layer(target, driver, options)
     elif options.layer is not None:
         check_layer_name(options.layer)
-    if driver == "Parquet":
+    if isinstance(target, Path) and driver == "Parquet":
         check_parquet(target)
-    # A GeoPackage that exists has one more way out, which is told below.
-    check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
-    if driver != "GPKG" or not target.exists():
+    return driver
+
+
+def _check_existing(target: Path, driver: str, options: WriteOptions) -> None:
+    """Refuse a GeoPackage that is there and may not be replaced, or takes no layers more."""
+    if driver != "GPKG" or not target.is_file():
         return
     if not (options.overwrite or options.append):
         raise LayerError(
@@ -126,6 +161,29 @@ def _check_file(target: Path, driver: str, options: WriteOptions, inputs: tuple[
     check_not_open(target)
     if options.append:
         check_takes_layers(target, options.layer_names)
+
+
+def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadNetwork) -> str:
+    """The CRS of the coordinates that ``write_roads`` writes.
+
+    Args:
+        output: path or address; None: no layer is written, and only the options count.
+        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON has.
+        network: whose grid's CRS is taken where the options name none.
+    """
+    target = None if output is None else output_of(output)
+    if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
+        return _WGS84
+    return options.crs or network.grid.crs
+
+
+def clipped(network: RoadNetwork, options: WriteOptions) -> RoadNetwork:
+    """The part of a network inside the area of the options; all of it where there is none.
+
+    Raises:
+        LayerError: the area misses the grid of the network.
+    """
+    return network if options.area is None else clip_network(network, options.area.on(network.grid))
 
 
 def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions) -> RoadNetwork:
@@ -152,13 +210,14 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
         GeoroadsError: the output exists or its folder cannot be written to; the disk is full.
     """
     target = output_of(path)
-    check_road_output(target, options)
-    driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
-    provenance = options.provenance
+    driver = _check_options(target, options)
+    if isinstance(target, Path):
+        _check_existing(target, driver, options)
+        check_crs_of_grid(target, options, network.grid.crs)
+    provenance, crs = options.provenance, layer_crs(target, options, network)
     if options.area is not None:
-        network = clip_network(network, options.area.on(network.grid))
         provenance = dataclasses.replace(provenance, area=options.area.name)
-    crs = _WGS84 if driver == "GeoJSON" else options.crs or network.grid.crs
+    network = clipped(network, options)
     tables = [road_table(network, crs, options.sources), node_table(network, crs)]
     if isinstance(target, Database):
         write_database(target, _renamed(tables, options.layer_names), provenance, options.existing)
@@ -190,6 +249,8 @@ def _write_geopackage(
 
     def verify(part: Path) -> None:
         verify_geopackage(part, counts)
+        for table in tables:
+            verify_crs(part, table)
         check_not_open(target)  # it may have been opened while the work was done
         if state is not None and _state(target) != state:
             raise LayerError(
@@ -235,15 +296,31 @@ def _check_one_layer(target: Path, driver: str, options: WriteOptions) -> None:
 
 
 def _check_crs(crs: str, driver: str) -> None:
+    """Refuse a CRS of the user's that is none, or that the format cannot hold."""
     from pyproj.exceptions import CRSError
 
     try:
         parsed = parse_crs(crs)
     except CRSError as e:
         raise LayerError(f"{crs!r} is no CRS", "give one as in EPSG:32633") from e
-    if driver == "PostGIS":
-        epsg_of(crs)
     if driver == "GeoJSON" and not parsed.equals(parse_crs(_WGS84), ignore_axis_order=True):
         raise LayerError(
             f"GeoJSON is always WGS 84 (RFC 7946), not {crs}", "leave the CRS out, or write .gpkg or .fgb"
         )
+    _check_held(crs, driver)
+
+
+def _check_held(crs: str, driver: str) -> None:
+    """Refuse a CRS that the format cannot hold, and for GeoJSON one that lies nowhere."""
+    if driver == "PostGIS":
+        srid_of(crs)
+    elif driver == "GeoJSON":
+        try:
+            find_way(crs, _WGS84)
+        except CrsError as e:
+            raise LayerError(
+                f"GeoJSON is in degrees; {parse_crs(crs).name}, the scene's CRS, has no place",
+                "write .gpkg, .fgb or .parquet",
+            ) from e
+    else:
+        crs_text(crs, driver)

@@ -105,7 +105,7 @@ def written_blocks(path: Path, source: Any, bands: Iterable[int], size: int | No
                 raise SceneError(
                     f"{path} was cut off: it has {size} bytes, but its block at row {block.row}, "
                     f"column {block.col} (byte {begin}) would end at byte {end}",
-                    "copy it again; or --skip-bad takes what is missing for nodata",
+                    "copy it again; or --set scene.skip_bad=true takes what is missing for nodata",
                 )
     if len(marked) > 1 and blocks.block_shape[0] == 1 and marked.sum() == 1 and marked[0, 0]:
         return blocks  # one strip that GDAL hands out line by line

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
+from georoads.crs import CrsError, exact_crs, parse_crs, turn_of
 from georoads.errors import SceneError
 from georoads.grid import Grid
+from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
 from georoads.scene.sources import (
     DRIVERS,
     DRIVERS_HINT,
@@ -55,12 +57,16 @@ class RasterFile:
         gdal_name: what GDAL is to open: a path, the text of a VRT, or a remote name.
         driver: GDAL's driver that reads it.
         files: the local files whose bytes are read; empty where the raster lies on a server.
+        beside: what files beside it say of its place and validity; None where there are none.
+        messages: what is left out of files beside it.
     """
 
     path: Path
     gdal_name: str
     driver: str
     files: tuple[Path, ...]
+    beside: FilesBeside | None = None
+    messages: tuple[str, ...] = ()
 
     @property
     def options(self) -> dict[str, str]:
@@ -79,9 +85,10 @@ class RasterFile:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said by who opens it
             try:
-                return rasterio.open(self.gdal_name, driver=self.driver)
+                source = rasterio.open(self.gdal_name, driver=self.driver)
             except gdal_errors() as e:
                 raise not_readable(self.path, e) from e
+        return source if self.beside is None else RasterWithBeside(source, self.beside, self.path)
 
     def stamps(self) -> list[tuple[str, int, int]]:
         """Name, size and time of modification (ns) of every file.
@@ -90,10 +97,10 @@ class RasterFile:
             SceneError: one has gone.
         """
         try:
-            stats = [(file.name, file.stat()) for file in self.files]
+            found = [(file.name, file.stat()) for file in self.files]
         except OSError as e:
             raise SceneError(f"{self.path} was taken away: {e.strerror}", "run again when it is there") from e
-        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
 
 
 def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
@@ -118,18 +125,22 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
     if str(file).startswith("/vsi"):
         raise SceneError(f"{file} is not a local file", "unpack it, or copy it to this machine first")
     start = first_bytes(file)
+    beside = find_beside(file)
+    more = beside.files if beside else ()
     if is_vrt(file, start):
         if Allow.VRT not in allow:
             raise SceneError(
                 f"{file} is a VRT, which points to other files",
-                "--allow-vrt reads it when its sources lie in its folder; or gdal_translate it to a GeoTIFF",
+                "--set scene.allow_vrt=true reads it when its sources lie in its folder; or gdal_translate "
+                "makes it a GeoTIFF",
             )
         from georoads.scene.vrt import check_vrt
 
         vrt = check_vrt(file)
-        return RasterFile(file, vrt.text, "VRT", (file, *vrt.sources))
+        files, left = (file, *vrt.sources, *more), masks_left_out(vrt.sources)
+        return RasterFile(file, vrt.text, "VRT", files, beside, left)
     # GDAL reads some relative names as more than a name.
-    return RasterFile(file, str(file.absolute()), driver_of(file, start), (file,))
+    return RasterFile(file, str(file.absolute()), driver_of(file, start), (file, *more), beside)
 
 
 def gdal_errors() -> tuple[type[Exception], ...]:
@@ -155,14 +166,26 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     from pyproj.exceptions import ProjError
 
     try:
-        grid = Grid(crs, transform, width, height)
+        grid = _within_a_turn(Grid(exact_crs(crs), transform, width, height))
         with np.errstate(all="ignore"):
             is_usable = _has_area(transform) and all(1e-3 <= step < 1e6 for step in grid.steps_m)
-    except (ValueError, OverflowError, ProjError) as e:
+    except (ValueError, OverflowError, ProjError, CrsError) as e:
         raise SceneError(f"{path} cannot be placed on the Earth: {e}", _REPROJECT) from e
     if not is_usable:
         raise SceneError(f"{path} lies where its CRS has no metres", _REPROJECT)
     return grid
+
+
+def _within_a_turn(grid: Grid) -> Grid:
+    """The grid with its middle within half a turn of 0: files may count longitudes from 0 to 360."""
+    turn = turn_of(parse_crs(grid.crs))
+    if turn is None:
+        return grid
+    lon = grid.to_crs(grid.corners_px)[:, 0]
+    shift = -turn * round((lon.min() + lon.max()) / 2 / turn)
+    if not shift:
+        return grid
+    return Grid(grid.crs, Affine.translation(shift, 0) * grid.transform, grid.width, grid.height)
 
 
 def _has_area(transform: Affine) -> bool:
@@ -182,4 +205,5 @@ def _find_remote(path: Path, text: str) -> RasterFile:
                 return found
         except SceneError as e:
             last = last or e
-    raise SceneError(f"{text} cannot be read: {last}", f"check the address; {DRIVERS_HINT}") from last
+    said = last.message if last else ""
+    raise SceneError(f"{text} cannot be read: {said}", f"check the address; {DRIVERS_HINT}") from last

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from georoads.errors import SceneError
-from georoads.scene.sources import first_bytes, remote_name, resolve_source
+from georoads.scene.sources import check_regular, first_bytes, remote_name, resolve_source
 from georoads.scene.vrt import MAX_BYTES, MAX_SOURCES
 
 TILE_INDEXES = {".gti.gpkg": ("GPKG", b"SQLite format 3\0"), ".gti.fgb": ("FlatGeobuf", b"fgb\x03fgb")}
@@ -55,6 +55,7 @@ def named_in(path: Path) -> tuple[Path, ...]:
         SceneError: the index is missing, too large or none; it names nothing, one file twice, a file that is
             missing, lies elsewhere or on a server; which asset of an item is the scene cannot be told.
     """
+    check_regular(path)
     root = path.resolve().parent
     found: dict[Path, None] = {}
     for number, named in enumerate(_read_names(path)):
@@ -65,7 +66,7 @@ def named_in(path: Path) -> tuple[Path, ...]:
             raise SceneError(f"{path} names {named[:200]} twice", "name each scene once")
         found[file] = None
         try:
-            first_bytes(file)
+            check_regular(file)
         except SceneError as e:
             raise SceneError(f"{path}: a scene cannot be used: {e.message}", _PLACE_HINT) from e
     if not found:

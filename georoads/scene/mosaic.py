@@ -14,13 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from georoads.crs import CrsError
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.read import RgbPixels, SceneReader
 from georoads.scene.scene import Scene, SceneParams
-from georoads.scene.working_grid import enclosing_window, outline_on, window_of, working_grid
+from georoads.scene.sources import check_regular, remote_name
+from georoads.scene.working_grid import coarse_notes, enclosing_window, outline_on, window_of, working_grid
+from georoads.text import source_name
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Mosaic:
     @property
     def messages(self) -> tuple[str, ...]:
         """What the summary must say of each scene."""
-        return tuple(f"{m.path.name}: {said}" for m in self.members for said in m.messages)
+        return tuple(f"{source_name(m.path)}: {said}" for m in self.members for said in m.messages)
 
     @property
     def fingerprint(self) -> str:
@@ -72,15 +75,31 @@ def open_scenes(paths: Sequence[Path], params: SceneParams) -> AnyScene:
     Raises:
         SceneError: as ``open_scene`` and ``scene_files``; a scene is named twice.
     """
-    files = scene_files(paths)
+    return open_files(scene_files(paths), params)
+
+
+def open_files(files: Sequence[Path], params: SceneParams) -> AnyScene:
+    """As ``open_scenes``, of files that ``scene_files`` has named: none is an index.
+
+    Raises:
+        SceneError: as ``open_scene``; a scene is named twice.
+    """
     if len(files) == 1:
         return open_scene(files[0], params)
+    for path in files:
+        if remote_name(path) is None:
+            check_regular(path)  # names what is missing, and rings of links
     seen: set[Path] = set()
     for path, file in zip(files, (file.resolve() for file in files), strict=True):
         if file in seen:
             raise SceneError(f"{path} is given twice", "name each scene once")
         seen.add(file)
     return Mosaic(tuple(open_scene(path, params) for path in files))
+
+
+def members_of(scene: AnyScene) -> tuple[Scene, ...]:
+    """The scenes that are seen as one."""
+    return (scene,) if isinstance(scene, Scene) else scene.members
 
 
 def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Grid:
@@ -112,9 +131,29 @@ def common_grid(scene: AnyScene, model_gsd_m: float, params: SceneParams) -> Gri
     return whole.crop(window_of(params.bounds, scene.members[0], whole))
 
 
+def with_grid_notes(scene: AnyScene, model_gsd_m: float) -> AnyScene:
+    """The scene, or scenes, whose messages also say where pixels are coarse for the model.
+
+    Args:
+        scene: one, or several.
+        model_gsd_m: metres per pixel that the model was trained at.
+    """
+    if isinstance(scene, Mosaic):
+        return Mosaic(tuple(_with_notes(member, model_gsd_m) for member in scene.members))
+    return _with_notes(scene, model_gsd_m)
+
+
+def _with_notes(scene: Scene, model_gsd_m: float) -> Scene:
+    notes = coarse_notes(scene, model_gsd_m)
+    return dataclasses.replace(scene, messages=(*scene.messages, *notes)) if notes else scene
+
+
 def _footprint(scene: Scene, grid: Grid) -> Window:
     """The window of a grid, which it may leave, that holds a scene; pixels that agree are not widened."""
-    px = outline_on(scene.grid, grid)
+    try:
+        px = outline_on(scene.grid, grid)
+    except CrsError as e:
+        raise SceneError(f"{scene.path} cannot lie beside the first scene: {e.message}", e.hint) from e
     if not np.isfinite(px).all():
         raise SceneError(
             f"{scene.path} lies where the CRS of the first scene does not reach", "extract it by itself"

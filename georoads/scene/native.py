@@ -62,22 +62,31 @@ def _read_stored(source: Any, scene: Scene, window: Window) -> Pixels:
 
 
 def states_values(values: NDArray[Any], scene: Scene) -> NDArray[np.bool_]:
-    """(H, W) True where values (3, H, W) as stored are numbers, and not all of them the nodata value."""
+    """(H, W) True where values (3, H, W) as stored are those of ground.
+
+    They are numbers or opaque colours, none of them is a fill value, and not all are the nodata value.
+    """
     stated = np.ones(values.shape[1:], dtype=bool)
     if scene.nodata is not None and not math.isnan(scene.nodata):
         with np.errstate(over="ignore"):  # 1e300 is infinite as float32, as no valid pixel is
             stated &= ~(values == scene.nodata).all(axis=0)
+    for fill in scene.fills:
+        stated &= ~(values == fill).any(axis=0)
+    if scene.palette:
+        stated &= _palette_of(scene)[np.clip(values[0], 0, len(scene.palette) - 1), 3] > 0
     if values.dtype.kind == "f":
         stated &= np.isfinite(values).all(axis=0)
     return stated
 
 
 def _read_mask(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:
-    """(H, W) True where the file's own mask says so for any of the bands."""
+    """(H, W) True where the file's own mask says so for any of the bands; an alpha not asked is none."""
     from rasterio.enums import MaskFlags
     from rasterio.errors import NodataShadowWarning
 
     flags = source.mask_flag_enums
+    if not scene.alpha and any(MaskFlags.alpha in flags[band - 1] for band in scene.bands):
+        return np.ones((area.height, area.width), dtype=bool)
     if all(MaskFlags.all_valid in flags[band - 1] for band in scene.bands):
         return np.ones((area.height, area.width), dtype=bool)
     with warnings.catch_warnings():
@@ -110,7 +119,7 @@ def _explain_failure(source: Any, scene: Scene, window: Window, error: Exception
     byte = "" if offset is None else f" (byte {offset})"
     return SceneError(
         f"{scene.path} cannot be read at row {row}, column {col}{byte}: {reason}",
-        "the file is damaged there: copy it again; or --skip-bad takes the block for nodata",
+        "the file is damaged there: copy it again; or --set scene.skip_bad=true takes the block for nodata",
     )
 
 
@@ -161,7 +170,7 @@ def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
     """(3, H, W) values to uint8: by the palette, by the scene's stretch, or as they are."""
     if scene.palette:
         # An index beyond the palette takes its last colour.
-        table = np.array(scene.palette, dtype=np.uint8)
+        table = _palette_of(scene)[:, :3]
         return np.ascontiguousarray(table[np.clip(values[0], 0, len(table) - 1)].transpose(2, 0, 1))
     if values.dtype == np.uint8 and not scene.stretch:
         return values
@@ -178,6 +187,11 @@ def to_bytes(values: NDArray[Any], scene: Scene) -> NDArray[np.uint8]:
         finite: NDArray[Any] = np.nan_to_num(values.astype(kind), posinf=0.0, neginf=0.0)
         scaled = np.clip((finite - low) / (high - low) * (HIGH - LOW) + LOW, 0, 255)
     return np.asarray(np.rint(np.nan_to_num(scaled)), dtype=np.uint8)
+
+
+def _palette_of(scene: Scene) -> NDArray[np.uint8]:
+    """(N, 4) colours and opacities of a scene's palette."""
+    return np.array(scene.palette, dtype=np.uint8)
 
 
 def reading_unit(block: tuple[int, int], grid: Grid) -> tuple[int, int]:

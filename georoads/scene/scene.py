@@ -31,6 +31,7 @@ class SceneParams:
         allow_remote: the scene may lie on a server (http, https, s3, gs, az, /vsicurl/).
         assume_crs: CRS of a raster that has none; "local": metres, of no place on the Earth. Where it has no
             transform either, ``gsd`` states the size of its pixels.
+        alpha: an alpha band decides which pixels are valid; false: it is not asked.
     """
 
     bidx: tuple[int, ...] | None = None
@@ -43,6 +44,7 @@ class SceneParams:
     allow_vrt: bool = False
     allow_remote: bool = False
     assume_crs: str | None = None
+    alpha: bool = True
 
     def __post_init__(self) -> None:
         whole = self.bidx is None or all(type(b) is int for b in self.bidx)
@@ -50,6 +52,8 @@ class SceneParams:
             raise ValueError(f"bidx holds whole numbers, not {self.bidx}")
         if self.rescale is not None and not _is_ascending(self.rescale):
             raise ValueError(f"rescale is two numbers, the lower first, not {self.rescale}")
+        if self.bounds is not None and not _is_box(self.bounds):
+            raise ValueError(f"bounds is west, south, east, north, not {self.bounds}")
         size = self.gsd
         if size not in ("auto", "native") and not (isinstance(size, float | int) and 0.01 <= size <= 1000):
             raise ValueError(f"gsd is auto, native or metres per pixel (0.01 to 1000), not {size!r}")
@@ -71,9 +75,10 @@ class Scene:
         bands: band numbers (from 1) for red, green, blue; equal ones for grey.
         alpha: band number of the alpha band, or 0.
         dtype: of the values.
-        nodata: value that means no data, or None.
+        nodata: value that means no data where all bands have it, or None.
+        fills: values that mean no data where any band has one, though the file does not say so.
         stretch: per colour (low, high) of the values that become LOW and HIGH; empty: taken as they are.
-        palette: (N, 3) colours as nested tuples where the band is an index, else empty.
+        palette: (N, 4) colours and opacities as nested tuples where the band is an index, else empty.
         messages: what the summary must say.
         bad: blocks that cannot be read, and count as nodata; None where none is known.
         is_stated: True when its pixels' size was given by the user.
@@ -87,8 +92,9 @@ class Scene:
     alpha: int
     dtype: str
     nodata: float | None
+    fills: tuple[float, ...] = ()
     stretch: tuple[tuple[float, float], ...] = ()
-    palette: tuple[tuple[int, int, int], ...] = ()
+    palette: tuple[tuple[int, int, int, int], ...] = ()
     messages: tuple[str, ...] = ()
     bad: BlockMap | None = None
     is_stated: bool = False
@@ -104,7 +110,7 @@ class Scene:
         """Differs where the files (size, time of modification) do, or how they are read."""
         bad = [] if self.bad is None else self.bad.positions().tolist()
         place = [self.grid.crs, list(self.grid.transform)[:6], str(self.path) if not self.stamps else ""]
-        what = [self.stamps, self.bands, self.alpha, self.nodata, self.stretch, bad, place]
+        what = [self.stamps, self.bands, self.alpha, self.nodata, self.fills, self.stretch, bad, place]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     @property
@@ -127,3 +133,10 @@ class Scene:
 def _is_ascending(pair: tuple[float, ...]) -> bool:
     numbers = len(pair) == 2 and all(type(v) in (int, float) and math.isfinite(v) for v in pair)
     return numbers and pair[0] < pair[1]
+
+
+def _is_box(bounds: tuple[float, ...]) -> bool:
+    if len(bounds) != 4 or not all(type(v) in (int, float) and math.isfinite(v) for v in bounds):
+        return False
+    west, south, east, north = bounds
+    return west < east and south < north

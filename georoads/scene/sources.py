@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
+from xml.etree import ElementTree
 
 from georoads.errors import SceneError
 
@@ -24,21 +26,34 @@ REMOTE = {
 DRIVERS_HINT = f"use {', '.join(DRIVERS)}"
 
 
+def check_regular(file: Path) -> None:
+    """See that a name is that of a file; nothing is read of it.
+
+    Raises:
+        SceneError: it is missing, no regular file, or cannot be looked for.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError as e:
+        raise SceneError(f"{file} does not exist", "check the path") from e
+    except OSError as e:
+        raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
+    if stat.S_ISDIR(mode):
+        raise SceneError(f"{file} is a folder", "name a raster file in it")
+    if not stat.S_ISREG(mode):
+        raise SceneError(f"{file} is not a regular file", "name a raster file")
+
+
 def first_bytes(file: Path) -> bytes:
     """The first 1024 bytes of a regular file.
 
     Raises:
         SceneError: it is missing, no regular file, or cannot be read.
     """
+    check_regular(file)
     try:
-        if file.is_dir():
-            raise SceneError(f"{file} is a folder", "name a raster file in it")
-        if file.exists() and not file.is_file():
-            raise SceneError(f"{file} is not a regular file", "name a raster file")
         with file.open("rb") as stream:
             return stream.read(1024)
-    except FileNotFoundError as e:
-        raise SceneError(f"{file} does not exist", "check the path") from e
     except OSError as e:
         raise SceneError(f"{file} cannot be read: {e.strerror}", "check the path and its permissions") from e
 
@@ -46,6 +61,29 @@ def first_bytes(file: Path) -> bytes:
 def is_vrt(file: Path, start: bytes) -> bool:
     """Whether a file is GDAL's list of other rasters, by its name or first bytes."""
     return file.suffix.lower() == ".vrt" or b"<VRTDataset" in start
+
+
+def read_xml(file: Path, max_bytes: int, what: str, hint: str) -> ElementTree.Element:
+    """The root of an XML file that defines no entities.
+
+    Args:
+        file: is regular, or raises.
+        max_bytes: larger ones are refused.
+        what: it should be, for messages.
+        hint: what to do, for messages.
+
+    Raises:
+        SceneError: it is too large, defines entities, or is not XML.
+    """
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(max_bytes + 1)
+        text = raw.decode("utf-8-sig")
+        if len(raw) > max_bytes or "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise SceneError(f"{file} is too large or defines entities", hint)
+        return ElementTree.fromstring(text)
+    except (OSError, ValueError, ElementTree.ParseError) as e:
+        raise SceneError(f"{file} is not {what} that can be read: {e}", hint) from e
 
 
 def resolve_source(named: str, lister: Path, *, root: Path, folder: Path, hint: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from georoads.errors import SceneError
-from georoads.scene.sources import driver_of, first_bytes, is_vrt, resolve_source
+from georoads.scene.sources import driver_of, first_bytes, is_vrt, read_xml, resolve_source
 
 MAX_BYTES = 2**25
 MAX_SOURCES = 20_000
@@ -80,7 +80,7 @@ class _SourceChecker:
         """
         if depth > MAX_DEPTH:
             raise SceneError(f"{self._file} holds VRTs in VRTs, more than {MAX_DEPTH} deep", "build one VRT")
-        root = _parse_xml(vrt)
+        root = read_xml(vrt, MAX_BYTES, "a VRT", "build it with gdalbuildvrt")
         _check_plain(vrt, root, 0)
         for element in root.iter("SourceFilename"):
             element.text = self._name_source(vrt, element, depth)
@@ -113,18 +113,6 @@ class _SourceChecker:
         except SceneError as e:
             raise SceneError(f"{vrt}: a source cannot be used: {e.message}", _SOURCES_HINT) from e
         return str(real)
-
-
-def _parse_xml(vrt: Path) -> ElementTree.Element:
-    try:
-        with vrt.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-        text = raw.decode("utf-8-sig")
-        if len(raw) > MAX_BYTES or "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise SceneError(f"{vrt} is too large or defines entities", "build it with gdalbuildvrt")
-        return ElementTree.fromstring(text)
-    except (OSError, ValueError, ElementTree.ParseError) as e:
-        raise SceneError(f"{vrt} is not a VRT that can be read: {e}", "build it with gdalbuildvrt") from e
 
 
 def _check_plain(vrt: Path, element: ElementTree.Element, depth: int) -> None:

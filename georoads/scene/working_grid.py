@@ -7,6 +7,7 @@ import math
 import numpy as np
 from affine import Affine
 
+from georoads.crs import find_way
 from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window, is_same_gsd, utm_crs
 from georoads.scene.guard import gdal_errors
@@ -14,6 +15,13 @@ from georoads.scene.scene import Scene, SceneParams
 
 _AGREE_PX = 1e-4
 """Pixels of two grids whose corners lie so near to each other are the same pixels."""
+_MOST_ENLARGED = 6.5
+"""Pixels are cut into so many along a side at most. On validation pictures that were shrunk, the model's own
+pixel size was best up to 3 m, and a larger one at 4 and 5 m (docs/large-scenes.md)."""
+COARSE = 4
+"""Pixels more than so many times the size of the model's get a note: narrow roads are lost."""
+COARSEST = 10
+"""Pixels more than so many times the size of the model's are refused: no road is seen there."""
 
 
 def working_grid(scene: Scene, model_gsd_m: float, params: SceneParams | None = None) -> Grid:
@@ -25,7 +33,7 @@ def working_grid(scene: Scene, model_gsd_m: float, params: SceneParams | None = 
         params: how the scene is to be read; None: the defaults.
 
     Raises:
-        SceneError: when the scene is more than four times coarser than the model, or misses the bounds.
+        SceneError: the scene's pixels are more than COARSEST times the model's, or it misses the bounds.
     """
     params = params or SceneParams()
     grid = _grid_at_gsd(scene, model_gsd_m, "auto" if scene.is_stated else params.gsd)
@@ -65,6 +73,16 @@ def window_of(bounds: tuple[float, float, float, float], scene: Scene, grid: Gri
     return window
 
 
+def coarse_notes(scene: Scene, model_gsd_m: float) -> tuple[str, ...]:
+    """What the summary must say of a scene whose pixels are much coarser than the model's, in metres."""
+    step_m = max(scene.grid.steps_m)
+    if step_m <= COARSE * model_gsd_m:
+        return ()
+    return (
+        f"pixels of {step_m:.2f} m are coarse for a model trained at {model_gsd_m:g} m: roads will be missed",
+    )
+
+
 def enclosing_window(px: Points) -> Window:
     """The window around points (N, 2) in pixel coordinates."""
     # A coordinate that is a pixel's corner but for its last digits is that corner.
@@ -78,13 +96,15 @@ def _grid_at_gsd(scene: Scene, model_gsd_m: float, gsd: str | float) -> Grid:
     steps = own.steps_m
     if gsd == "native":
         return own
-    wanted = model_gsd_m if gsd == "auto" else float(gsd)
+    wanted = max(model_gsd_m, max(steps) / _MOST_ENLARGED) if gsd == "auto" else float(gsd)
     if not own.is_geographic and all(is_same_gsd(step_m, wanted) for step_m in steps):
         return own
-    if max(steps) > 4 * wanted:
+    if gsd == "auto" and max(steps) > COARSEST * model_gsd_m:
         raise SceneError(
-            f"{scene.path} has {max(steps):.2f} m pixels, the model was trained at {wanted:g} m",
-            "roads cannot be seen at that size; --gsd native tries it all the same",
+            f"{scene.path} has {max(steps):.2f} m pixels, the model was trained at {model_gsd_m:g} m",
+            "state the size that they have"
+            if scene.is_stated
+            else f"roads cannot be seen at that size; --gsd {model_gsd_m:g} tries it all the same",
         )
     try:
         return _warped_grid(own, wanted)
@@ -125,12 +145,10 @@ def own_corner(own: Grid, grid: Grid) -> tuple[int, int] | None:
 
 def outline_on(own: Grid, grid: Grid) -> Points:
     """The border of a grid in pixel coordinates of another: (N, 2), corners and 31 points between two."""
-    from pyproj import Transformer
-
     corners = own.corners_px
     share = np.linspace(0, 1, 33)[:-1, None]
     sides = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
     xy = own.to_crs(np.concatenate(sides))
     if own.crs != grid.crs:
-        xy = np.column_stack(Transformer.from_crs(own.crs, grid.crs, always_xy=True).transform(*xy.T))
+        xy = np.column_stack(find_way(own.crs, grid.crs).transform(*xy.T))
     return grid.to_px(xy)

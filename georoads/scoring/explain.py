@@ -12,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads import __version__
+from georoads.output.coordinates import run_on
 from georoads.output.errors_layer import ErrorKind, ErrorLines, write_errors
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.read import RoadLines
@@ -53,7 +54,7 @@ def explain(proposal: RoadLines, reference: RoadLines, params: ScoreParams | Non
     lines, lengths = (np.concatenate(parts) for parts in zip(*cut.values(), strict=True))
     target = proposal if len(proposal.lines) else reference
     moved = shapely.transform(lines, lambda xy: unproject_points(xy, target, crs)) if len(lines) else lines
-    return ErrorLines(moved, kinds, lengths, target.crs)
+    return ErrorLines(run_on(moved, target.crs), kinds, lengths, target.crs)
 
 
 def write_explained(

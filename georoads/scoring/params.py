@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
-_MAY_BE_ZERO = {"apls_min_curvature", "apls_all_pairs", "bound_m", "seed"}
-_COUNTS = {"apls_sources", "topo_seeds"}
+from georoads.settings import check_ranges
+
+_LENGTH_M = 0.01, 1_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "apls_min_curvature": (0, 1_000_000), "bound_m": (0, 1_000_000), "topo_step_m": (0.1, 1_000_000),
+    "apls_spacing_m": (0.1, 1_000_000), "topo_seed_every_m": (0.1, 1_000_000),
+    "apls_all_pairs": (0, 1_000_000), "apls_sources": (1, 1_000_000), "topo_seeds": (1, 1_000_000),
+    "doubled_deg": (0.01, 90), "bend_deg": (0.01, 180), "seed": (0, 2**63 - 1),
+}  # fmt: skip
+"""Of what is no plain length; finer steps along the roads would never end."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +61,4 @@ class ScoreParams:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in _MAY_BE_ZERO:
-                if not (math.isfinite(value) and value >= 0):
-                    raise ValueError(f"{field.name} must not be negative, not {value}")
-            elif field.name in _COUNTS:
-                if value < 1:
-                    raise ValueError(f"{field.name} must be at least 1, not {value}")
-            elif not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{field.name} must be above 0, not {value}")
-        if self.doubled_deg > 90 or self.bend_deg > 180:
-            raise ValueError("doubled_deg goes up to 90, bend_deg up to 180")
+        check_ranges(self, {field.name: _RANGES.get(field.name, _LENGTH_M) for field in fields(self)})

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.output.read import RoadLines
 from georoads.ragged import offsets_of, owners, ranks, rows_of
-from georoads.scoring.segments import Segments, longest_segment, project_points
+from georoads.scoring.segments import Segments, longest_segments, project_points
 
 CELL_M = 0.01
 """Vertices that are equal when rounded to this are the same."""
@@ -69,19 +69,15 @@ class RoadGraph:
     @cached_property
     def reach_m(self) -> NDArray[np.float64]:
         """(P,) float64: metres from the start of its edge to each point."""
-        total = np.zeros(len(self.points))
-        for_pieces = np.ones(len(self.points), dtype=bool)
-        for_pieces[self.offsets[:-1]] = False
-        total[for_pieces] = self.pieces.length_m
-        total = np.cumsum(total)
+        # All edges end to end: nothing lies before the first point of each.
+        first_piece = self.offsets[:-1] - np.arange(self.n_edges)
+        total = np.cumsum(np.insert(self.pieces.length_m, first_piece, 0.0))
         return total - np.repeat(total[self.offsets[:-1]], np.diff(self.offsets))
 
     @cached_property
     def piece_from_m(self) -> NDArray[np.float64]:
         """(P - E,) float64: metres from the start of its edge to the start of each piece."""
-        keep = np.ones(len(self.points), dtype=bool)
-        keep[self.offsets[1:] - 1] = False
-        return self.reach_m[keep]
+        return np.delete(self.reach_m, self.offsets[1:] - 1)
 
     @cached_property
     def laid_m(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -236,9 +232,11 @@ def _place_points(
     going = np.flatnonzero(chains.piece >= 0)
     start, end = chains.vertex[going], chains.vertex[going + 1]
     way = vertices.source[end] - vertices.source[start]
+    latitude = np.abs(vertices.source[:, 1])
+    longest = longest_segments(layer, np.minimum(latitude[start], latitude[end]))
     parts = np.ones(len(chains.vertex), dtype=np.int64)
     # The end of a chain stands for itself alone.
-    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest_segment(layer)), 1)
+    parts[going] = np.maximum(np.ceil(np.hypot(way[:, 0], way[:, 1]) / longest), 1)
     # The chain's vertices, each followed by the points between it and the next one, which are projected anew.
     starts = offsets_of(parts)
     of = owners(starts)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import shapely
+
 from georoads.output.read import RoadLines
 from georoads.scoring.apls import Apls, apls
 from georoads.scoring.buffered import match_lengths
 from georoads.scoring.nodes import NodeScore, match_nodes
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import road_graph
-from georoads.scoring.segments import local_crs, to_segments
+from georoads.scoring.segments import Segments, local_crs, to_segments
 from georoads.scoring.tidiness import Tidiness, measure_tidiness
 from georoads.scoring.topo import Topo, topo
 
@@ -31,6 +33,7 @@ class Score:
         tidiness: how tidy the proposal's lines are.
         reference_km, proposal_km: lengths of the layers.
         params: the settings.
+        notes: what a user should know of how they came about.
     """
 
     completeness: float
@@ -44,9 +47,10 @@ class Score:
     reference_km: float
     proposal_km: float
     params: ScoreParams
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the scores as plain numbers, then how each came about, and ``parameters``."""
+        """For JSON: the scores as plain numbers, how each came about, ``parameters``, and ``notes``."""
         return {
             "apls": self.apls.score,
             "topo_f1": self.topo.f1,
@@ -64,6 +68,7 @@ class Score:
             "tidiness": asdict(self.tidiness),
             "feel": asdict(self.tidiness),  # its name in earlier releases
             "parameters": asdict(self.params),
+            "notes": list(self.notes),
         }
 
 
@@ -93,7 +98,8 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
     params = params or ScoreParams()
     crs = local_crs((reference, proposal))
     truth = to_segments(reference, crs)
-    matched = match_lengths(to_segments(proposal, crs), truth, params.buffer_m)
+    lines = to_segments(proposal, crs)
+    matched = match_lengths(lines, truth, params.buffer_m)
     ours, theirs = road_graph(proposal, crs), road_graph(reference, crs)
     return Score(
         completeness=matched.completeness,
@@ -107,4 +113,16 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
         reference_km=matched.reference_m / 1000,
         proposal_km=matched.proposal_m / 1000,
         params=params,
+        notes=(*proposal.notes, *reference.notes, *_note_gap(lines, truth, params.buffer_m)),
     )
+
+
+def _note_gap(proposal: Segments, reference: Segments, buffer_m: float) -> tuple[str, ...]:
+    """That the layers lie apart, if their boxes do by more than the buffer."""
+    if not len(proposal) or not len(reference):
+        return ()
+    gap_m = float(shapely.distance(proposal.box, reference.box))
+    if gap_m <= buffer_m:
+        return ()
+    apart = f"{gap_m / 1000:,.1f} km" if gap_m >= 1000 else f"{gap_m:.0f} m"
+    return (f"the layers lie {apart} apart: do both show the same place, and is the CRS of both right?",)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError, find_way, is_local, metres_per_unit, parse_crs
 from georoads.errors import LayerError
-from georoads.grid import Points, metric_crs, middle_of, parse_crs
+from georoads.grid import Points, metric_crs, middle_of
 from georoads.output.read import RoadLines
-
-if TYPE_CHECKING:
-    from pyproj import Transformer
 
 LONGEST_M = 250.0
 """A segment that is straight in its own CRS is bent in another one. Lines are divided until that is below
 2 mm: the sagitta of 250 m on a circle of the Earth's radius is 1.2 mm, times the tangent of the latitude."""
-
-_EARTH_M = 6_371_008.8
+LEAST_M = 1.0
+"""Near a pole, where a degree of longitude is short, parts stay as long as this."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,12 @@ class Segments:
         d = self.end - self.start
         return np.hypot(d[:, 0], d[:, 1])
 
+    @property
+    def box(self) -> shapely.Geometry:
+        """The box around the pieces, of which there is one at least."""
+        ends = np.concatenate((self.start, self.end))
+        return shapely.box(*ends.min(axis=0), *ends.max(axis=0))
+
     @cached_property
     def tree(self) -> shapely.STRtree:
         """Spatial index of the pieces."""
@@ -58,8 +61,13 @@ def straight_lines(start: Points, end: Points) -> NDArray[np.object_]:
 
 
 def local_crs(layers: tuple[RoadLines, ...]) -> str:
-    """The metric plane around the middle of the first layer that is not empty, as a PROJ string."""
+    """The metric plane around the middle of the first layer that is not empty, as a PROJ string.
+
+    A CRS that lies nowhere is its own plane.
+    """
     for layer in layers:
+        if len(layer.lines) and is_local(parse_crs(layer.crs)):
+            return layer.crs
         if len(layer.lines):
             west, south, east, north = shapely.total_bounds(layer.lines)
             corners = np.array([[west, south], [east, south], [west, north], [east, north]])
@@ -76,7 +84,9 @@ def to_segments(layer: RoadLines, crs: str) -> Segments:
         LayerError: the lines cannot be projected.
     """
     real = layer.lines[shapely.length(layer.lines) > 0]
-    lines = shapely.segmentize(real, longest_segment(layer))
+    bounds = shapely.bounds(real)
+    latitude = np.minimum(*np.abs(bounds[:, [1, 3]]).T)
+    lines = shapely.segmentize(real, longest_segments(layer, latitude))
     points, line = shapely.get_coordinates(lines, return_index=True)
     points = project_points(points, layer, crs)
     same = line[1:] == line[:-1]
@@ -85,11 +95,22 @@ def to_segments(layer: RoadLines, crs: str) -> Segments:
     return Segments(points[keep], points[keep + 1], line[keep])
 
 
-def longest_segment(layer: RoadLines) -> float:
-    """``LONGEST_M`` in the unit of the layer's CRS, which may be degrees."""
+def longest_segments(layer: RoadLines, latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``LONGEST_M`` in the unit of the layer's CRS, which may be degrees.
+
+    Args:
+        layer: names the CRS.
+        latitude: (N,) distances from the equator in that unit, where it is an angle.
+
+    Returns:
+        (N,) float64; of angles more where ``LEAST_M`` on the ground is.
+    """
     parsed = parse_crs(layer.crs)
-    factor = float(parsed.axis_info[0].unit_conversion_factor) if parsed.axis_info else 1.0
-    return LONGEST_M / (factor * _EARTH_M if parsed.is_geographic else factor)
+    longest = np.full(len(latitude), LONGEST_M / metres_per_unit(parsed))
+    if not parsed.is_geographic:
+        return longest
+    shrunk = np.cos(latitude * float(parsed.axis_info[0].unit_conversion_factor))
+    return longest * np.maximum(LEAST_M / (LONGEST_M * np.maximum(shrunk, 1e-9)), 1.0)
 
 
 def project_points(points: Points, layer: RoadLines, crs: str) -> Points:
@@ -104,9 +125,15 @@ def project_points(points: Points, layer: RoadLines, crs: str) -> Points:
         (N, 2) float64 in ``crs``.
 
     Raises:
-        LayerError: a point cannot be projected.
+        LayerError: a point cannot be projected; no way leads from the layer's CRS to the other.
     """
-    moved = _transform_points(points, layer.crs, crs)
+    if not len(points):
+        return points
+    try:
+        way = find_way(layer.crs, crs)
+    except CrsError as e:
+        raise LayerError(f"{layer.name} cannot be compared with the other layer: {e.message}", e.hint) from e
+    moved = np.column_stack(way.transform(points[:, 0], points[:, 1])) * _plane_unit_m(crs)
     if not np.isfinite(moved).all():
         raise LayerError(f"{layer.name} lies outside the area of its CRS", "check the CRS of the layer")
     return moved
@@ -123,17 +150,11 @@ def unproject_points(points: Points, layer: RoadLines, crs: str) -> Points:
     Returns:
         (N, 2) float64 in the layer's CRS; infinite where there is no way back.
     """
-    return _transform_points(points, crs, layer.crs)
+    x, y = (points / _plane_unit_m(crs)).T
+    return np.column_stack(find_way(crs, layer.crs).transform(x, y))
 
 
-def _transform_points(points: Points, source: str, target: str) -> Points:
-    x, y = _find_transformer(source, target).transform(points[:, 0], points[:, 1])
-    return np.column_stack((x, y))
-
-
-@lru_cache(maxsize=16)
-def _find_transformer(source: str, target: str) -> Transformer:
-    """PROJ takes longer to find the way from one CRS to the other than to move a thousand points."""
-    from pyproj import Transformer
-
-    return Transformer.from_crs(parse_crs(source), parse_crs(target), always_xy=True)
+def _plane_unit_m(crs: str) -> float:
+    """Metres of a unit of a plane: one that lies nowhere may have feet, others have metres."""
+    parsed = parse_crs(crs)
+    return metres_per_unit(parsed) if is_local(parsed) else 1.0

@@ -83,16 +83,13 @@ def _describe_seeds(score: Score) -> str:
 def _tidiness_rows(score: Score) -> list[_Row]:
     tidiness, p = score.tidiness, score.params
     jitter = "none" if tidiness.jitter_m is None else f"{tidiness.jitter_m:.2f}"
+    turns = f"turns above {p.bend_deg:g}° between nodes"
     beside = f"metres within {p.doubled_m:g} m of another road, parallel within {p.doubled_deg:g}°"
     return [
         ("vertices / km", f"{tidiness.vertices_per_km:.1f}", "points of the lines"),
         ("dangles / km", f"{tidiness.dangles_per_km:.2f}", f"dead ends beyond {p.bound_m:g} m of the bound"),
         ("spurs / km", f"{tidiness.spurs_per_km:.2f}", f"dead ends shorter than {p.spur_m:g} m"),
         ("doubled m / km", f"{tidiness.doubled_m_per_km:.1f}", beside),
-        (
-            "sharp bends / km",
-            f"{tidiness.sharp_bends_per_km:.2f}",
-            f"turns above {p.bend_deg:g}° between nodes",
-        ),
+        ("sharp bends / km", f"{tidiness.sharp_bends_per_km:.2f}", turns),
         ("jitter (m)", jitter, "RMS distance to the reference, where it is within the buffer"),
     ]

@@ -21,7 +21,7 @@ from georoads.scoring.buffered import limits_within
 from georoads.scoring.doubled import doubled_m
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.road_graph import RoadGraph
-from georoads.scoring.segments import Segments, longest_segment, project_points, straight_lines
+from georoads.scoring.segments import Segments, longest_segments, project_points, straight_lines
 
 _CHUNK = 200_000
 """Samples whose distances are measured at once: bounds memory."""
@@ -97,7 +97,9 @@ def dangles(graph: RoadGraph, layer: RoadLines, crs: str, bound_m: float) -> NDA
     Returns:
         (N,) bool, one for each node.
     """
-    box = shapely.segmentize(shapely.box(*shapely.total_bounds(layer.lines)).exterior, longest_segment(layer))
+    bounds = shapely.total_bounds(layer.lines)
+    longest = longest_segments(layer, np.abs(bounds[[1, 3]]).min(keepdims=True))
+    box = shapely.segmentize(shapely.box(*bounds).exterior, longest[0])
     bound = shapely.linestrings(project_points(shapely.get_coordinates(box), layer, crs))
     inside = shapely.distance(shapely.points(graph.node_xy), bound) > bound_m
     return np.asarray((graph.degree == 1) & inside, dtype=np.bool_)

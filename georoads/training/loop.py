@@ -284,7 +284,7 @@ def _step(loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimiz
     optimizer.zero_grad(set_to_none=True)
     # Backward even from a loss that is no number: the gradients are summed over all processes, so all of them
     # see it and skip the step together.
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
     if not torch.isfinite(norm):
         return False

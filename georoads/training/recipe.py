@@ -14,7 +14,7 @@ from georoads.errors import GeoroadsError
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
 from georoads.model.config import ModelConfig
-from georoads.settings import with_values
+from georoads.settings import check_ranges, with_values
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,17 @@ class DataSource:
         return self.share + (end - self.share) * progress
 
 
+_MANY = 1_000_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, _MANY), "steps": (1, _MANY), "validate_every": (1, _MANY), "minutes": (0.001, 1_000_000),
+    "batch": (1, 4096), "lr": (1e-12, 100), "lr_end": (0, 1), "warmup": (0, 0.99), "weight_decay": (0, 100),
+    "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1_000_000), "patience": (0, _MANY),
+    "workers": (0, 1024), "seed": (0, 2**32 - 1), "threshold": (0.002, 1), "samples": (0, 1000),
+    "samples_every": (0, _MANY),
+}  # fmt: skip
+"""Of the numbers of a training, None aside."""
+
+
 @dataclass(frozen=True)
 class TrainParams:
     """How to optimise.
@@ -62,9 +73,10 @@ class TrainParams:
         minutes: wall time of the training, resumed ones counted together, instead of both.
         batch: chips per step.
         optimizer: adamw or adam.
-        lr, weight_decay: of the optimizer; with the schedule ``cosine`` the rate warms up over the first
-            ``warmup`` of the training and then falls along a cosine to ``lr_end`` times its peak; with
-            ``constant`` it stays.
+        lr, weight_decay: of the optimizer.
+        schedule: cosine: the rate warms up, then falls along a cosine; constant: it stays.
+        warmup: with ``cosine``, share of the training in which the rate rises to ``lr``.
+        lr_end: with ``cosine``, the rate at the end as a share of ``lr``.
         ema: decay of the moving average of the weights, which is what is evaluated and kept; 0: none.
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         cldice: weight of the soft clDice loss beside these two, 0..1.
@@ -123,21 +135,7 @@ class TrainParams:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        numbers = (self.epochs, self.batch, self.steps, self.validate_every)
-        if any(n is not None and n < 1 for n in numbers) or not self.lr > 0:
-            raise ValueError("epochs, steps, validate_every and batch must be at least 1, lr above 0")
-        if min(self.workers, self.patience, self.samples, self.samples_every, self.seed) < 0:
-            raise ValueError("workers, patience, samples, samples_every and seed must be 0 or more")
-        if not (0 <= self.dice <= 1 and 0 <= self.cldice <= 1):
-            raise ValueError("dice and cldice are weights in 0..1")
-        if not (0 <= self.warmup < 1 and 0 <= self.lr_end <= 1 and 0 <= self.ema < 1):
-            raise ValueError("warmup, lr_end and ema are shares in 0..1, warmup and ema below 1")
-        if not (self.clip > 0 and self.weight_decay >= 0):
-            raise ValueError("clip must be above 0, weight_decay 0 or more")
-        if self.minutes is not None and not self.minutes > 0:
-            raise ValueError(f"minutes must be above 0, not {self.minutes}")
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
+        check_ranges(self, _RANGES)
 
 
 @dataclass(frozen=True)
@@ -156,8 +154,8 @@ class TileParams:
     def __post_init__(self) -> None:
         if not (32 <= self.tile_px <= 8192 and self.tile_px % 32 == 0):
             raise ValueError(f"tile_px must be a multiple of 32, 32 to 8192, not {self.tile_px}")
-        if not 0 <= self.overlap_px <= self.tile_px // 2:
-            raise ValueError(f"overlap_px must be 0 to half the tile, not {self.overlap_px}")
+        if not 1 <= self.overlap_px <= self.tile_px // 2:
+            raise ValueError(f"overlap_px must be 1 to half the tile, not {self.overlap_px}")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError
 from georoads.errors import LayerError
 from georoads.grid import Points
 from georoads.output.errors_layer import LOOK, ErrorKind
@@ -38,11 +39,13 @@ class MapSize:
         lines: number of lines.
         length_m: their length.
         file_bytes: of the file that was written.
+        notes: what a user should know of how the layer was read.
     """
 
     lines: int
     length_m: float
     file_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class MapLayer:
         classes: from the least to the most important, which is drawn last.
         subject: what the classes tell, for the legend.
         columns: the attributes by name, one value per row.
+        notes: what a user should know of how it was read.
     """
 
     name: str
@@ -95,6 +99,7 @@ class MapLayer:
     classes: tuple[LineClass, ...]
     subject: str
     columns: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.offsets) - 1
@@ -169,7 +174,10 @@ def read_layer(
     box = None
     if len(points):
         box = box_of(points)
-        plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        try:
+            plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        except CrsError as e:
+            raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
             bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
@@ -193,6 +201,7 @@ def read_layer(
         classes=look.classes,
         subject=look.subject,
         columns=columns,
+        notes=found.notes,
     )
 
 

@@ -23,7 +23,7 @@ from georoads import __version__
 from georoads.files.atomic import replace_when_complete
 from georoads.output.dictionary import ROADS
 from georoads.output.errors_layer import ERRORS
-from georoads.text import printable
+from georoads.text import printable, source_name
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import Picture, jpeg_of, picture_of, plane_of
 from georoads.view.plane import widened
@@ -47,10 +47,10 @@ def write_map(request: MapRequest) -> MapSize:
     if opened:
         area = None if lines.bounds is None else widened(lines.bounds, 0.05, 50.0)
         picture = picture_of(opened, lines.plane, area)
-    content = page(lines, picture, ", ".join(scene.name for scene in request.scenes)).encode()
+    content = page(lines, picture, ", ".join(map(source_name, request.scenes))).encode()
     with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         part.write_bytes(content)
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content))
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content), lines.notes)
 
 
 def page(layer: MapLayer, picture: Picture | None = None, scenes: str = "") -> str:

@@ -12,8 +12,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import SceneError
-from georoads.grid import Window, parse_crs, to_wgs84
+from georoads.grid import Window
 from georoads.scene.guard import gdal_errors
 from georoads.scene.native import states_values, to_bytes
 from georoads.scene.read import CACHE_BYTES
@@ -150,7 +151,7 @@ def _read_window(scene: Scene, window: Window, factor: float) -> _PlacedPixels:
         for top in range(0, height, STRIPE_PX):
             rows = min(STRIPE_PX, height - top)
             area = RasterioWindow(window.col, window.row + top * step.e, window.width, rows * step.e)
-            is_sampled = bool(scene.palette) or window.size > AVERAGED_PX
+            is_sampled = bool(scene.palette or scene.fills) or window.size > AVERAGED_PX
             out[:, top : top + rows] = _read_stripe(source, scene, area, (rows, width), is_sampled=is_sampled)
     transform = scene.grid.transform * Affine.translation(window.col, window.row) * step
     return _PlacedPixels(out, transform, _crs_of(scene))

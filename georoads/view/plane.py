@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from georoads.grid import Points, metric_crs, middle_of, to_wgs84
+from georoads.crs import to_wgs84
+from georoads.grid import Points, metric_crs, middle_of
 
 Bounds = tuple[float, float, float, float]
 """west, south, east, north in metres of a plane."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from georoads.errors import GeoroadsError
 from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
-from georoads.scene.index import scene_files
-from georoads.scene.scene import SceneParams
+from georoads.scene.scene import Scene
 from georoads.text import printable
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
@@ -32,69 +31,67 @@ _DIM = 0.72
 """Lines stand out from a darker ground."""
 
 
-def check_preview_output(output: Path | None, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Refuse an output that ``write_preview`` could not write, before the work is done; None is none.
+def check_preview_output(output: Path, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
+    """Refuse an output that ``write_preview`` could not write, before the work is done.
+
+    Args:
+        output: path of the picture.
+        inputs: files that are read, none of which may be the output.
+        overwrite: replace a picture that is there.
 
     Raises:
         GeoroadsError: the suffix is not .png; matplotlib is missing; as ``files.atomic.check_output``.
     """
-    if output is None:
-        return
     _require_matplotlib()
     if output.suffix.lower() != ".png":
         raise GeoroadsError(
             f"{printable(output)}: the preview is written as PNG", "let its name end in .png, as in map.png"
         )
-    check_output(output, overwrite=overwrite, inputs=scene_files(inputs))
+    check_output(output, overwrite=overwrite, inputs=inputs)
 
 
 def write_preview(
-    output: Path | None,
+    output: Path,
     roads: Path,
-    rasters: tuple[Path, ...],
-    params: SceneParams | None = None,
+    scenes: Sequence[Scene],
     *,
     layer: str | None = None,
     overwrite: bool = False,
-) -> None:
-    """Draw the lines of a layer over scenes or a probability raster; the file appears whole or not at all.
+) -> MapSize:
+    """Draw the lines of a layer over scenes; the file appears whole or not at all.
 
-    The picture has 2000 pixels on its longer side. Rasters are read at that size, whatever their own.
+    The picture has 2000 pixels on its longer side. Scenes are read at that size, whatever their own.
 
     Args:
-        output: the PNG; None: none is wanted.
+        output: the PNG.
         roads: the layer.
-        rasters: what it was made of, the first on top.
-        params: how they are read; None: as they say, however large.
+        scenes: what it was made of, opened, the first on top; without any, the ground is plain.
         layer: name of the layer in a GeoPackage; None for the only one, or ``roads``.
         overwrite: True when an existing file may be replaced.
 
     Raises:
-        LayerError, SceneError: as ``read_layer``, ``open_scene`` and ``picture_of``.
-        GeoroadsError: as ``check_preview_output``.
+        LayerError, SceneError: as ``read_layer`` and ``picture_of``.
+        GeoroadsError: matplotlib is missing; as ``replace_when_complete``.
     """
-    if output is None:
-        return
-    check_preview_output(output, rasters, overwrite=overwrite)
-    params = params or SceneParams(max_megapixels=math.inf)
-    write_picture(MapRequest(roads, output, rasters, params, layer=layer, overwrite=overwrite))
-
-
-def write_picture(request: MapRequest) -> MapSize:
-    """Write a map as ``write_preview`` does; without scenes the lines are drawn on plain ground."""
     _require_matplotlib()
-    scenes = request.open_scenes()
-    lines = read_layer(request.roads, request.layer, plane_of(scenes) if scenes else None)
+    lines = read_layer(roads, layer, plane_of(scenes) if scenes else None)
     area = None if lines.bounds is None else widened(lines.bounds, 0.03, 20.0)
     if scenes:
         ground = picture_of(scenes, lines.plane, area, LONG_PX)
     else:
         ground = Picture(np.full((1, 1, 3), BACKGROUND, np.uint8), area or (-50.0, -50.0, 50.0, 50.0))
     figure = draw_preview(lines, ground)
-    with replace_when_complete(request.output, overwrite=request.overwrite) as part:
+    with replace_when_complete(output, overwrite=overwrite) as part:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
+
+
+def write_picture(request: MapRequest) -> MapSize:
+    """Write the map of a request as ``write_preview`` does."""
+    return write_preview(
+        request.output, request.roads, request.open_scenes(), layer=request.layer, overwrite=request.overwrite
+    )
 
 
 def _require_matplotlib() -> None:

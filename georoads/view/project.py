@@ -16,15 +16,15 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import numpy as np
 
+from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import replace_when_complete
-from georoads.grid import parse_crs, to_wgs84
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
 from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
 from georoads.scene.native import HIGH, LOW
 from georoads.scene.scene import Scene
-from georoads.text import printable
+from georoads.text import printable, source_name, without_secrets
 from georoads.view.embedded import embedded_style, nodes_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.plane import Bounds, box_of, outline, widened
@@ -59,7 +59,7 @@ def write_project(request: MapRequest) -> MapSize:
             # The date is that of all: the same layers give the same bytes.
             archive.writestr(zipfile.ZipInfo("project.qgs"), content, zipfile.ZIP_DEFLATED)
         size = part.stat().st_size
-    return MapSize(lines.n_lines, float(lines.length_m.sum()), size)
+    return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
 
 
 def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path) -> str:
@@ -89,8 +89,9 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     style = embedded_style(roads, layer.layer)
     _describe_vectors(added, "Line", _style_of(layer) if style is None else style, known)
     for number, scene in enumerate(scenes, 1):
-        source = scene.file.gdal_name if not scene.file.files else _name_source(scene.path, folder)
-        key, title = f"scene{number}", scene.path.name
+        is_remote = not scene.file.files
+        source = without_secrets(scene.file.gdal_name) if is_remote else _name_source(scene.path, folder)
+        key, title = f"scene{number}", source_name(scene.path)
         added = _add_layer(tree, layers, key=key, title=title, source=source, crs=scene.grid.crs)
         _paint_scene(added, scene)
     _add_canvas(root, layer, scenes)

@@ -98,17 +98,14 @@ class WorkerPool(Protocol[Item, Result_co]):
     @property
     def kind(self) -> Hashable:
         """Kind of the first session that was open; workers of another kind are sent away."""
-        ...
 
     @property
     def workers(self) -> int:
         """Number of workers whose session is open."""
-        ...
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What a summary must say about workers that died or could not be used."""
-        ...
 
     def reopen(self, factory: SessionFactory[Any, Any]) -> None:
         """Let all workers close their session and open another one; returns when the first has done so.
@@ -116,7 +113,6 @@ class WorkerPool(Protocol[Item, Result_co]):
         Raises:
             GeoroadsError: as the factory raised it.
         """
-        ...
 
     def map(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result_co]]:
         """Each item with its result, in the order in which they are finished.
@@ -127,7 +123,6 @@ class WorkerPool(Protocol[Item, Result_co]):
         Raises:
             GeoroadsError: as a session raised it; or three workers in a row died of an item.
         """
-        ...
 
 
 class Engine(Protocol):
@@ -136,7 +131,6 @@ class Engine(Protocol):
     @property
     def has_gpus(self) -> bool:
         """Whether workers can have a GPU."""
-        ...
 
     def start(
         self, factory: SessionFactory[Item, Result], *, on_gpu: bool = False
@@ -150,4 +144,3 @@ class Engine(Protocol):
         Raises:
             GeoroadsError: as the factory raised it; there is no room for a worker.
         """
-        ...

@@ -21,7 +21,7 @@ def ground(seed: int, height: int, width: int) -> np.ndarray:
     """A landscape: noise smooth enough that neighbouring pixels agree."""
     noise = np.random.default_rng(seed).normal(0, 1, (height, width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
-    return (128 + 40 * smooth / smooth.std()).clip(0, 255).astype(np.uint8)
+    return np.asarray((128 + 40 * smooth / smooth.std()).clip(0, 255), np.uint8)
 
 
 def save(

@@ -157,10 +157,12 @@ def test_plans_cover_their_side() -> None:
     assert overlapping_windows(Window(0, 0, 90, 128), params) == [Window(0, 0, 90, 128)]
 
 
-def make(tmp_path: Path, params: TilesParams, nodata_rows: int = 0, **more: bool) -> TilesReport:
+def make(
+    tmp_path: Path, params: TilesParams, nodata_rows: int = 0, *, overwrite: bool = False
+) -> TilesReport:
     scene = draw_scene(tmp_path / "a scene.tif", nodata_rows)
     roads = lines([(0, 50), (400, 50)], [(20, 0), (20, 300)], [(380, 0), (380, 300)], widths=[6.0, 6.0, 6.0])
-    return write_tiles(scene, scene.grid, roads, tmp_path / "out", params, **more)
+    return write_tiles(scene, scene.grid, roads, tmp_path / "out", params, overwrite=overwrite)
 
 
 def test_a_data_set_is_written_that_training_can_read(tmp_path: Path) -> None:

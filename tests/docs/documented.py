@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+
+import rasterio
+from drawn_rasters import write_raster
+from rasterio.windows import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -16,6 +22,22 @@ _INLINE = re.compile(r"`(georoads [^`]*)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.M)
 _PROGRAMS = (["georoads"], ["rio", "roads"])
+
+
+def module_at(path: Path) -> ModuleType:
+    """A module that lies in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def example_corner(path: Path, size_px: int) -> Path:
+    """A corner of the example scene, at the edge of its village."""
+    window = Window(980, 520, size_px, size_px)
+    with rasterio.open(ROOT / "examples" / "scene.tif") as whole:
+        return write_raster(path, whole.read(window=window), whole.window_transform(window), whole.crs)
 
 
 @dataclass(frozen=True)

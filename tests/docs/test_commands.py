@@ -11,8 +11,8 @@ import click
 import pytest
 import rasterio
 from click.testing import CliRunner
-from documented import PAGES, ROOT, Command, commands, mentions
-from rasterio.windows import Window
+from documented import PAGES, ROOT, Command, commands, example_corner, mentions
+from drawn_rasters import write_raster
 
 from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
@@ -67,9 +67,8 @@ def parsed(command: Command) -> click.Context:
     if known is None:
         raise click.UsageError(f"no command {name}")
     context = known.make_context(name, arguments)
-    for room, values in parse_assignments(
-        s for s in context.params.get("settings", ()) if s != "help"
-    ).items():
+    settings = [setting for setting in context.params.get("settings", ()) if setting != "help"]
+    for room, values in parse_assignments(settings).items():
         names = {field.name for field in fields(ROOMS[room])} | {"init", "encoder_weights"}
         if strange := values.keys() - names:
             raise click.UsageError(f"no parameter {room}.{strange.pop()}")
@@ -88,11 +87,8 @@ def test_a_command_that_is_mentioned_exists_with_its_options(command: Command) -
 
 
 def test_a_drifted_command_is_found() -> None:
-    for words in (
-        "extrakt a.tif -o b.gpkg",
-        "extract a.tif -o b.gpkg --smoth",
-        "extract a.tif --threshold high",
-    ):
+    extract = "extract a.tif -o b.gpkg"
+    for words in ("extrakt a.tif -o b.gpkg", f"{extract} --smoth", f"{extract} --threshold high"):
         with pytest.raises(click.UsageError):
             parsed(Command("page", words, tuple(words.split())))
     with pytest.raises(click.UsageError, match=r"network\.spurs_m"):
@@ -108,25 +104,14 @@ def test_every_page_was_looked_at() -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corner of the example scene, its truth, and a mask of another tool."""
     folder = tmp_path_factory.mktemp("user")
-    with rasterio.open(ROOT / "examples" / "scene.tif") as whole:
-        window = Window(980, 520, SIZE_PX, SIZE_PX)
-        profile = {
-            **whole.profile,
-            "width": SIZE_PX,
-            "height": SIZE_PX,
-            "transform": whole.window_transform(window),
-        }
-        pixels = whole.read(window=window)
-    profile |= {"compress": "deflate", "photometric": "rgb", "interleave": "pixel"}
-    with rasterio.open(folder / "scene.tif", "w", **profile) as scene:
-        scene.write(pixels)
     shutil.copy(ROOT / "examples" / "roads_truth.geojson", folder / "reference.geojson")
-    profile |= {"count": 1, "photometric": "minisblack"}
-    with rasterio.open(folder / "mask.tif", "w", **profile) as mask:
-        mask.write((pixels[:1] > 140).astype("uint8") * 255)
+    with rasterio.open(example_corner(folder / "scene.tif", SIZE_PX)) as scene:
+        mask = (scene.read([1]) > 140).astype("uint8") * 255
+        write_raster(folder / "mask.tif", mask, scene.transform, scene.crs)
     return folder
 
 
+@pytest.mark.slow
 def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     shown = {command.text: command for command in SHOWN}
@@ -140,12 +125,5 @@ def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatc
         written.add(output)
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, f"{text}\n{done.output}\n{done.exception}"
-    assert {
-        "roads.gpkg",
-        "probability.tif",
-        "map.html",
-        "errors.gpkg",
-        "scores.json",
-        "own",
-        "roads.png",
-    } <= {path.name for path in place.iterdir()}
+    made = {"roads.gpkg", "probability.tif", "map.html", "errors.gpkg", "scores.json", "own", "roads.png"}
+    assert made <= {path.name for path in place.iterdir()}

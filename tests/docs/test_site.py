@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
-from documented import GENERATED, ROOT
+from documented import GENERATED, ROOT, module_at
 
 from georoads import __version__
 
-
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+pytestmark = pytest.mark.slow
 
 
 def test_the_page_of_commands_is_fresh() -> None:
     found = GENERATED.read_text(encoding="utf-8")
-    assert found == module(ROOT / "docs" / "make_cli.py").page(), "stale: python docs/make_cli.py"
+    assert found == module_at(ROOT / "docs" / "make_cli.py").page(), "stale: python docs/make_cli.py"
 
 
-def test_links_out_of_the_docs_become_their_text() -> None:
-    reshaped = module(ROOT / "docs" / "site_hooks.py").on_page_markdown
-    assert (
-        reshaped("see [the recipe](../a/b.toml) and [lines](lines.md)")
-        == "see the recipe and [lines](lines.md)"
-    )
-    assert reshaped("```\n[a](../b)\n```") == "```\n[a](../b)\n```"
-
-
-def test_lists_are_read_as_elsewhere() -> None:
-    reshaped = module(ROOT / "docs" / "site_hooks.py").on_page_markdown
-    assert (
-        reshaped("head\n- a\n  more\n- b\n\n  | t |\n\nend")
-        == "head\n\n- a\n    more\n- b\n\n    | t |\n\nend"
-    )
+@pytest.mark.parametrize(
+    ("text", "reshaped"),
+    [
+        ("see [the recipe](../a/b.toml) and [lines](lines.md)", "see the recipe and [lines](lines.md)"),
+        ("```\n[a](../b)\n```", "```\n[a](../b)\n```"),
+        ("head\n- a\n  more\n- b\n\n  | t |\n\nend", "head\n\n- a\n    more\n- b\n\n    | t |\n\nend"),
+    ],
+)
+def test_links_out_of_the_docs_become_their_text_and_lists_are_read_as_elsewhere(
+    text: str, reshaped: str
+) -> None:
+    assert module_at(ROOT / "docs" / "site_hooks.py").on_page_markdown(text) == reshaped
 
 
 def test_the_site_builds_strictly_and_asks_nobody(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from drawn_pairs import draw_pairs
 from numpy.typing import NDArray
 
 from georoads.data.dataset import Sample, open_dataset
+from georoads.levels import FULL
 from georoads.model.card import ModelCard
 from georoads.model.config import ModelConfig
 
@@ -26,6 +27,11 @@ class BrightIsRoad:
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         grey = (batch.mean(axis=1) * 0.5 + 0.5) * 255
         return np.asarray((grey - self.edge) / 8, dtype=np.float32)
+
+
+def sure(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The levels of a prediction that is p = 1 on a mask and 0 elsewhere."""
+    return mask.astype(np.uint8) * np.uint8(FULL)
 
 
 def drawn_samples(folder: Path, names: list[str], gsd_m: float = 0.5) -> tuple[Sample, ...]:

@@ -1,24 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
+from drawn_evaluation import sure
 from network_drawings import bar, drawn
 from numpy.typing import NDArray
 
 from georoads.evaluation.cldice import ClDiceScore, cldice_score, count_skeletons
 from georoads.evaluation.counts import count_levels, score_at
-from georoads.levels import FULL, NODATA
+from georoads.levels import NODATA
 
 LEVEL = 127
 Mask = NDArray[np.bool_]
 
 
-def as_levels(mask: Mask) -> NDArray[np.uint8]:
-    return mask.astype(np.uint8) * np.uint8(FULL)
-
-
 def counted(found: Mask, road: Mask) -> NDArray[np.int64]:
-    return count_skeletons(as_levels(found), road, np.ones_like(road), LEVEL)
+    return count_skeletons(sure(found), road, np.ones_like(road), LEVEL)
 
 
 def score(found: Mask, road: Mask) -> ClDiceScore:
@@ -26,16 +25,14 @@ def score(found: Mask, road: Mask) -> ClDiceScore:
 
 
 def iou(found: Mask, road: Mask) -> float:
-    return score_at(count_levels(as_levels(found), road, np.ones_like(road)), LEVEL).iou
+    return score_at(count_levels(sure(found), road, np.ones_like(road)), LEVEL).iou
 
 
 def test_lines_one_pixel_wide_are_their_own_skeletons() -> None:
     road = drawn(".......... ########## .......... ..........")
     found = drawn(".......... ######.... .......... .......##.")
     assert counted(found, road).tolist() == [[8, 6], [10, 6]]
-    judged = score(found, road)
-    assert (judged.precision, judged.sensitivity) == (6 / 8, 6 / 10)
-    assert judged.cldice == pytest.approx(2 * 0.75 * 0.6 / 1.35)
+    assert astuple(score(found, road)) == pytest.approx((6 / 8, 6 / 10, 2 * 0.75 * 0.6 / 1.35))
 
 
 def test_a_cut_in_a_narrow_road_costs_its_length_and_hardly_iou() -> None:
@@ -60,9 +57,7 @@ def test_a_prediction_too_thin_or_too_thick_costs_nothing(width: int) -> None:
 def test_a_thick_prediction_beside_its_place_has_its_middle_off_the_road() -> None:
     road = drawn("........ ######## ........ ........ ........ ........")
     found = drawn("........ ######## ######## ######## ######## ########")
-    judged = score(found, road)
-    assert (judged.precision, judged.sensitivity) == (0.0, 1.0)
-    assert judged.cldice == 0.0
+    assert score(found, road) == ClDiceScore(0.0, 1.0, 0.0)
 
 
 def test_exchanged_masks_exchange_precision_and_sensitivity() -> None:
@@ -82,13 +77,12 @@ def test_exchanged_masks_exchange_precision_and_sensitivity() -> None:
     ],
 )
 def test_nothing_there_or_nothing_found(found: str, truth: str, expected: tuple[float, ...]) -> None:
-    judged = score(drawn(found), drawn(truth))
-    assert (judged.precision, judged.sensitivity, judged.cldice) == expected
+    assert score(drawn(found), drawn(truth)) == ClDiceScore(*expected)
 
 
 def test_what_is_not_valid_belongs_to_no_mask() -> None:
     road = drawn("########..")
-    levels = as_levels(drawn("..########"))
+    levels = sure(drawn("..########"))
     levels[0, 4] = NODATA
     valid = drawn("#######.##")
     # Road at 0-3, 5, 6; found at 2, 3, 5, 6, 8, 9.

@@ -119,4 +119,4 @@ def test_white_is_no_data_where_it_is_said(tmp_path: Path) -> None:
 def test_parameters_out_of_range() -> None:
     for wrong in ({"slack_px": -1.0}, {"slack_px": 101.0}, {"gallery": -1}, {"gallery": 101}):
         with pytest.raises(ValueError):
-            EvaluateParams(**wrong)  # type: ignore[arg-type]
+            EvaluateParams(**wrong)

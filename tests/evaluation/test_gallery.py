@@ -69,10 +69,8 @@ def test_pictures_without_road_are_left_out() -> None:
 
 
 def test_colours_of_the_error_map() -> None:
-    road = drawn("##..#")[0:1]
-    found = drawn("#.#.#")[0:1]
-    image = np.full((1, 5, 3), 90, dtype=np.uint8)
-    shown = error_map(Chip(image, road, drawn("####.")), found)
+    road, found, valid = drawn("##..#"), drawn("#.#.#"), drawn("####.")
+    shown = error_map(Chip(np.full((1, 5, 3), 90, dtype=np.uint8), road, valid), found)
     assert [tuple(map(int, p)) for p in shown[0]] == [RIGHT, MISSED, FALSE, (30, 30, 30), INVALID]
 
 
@@ -85,6 +83,6 @@ def test_thumbnails_are_small_jpegs(shape: tuple[int, int], size: tuple[int, int
     shown = draw_thumbnails(*predicted("t", road, road))
     for data in (shown.picture, shown.truth, shown.prediction, shown.errors):
         assert data[:3] == b"\xff\xd8\xff"
-        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (*size, 3)
-    truth = cv2.imdecode(np.frombuffer(shown.truth, np.uint8), cv2.IMREAD_COLOR)
+        assert np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)).shape == (*size, 3)
+    truth = np.asarray(cv2.imdecode(np.frombuffer(shown.truth, np.uint8), cv2.IMREAD_COLOR))
     assert truth[0, 0].min() > 245 and truth[-1, -1].max() < 10

@@ -4,22 +4,21 @@ import math
 
 import numpy as np
 import pytest
+from drawn_evaluation import sure
 from network_drawings import drawn
 from numpy.typing import NDArray
 
 from georoads.evaluation.counts import count_levels, score_at
 from georoads.evaluation.relaxed import count_relaxed, relaxed_breakeven, relaxed_curve, relaxed_score
-from georoads.levels import FULL
 
 Maps = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def mask_levels(picture: str) -> NDArray[np.uint8]:
-    return drawn(picture).astype(np.uint8) * np.uint8(FULL)
-
-
-def everywhere(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.ones_like(mask)
+def judged(found: str, road: str, slack: float = 3.0) -> tuple[float, float, float]:
+    """Precision, recall and F1 of a drawn prediction, all of it valid."""
+    truth = drawn(road)
+    score = relaxed_score(count_relaxed(sure(drawn(found)), truth, np.ones_like(truth), slack), 127)
+    return score.precision, score.recall, score.f1
 
 
 def slow_score(maps: Maps, level: int, slack: float) -> tuple[float, float]:
@@ -44,30 +43,26 @@ def random_maps(seed: int) -> Maps:
 
 
 def test_a_line_beside_its_place_is_right_within_the_slack_only() -> None:
-    road = drawn("..... ..... ##### ..... .....")
-    levels = mask_levels("##### ..... ..... ..... .....")
+    road, found = "..... ..... ##### ..... .....", "##### ..... ..... ..... ....."
     for slack, f1 in ((1.0, 0.0), (1.9, 0.0), (2.0, 1.0), (3.0, 1.0)):
-        assert relaxed_score(count_relaxed(levels, road, everywhere(road), slack), 127).f1 == f1
+        assert judged(found, road, slack) == (f1, f1, f1)
 
 
 def test_distance_is_euclidean() -> None:
-    road = drawn("#.... ..... ..... ..... .....")
-    for picture, right in (
-        ("..... ..... ..#.. ..... .....", True),  # 2.83 px
-        ("...#. ..... ..... ..... .....", True),  # 3 px exactly
-        ("..... ...#. ..... ..... .....", False),  # 3.16 px
+    for found, right in (
+        ("..... ..... ..#.. ..... .....", 1.0),  # 2.83 px
+        ("...#. ..... ..... ..... .....", 1.0),  # 3 px exactly
+        ("..... ...#. ..... ..... .....", 0.0),  # 3.16 px
     ):
-        score = relaxed_score(count_relaxed(mask_levels(picture), road, everywhere(road), 3.0), 127)
-        assert (score.precision, score.recall) == (float(right), float(right))
+        assert judged(found, "#.... ..... ..... ..... .....") == (right, right, right)
 
 
 def test_precision_and_recall_of_a_drawn_case() -> None:
-    road = drawn("######### ......... ......... ......... ......... .........")
-    levels = mask_levels(".#....... #........ ......... ......... ......... .......##")
-    score = relaxed_score(count_relaxed(levels, road, everywhere(road), 1.0), 127)
-    assert score.precision == 2 / 4  # the two in the lower right corner are far away
-    assert score.recall == 3 / 9  # columns 0, 1 and 2
-    assert score.f1 == pytest.approx(2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
+    road = "######### ......... ......... ......... ......... ........."
+    precision, recall, f1 = judged(".#....... #........ ......... ......... ......... .......##", road, 1.0)
+    assert precision == 2 / 4  # the two in the lower right corner are far away
+    assert recall == 3 / 9  # columns 0, 1 and 2
+    assert f1 == pytest.approx(2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -82,10 +77,9 @@ def test_every_threshold_as_the_slow_definition_has_it(seed: int, slack: float) 
 
 def test_without_slack_it_is_plain_precision_and_recall() -> None:
     maps = random_maps(7)
-    strict, relaxed = score_at(count_levels(*maps), 128), relaxed_score(count_relaxed(*maps, 0.0), 128)
-    assert (relaxed.precision, relaxed.recall, relaxed.f1) == pytest.approx(
-        (strict.precision, strict.recall, strict.f1)
-    )
+    scores = score_at(count_levels(*maps), 128), relaxed_score(count_relaxed(*maps, 0.0), 128)
+    strict, relaxed = ((s.precision, s.recall, s.f1) for s in scores)
+    assert relaxed == pytest.approx(strict)
 
 
 def test_counts_add_up_over_tiles() -> None:
@@ -97,10 +91,8 @@ def test_counts_add_up_over_tiles() -> None:
 
 
 def test_what_is_not_valid_neither_counts_nor_makes_a_neighbour_right() -> None:
-    road = drawn("#..#")
-    levels = mask_levels(".#..")
-    valid = drawn(".###")
-    score = relaxed_score(count_relaxed(levels, road, valid, 1.0), 127)
+    counts = count_relaxed(sure(drawn(".#..")), drawn("#..#"), drawn(".###"), 1.0)
+    score = relaxed_score(counts, 127)
     assert (score.precision, score.recall) == (0.0, 0.0)
 
 
@@ -109,9 +101,7 @@ def test_what_is_not_valid_neither_counts_nor_makes_a_neighbour_right() -> None:
     [("....", "....", (1, 1, 1)), ("....", "#...", (0, 1, 0)), ("#...", "....", (1, 0, 0))],
 )
 def test_nothing_there_or_nothing_found(truth: str, found: str, expected: tuple[float, ...]) -> None:
-    road = drawn(truth)
-    score = relaxed_score(count_relaxed(mask_levels(found), road, everywhere(road)), 127)
-    assert (score.precision, score.recall, score.f1) == expected
+    assert judged(found, truth) == expected
 
 
 def test_break_even() -> None:
@@ -128,7 +118,7 @@ def test_break_even() -> None:
 
 def test_break_even_of_a_perfect_and_of_a_silent_prediction() -> None:
     road = drawn("..#.. ..#..")
-    perfect = count_relaxed(road.astype(np.uint8) * np.uint8(FULL), road, everywhere(road))
+    nothing, valid = np.zeros_like(road), np.ones_like(road)
+    perfect, silent = (count_relaxed(sure(found), road, valid) for found in (road, nothing))
     assert relaxed_breakeven(perfect) == 1.0
-    silent = count_relaxed(np.zeros(road.shape, np.uint8), road, everywhere(road))
     assert relaxed_breakeven(silent) is None

@@ -60,9 +60,9 @@ def test_the_folder_holds_what_it_promises(tmp_path: Path) -> None:
     with (report / "tiles.csv").open(newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     assert [r["name"] for r in rows] == ["a", "b,c", "d"]
-    assert float(rows[1]["iou"]) == pytest.approx(found.tiles[1].score.iou, abs=1e-6)
-    assert float(rows[1]["cldice"]) == pytest.approx(found.tiles[1].cldice.cldice, abs=1e-6)
-    assert float(rows[1]["cldice_precision"]) == pytest.approx(found.tiles[1].cldice.precision, abs=1e-6)
+    figures = [float(rows[1][name]) for name in ("iou", "cldice", "cldice_precision")]
+    score, topology = found.tiles[1].score, found.tiles[1].cldice
+    assert figures == pytest.approx([score.iou, topology.cldice, topology.precision], abs=1e-6)
     assert rows[0]["valid_pixels"] == str(96 * 96)
 
 

@@ -56,6 +56,5 @@ def test_as_segmentation_models_pytorch_has_them(seed: int) -> None:
     assert two_class_iou(counts) == pytest.approx(float(smp.metrics.iou_score(*stats, reduction="micro")))
 
     dice = smp.losses.DiceLoss("binary", from_logits=False)
-    assert two_class_dice_loss(counts) == pytest.approx(
-        float(dice(channels.reshape(1, 1, -1), one_hot.reshape(1, 1, -1)))
-    )
+    expected = float(dice(channels.reshape(1, 1, -1), one_hot.reshape(1, 1, -1)))
+    assert two_class_dice_loss(counts) == pytest.approx(expected)

@@ -35,6 +35,7 @@ def dense_pixels(lines: list[Any], gsd_m: float) -> np.ndarray:
     return np.floor(np.array(points)[:, ::-1] / gsd_m).astype(int)
 
 
+@pytest.mark.slow
 def test_equal_seeds_draw_equal_pictures_and_truth(drawing: tuple[Any, Any]) -> None:
     module, first = drawing
     again = module.draw_scene(SMALL_PX, seed=5)

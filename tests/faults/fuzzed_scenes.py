@@ -23,10 +23,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as Area
 from stub import LocalRuntime
 
-from georoads import walk
+import georoads
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError
-from georoads.grid import parse_crs
-from georoads.inference.select import PredictParams
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig
@@ -250,9 +249,9 @@ def check_scene(scene: DrawnScene, folder: Path) -> str:
     model.write_text("{}")
     before = {scene.name for scene in folder.iterdir()}
     try:
-        with mock.patch.object(walk, "open_runtime", lambda *_: LocalRuntime(batch=2)):
-            done = walk.extract(path, output, Checkpoint(card, model), params, (PredictParams(), LINES))
-        _check_layer(scene, output, done.roads)
+        with mock.patch("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime(batch=2)):
+            done = georoads.extract(path, output, Checkpoint(card, model), scene=params, network=LINES)
+        _check_layer(scene, output, done.summary.roads)
         return "read"
     except GeoroadsError as e:
         assert not output.exists()

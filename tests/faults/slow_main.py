@@ -17,12 +17,12 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "inference"))
 
 from stub import LocalRuntime
 
-from georoads import walk
 from georoads.cli.main import main
 from georoads.inference import tile_store
 from georoads.model import checkpoint
 from georoads.model.card import ModelCard
 from georoads.model.config import ModelConfig
+from georoads.walk import prepared
 
 TILE, OVERLAP = 128, 32
 
@@ -48,7 +48,7 @@ def stub_checkpoint(name: str) -> checkpoint.Checkpoint:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     tile_store.COMMIT_S = 0.0
-    walk.open_runtime = lambda *_: SlowRuntime()  # type: ignore[assignment]
+    prepared.open_runtime = lambda *_: SlowRuntime()  # type: ignore[attr-defined]
     checkpoint.find_checkpoint = stub_checkpoint
     del sys.argv[0]
     main()

@@ -62,7 +62,7 @@ def refused_by_predict(folder: Path, model: str | Path, says: str, hint: str = "
     scene, output = folder / "scene.tif", folder / "p.tif"
     with unchanged(folder):
         refused(
-            "predict", scene, "-o", output, "--overwrite", "--runtime", "torch", "--model", model,
+            "predict", scene, "-o", output, "--overwrite", "--set", "predict.runtime=torch", "--model", model,
             says=says, hint=hint,
         )  # fmt: skip
 
@@ -94,7 +94,15 @@ def tensor(begin: int, end: int, shape: list[int], dtype: str = "F32") -> dict[s
 
 
 def test_a_checkpoint_that_is_whole_is_taken(folder: Path) -> None:
-    arguments = ("predict", folder / "scene.tif", "-o", folder / "q.tif", "--runtime", "torch", "--model")
+    arguments = (
+        "predict",
+        folder / "scene.tif",
+        "-o",
+        folder / "q.tif",
+        "--set",
+        "predict.runtime=torch",
+        "--model",
+    )
     ended = typed(*arguments, folder / "best.json")
     assert ended.code == 0, ended.err
 
@@ -170,10 +178,22 @@ def test_21_a_card_that_is_no_json_is_refused(folder: Path, text: str, says: str
         ({"gsd_m": "half a metre"}, "gsd_m is 'half a metre'", "expected: a number"),
         ({"gsd_m": 10**400}, "gsd_m is '1000", "expected: a number"),
         ({"gsd_m": 0}, "gsd_m is out of range", "metres per pixel"),
+        ({"gsd_m": 999}, "gsd_m is out of range: 999.0", "0.01 to 100"),
+        ({"gsd_m": 1e-9}, "gsd_m is out of range: 1e-09", "0.01 to 100"),
+        ({"mean": [1e299] * 3}, "mean is out of range: (1e+299", "-255 to 255"),
+        ({"std": [1e-320] * 3}, "std is out of range: (1e-320", "0.001 to 255"),
+        ({"threshold": 1e-300}, "threshold is out of range: 1e-300", "1/254 to 1"),
+        ({"overlap_px": 0}, "overlap_px is out of range: 0", "1 to half the tile"),
+        (
+            {"terms": "\x1b]0;free\x07 \u202e"},
+            "terms is out of range: '\\x1b]0",
+            "without control characters",
+        ),
+        ({"name": "\x9b1mroads"}, "name is out of range: '\\x9b1m", "without control characters"),
         ({"tile_px": 64.5}, "tile_px is '64.5'", "expected: a whole number"),
         ({"tile_px": 100}, "tile_px is out of range", "a multiple of 32"),
         ({"overlap_px": True}, "overlap_px is 'True'", "expected: a whole number"),
-        ({"std": [0.2, 0, 0.2]}, "std is out of range", "above 0"),
+        ({"std": [0.2, 0, 0.2]}, "std is out of range: (0.2, 0.0, 0.2)", "0.001 to 255"),
         ({"mean": [0.5]}, "mean/std is out of range", "one value per band"),
         ({"files": {"best.safetensors": 1}}, "files is", "an object of sha256 by file name"),
         ({"data": ["here"]}, "data is", "expected: a list of objects"),
@@ -199,6 +219,8 @@ def test_21_a_key_of_a_card_is_named_with_what_it_should_be(
         ({"encoder": ["resnet18"]}, "model.encoder is ['resnet18']"),
         ({"in_channels": "3"}, "model.in_channels is '3'"),
         ({"classes": 1000}, "classes must be 1 (road) or 2"),
+        ({"in_channels": 4}, "in_channels must be 3 (red, green, blue), not 4"),
+        ({"options": {"encoder_weights": "imagenet"}}, "options.encoder_weights is stated elsewhere"),
         ({"drop_path": 10**400}, "model.drop_path is 1000"),
         ({"norm_eps": -1}, "norm_eps must be between 0 and 1"),
         ({"colour": "red"}, "model has no parameter 'colour'"),
@@ -225,6 +247,7 @@ def test_21_a_card_beyond_any_size_is_not_read(folder: Path) -> None:
 # 22: tensors that do not fit
 
 
+@pytest.mark.slow
 def test_22_tensors_that_do_not_fit_are_named_by_three(folder: Path, state: dict[str, torch.Tensor]) -> None:
     first, *names = [k for k in state if not k.endswith("num_batches_tracked")]
 
@@ -234,7 +257,7 @@ def test_22_tensors_that_do_not_fit_are_named_by_three(folder: Path, state: dict
         refused_by_predict(folder, path, f"{path}: {says}", "another architecture")
 
     refused_with({first: None}, f"{first} is missing")
-    gone = {k: None for k in (first, *names[:4])}
+    gone: dict[str, torch.Tensor | None] = {k: None for k in (first, *names[:4])}
     refused_with(gone, f"{first} is missing; {names[0]} is missing; {names[1]} is missing and 2 more")
     refused_with({"stranger": torch.zeros(1)}, "stranger is not expected")
     refused_with({first: torch.zeros(2, 2)}, f"{first} is (2, 2), not {tuple(state[first].shape)}")

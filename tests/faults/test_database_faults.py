@@ -20,9 +20,11 @@ from postgres_server import PASSWORD, Server
 from test_write_roads import OPTIONS
 
 from georoads.errors import LayerError
-from georoads.output import postgis
 from georoads.output.address import Database, output_of
+from georoads.output.server import transaction
 from georoads.output.write import check_road_output, write_roads
+
+pytestmark = pytest.mark.slow
 
 STREETS = replace(OPTIONS, layer="streets")
 
@@ -64,7 +66,7 @@ def test_57_the_server_goes_away(server: Server, address: str, schema: str) -> N
     assert isinstance(database, Database)
     with (
         pytest.raises(LayerError, match=r"cannot be written: terminating connection") as e,
-        postgis.transaction(database) as cursor,
+        transaction(database) as cursor,
     ):
         server.ask(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'georoads'"
@@ -103,11 +105,9 @@ def test_57_no_rights_to_write(server: Server, schema: str, address: str) -> Non
         check_road_output(server.address(schema=schema, user="ann", password=PASSWORD), OPTIONS)
     assert "GRANT" in e.value.hint
     write_roads(network(), address, OPTIONS)
-    for action in ({"append": True}, {"overwrite": True}):
+    for options in (replace(OPTIONS, append=True), replace(OPTIONS, overwrite=True)):
         with pytest.raises(LayerError, match=r"permission denied|must be owner") as e:
-            check_road_output(
-                server.address(schema=schema, user="ann", password=PASSWORD), replace(OPTIONS, **action)
-            )
+            check_road_output(server.address(schema=schema, user="ann", password=PASSWORD), options)
         assert "GRANT" in e.value.hint
     for table in ("roads", "nodes", "georoads_provenance"):
         server.ask(f"GRANT SELECT, INSERT ON {table} TO ann", schema=schema)
@@ -142,8 +142,8 @@ def test_58_the_password_is_nowhere(server: Server, schema: str, mask: Path) -> 
     files = [p.read_bytes().decode("latin-1") for p in mask.parent.rglob("*") if p.is_file()]
     assert sorted(p.name for p in mask.parent.iterdir()) == ["figures.json", "m.tif"]
     printed = [text for e in (ended, again, third, fourth) for text in (e.out, e.err)]
-    for command in ("view", "info"):  # these take files only
-        printed.append(typed(command, address, *(("-o", "a.html") if command == "view" else ())).err)
+    for reader in ("view", "info"):  # these take files only
+        printed.append(typed(reader, address, *(("-o", "a.html") if reader == "view" else ())).err)
     printed.append(typed("predict", mask, "-o", address).err)
     assert all("postgresql:/ann:…@/gis" in text for text in printed[-3:])
     for text in (*printed, *files, str(stored), repr(output_of(address)), str(output_of(address))):

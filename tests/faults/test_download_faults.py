@@ -41,7 +41,7 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float])
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("KAGGLE_API_TOKEN", GOOD_TOKEN)
     monkeypatch.setattr(fetch, "sleep", pauses.append)
-    monkeypatch.setitem(room.download_deepglobe.__kwdefaults__, "expected", room.Counts(3, 2, 1))
+    monkeypatch.setitem(room.download_deepglobe.__kwdefaults__ or {}, "expected", room.Counts(3, 2, 1))
     with serving(ARCHIVE) as server:
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
         yield server

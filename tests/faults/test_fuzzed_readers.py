@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 
 from georoads.errors import GeoroadsError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_gives_a_right_value_or_refuses(name: str, tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from fuzzed_scenes import DrawnScene, check_scene, drawn_scenes
 from hypothesis import HealthCheck, given, settings
+
+pytestmark = pytest.mark.slow
 
 
 def test_any_scene_becomes_a_layer_or_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ from georoads.workers import ray_access
 
 HOSTS = can_play_hosts()
 NEEDED = [name for name in ("ray", "openvino", "onnx") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(NEEDED), reason=f"{', '.join(NEEDED)} not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(NEEDED), reason=f"{', '.join(NEEDED)} not installed"),
+]
 RUNS = "python", "-W", "ignore", "-m", "georoads"
 
 
@@ -71,7 +74,16 @@ def cluster() -> Iterator[Nodes]:
 
 def command(work: Work, output: Path, *more: str) -> list[str]:
     verb = "predict" if output.suffix == ".tif" else "extract"
-    said = [verb, str(work.scene), "-o", str(output), "--model", str(work.model), "--runtime", "openvino"]
+    said = [
+        verb,
+        str(work.scene),
+        "-o",
+        str(output),
+        "--model",
+        str(work.model),
+        "--set",
+        "predict.runtime=openvino",
+    ]
     return [sys.executable, *RUNS[1:], *said, *more]
 
 
@@ -187,7 +199,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_52_a_cluster_on_another_host_is_not_used_without_a_token(
     work: Work, tmp_path: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predict = ["predict", work.scene, "-o", tmp_path / "p.tif", "--model", work.model]
+    predict: list[str | Path] = ["predict", work.scene, "-o", tmp_path / "p.tif", "--model", work.model]
     with unchanged(tmp_path):
         for address in (foreign, "ray://203.0.113.7"):
             refused(*predict, "--engine", address, says="has no token", hint="RAY_AUTH_MODE=token")
@@ -209,7 +221,7 @@ def test_52_this_machine_is_known_by_its_addresses(foreign: str, monkeypatch: py
         ray_access.check_address(address)
     with pytest.raises(GeoroadsError, match="is not reached"):
         ray_access.check_address(address)
-    monkeypatch.setattr(ray_access.socket, "create_connection", mock.Mock())
+    monkeypatch.setattr("georoads.workers.ray_access.socket.create_connection", mock.Mock())
     with pytest.raises(GeoroadsError, match="has no token"):
         ray_access.check_address(foreign)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")

@@ -17,14 +17,14 @@ from affine import Affine
 from command_line import contents, refused, typed, unchanged
 from slow_main import stub_checkpoint
 
+import georoads
 from georoads import resources as needs
-from georoads import walk
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import with_smaller_batches
-from georoads.inference.select import PredictParams
 from georoads.model import checkpoint
 from georoads.output.read import read_roads
-from georoads.scene.scene import SceneParams
+
+pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -205,6 +205,7 @@ def test_43_killed_at_any_moment_and_resumed_gives_the_same(scene: Path, out: Pa
 def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An output whose run was stopped; the stub stands for the model in this process too."""
     from slow_main import SlowRuntime
+    from stub import LocalRuntime
 
     from georoads.inference import tile_store
 
@@ -212,20 +213,22 @@ def stopped(scene: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(checkpoint, "find_checkpoint", stub_checkpoint)
     monkeypatch.setattr(sys, "argv", ["0"])
     stop = SlowRuntime(stop_after=7)
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: stop)
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: stop)
     with pytest.raises(KeyboardInterrupt):
-        walk.predict(scene, out / "p.tif", stub_checkpoint("default"), SceneParams(), PredictParams())
-    monkeypatch.setattr(SlowRuntime, "logits", SlowRuntime.__mro__[1].logits)
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: SlowRuntime())
+        georoads.predict(scene, out / "p.tif", stub_checkpoint("default"))
+    monkeypatch.setattr(SlowRuntime, "logits", LocalRuntime.logits)
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: SlowRuntime())
     yield out / "p.tif"
 
 
 def test_44_other_work_is_not_gone_on_with(scene: Path, stopped: Path) -> None:
-    command = ["predict", scene, "-o", stopped, "-q"]
+    command: list[str | Path] = ["predict", scene, "-o", stopped, "-q"]
     with unchanged(stopped.parent):
         refused(*command, says="holds the work of a run that was stopped", hint="--restart")
         refused(*command, "--resume", "--model", "other", says="another tile", hint="--restart")
-        refused(*command, "--resume", "--bounds", "500000 1499800 500200 1500000", says="another grid")
+        refused(
+            *command, "--resume", "--set", "scene.bounds=[500000,1499800,500200,1500000]", says="another grid"
+        )
     assert typed(*command, "--restart", "--model", "other").code == 0
     assert [p.name for p in stopped.parent.iterdir()] == ["p.tif"]
 
@@ -251,7 +254,7 @@ def test_45_damaged_work_is_noticed_and_done_again(scene: Path, stopped: Path) -
 
 @POSIX
 def test_46_a_second_run_with_one_output_is_refused(scene: Path, out: Path) -> None:
-    first = Run(0.1, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
+    first = Run(1.0, "extract", scene, "-o", out / "r.gpkg").after_tiles(1)
     code, said, _ = Run(0.0, "extract", scene, "-o", out / "r.gpkg", "--restart").end()
     assert code == 1
     assert f"is being worked on by process {first.process.pid} on " in said[-2]
@@ -301,7 +304,7 @@ def test_48_what_the_machine_has_not_is_refused_with_the_numbers(
         refused("extract", scene, "-o", out / "r.gpkg", says="MB of memory, 300 MB are free")
         refused("predict", scene, "-o", out / "p.tif", says="MB of memory, 300 MB are free")
     monkeypatch.undo()
-    monkeypatch.setattr(needs.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 0})())
+    monkeypatch.setattr("georoads.resources.shutil.disk_usage", lambda path: type("Usage", (), {"free": 0})())
     with unchanged(out):
         refused("extract", scene, "-o", out / "r.gpkg", says="MB of disk, 0 MB are free")
 

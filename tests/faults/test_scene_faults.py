@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyogrio
@@ -25,7 +26,6 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window as Area
 from stub import LocalRuntime
 
-from georoads import walk
 from georoads.output.read import read_roads
 
 UTM = north_up(0.5)
@@ -39,7 +39,7 @@ SOURCE = """<SimpleSource><SourceFilename relativeToVRT="1">{source}</SourceFile
 @pytest.fixture(autouse=True)
 def local_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that sees bright bars, in no time."""
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
 
 
 def cross(height: int = 200, width: int = 300, bands: int = 3) -> NDArray[np.uint8]:
@@ -71,7 +71,7 @@ def levels(scene: Path, *more: str | Path) -> NDArray[np.uint8]:
     ended = typed("predict", scene, "-o", out, "--overwrite", "-q", *more)
     assert ended.code == 0, ended.err
     with rasterio.open(out) as raster:
-        return raster.read(1)
+        return np.asarray(raster.read(1), np.uint8)
 
 
 def no(scene: Path | str, folder: Path, *more: str, says: str, hint: str = "") -> None:
@@ -107,8 +107,8 @@ def test_02_no_raster(tmp_path: Path, content: bytes) -> None:
 def test_03_cut_off(tmp_path: Path, layout: dict[str, Any]) -> None:
     scene = write_raster(tmp_path / "a.tif", cross(), **layout)
     scene.write_bytes(scene.read_bytes()[: int(0.6 * scene.stat().st_size)])
-    no(scene, tmp_path, says="a.tif was cut off", hint="--skip-bad")
-    ended = extract(scene, "--skip-bad")
+    no(scene, tmp_path, says="a.tif was cut off", hint="--set scene.skip_bad=true")
+    ended = extract(scene, "--set", "scene.skip_bad=true")
     assert "cannot be read and count as nodata" in ended.err
 
 
@@ -127,16 +127,16 @@ def test_04_a_block_that_cannot_be_read(tmp_path: Path) -> None:
     scene, offset = broken(tmp_path / "a.tif")
     before = scene.read_bytes()
     says = f"a.tif cannot be read at row 64, column 128 (byte {offset})"
-    refused("extract", scene, "-o", tmp_path / "r.gpkg", says=says, hint="--skip-bad")
+    refused("extract", scene, "-o", tmp_path / "r.gpkg", says=says, hint="--set scene.skip_bad=true")
     assert not (tmp_path / "r.gpkg").exists()
     assert scene.read_bytes() == before
-    ended = extract(scene, "--skip-bad")
+    ended = extract(scene, "--set", "scene.skip_bad=true")
     said = f"1 of 20 blocks cannot be read and count as nodata: row 64, column 128 (byte {offset})"
     assert said in ended.err
     assert any(said in m for m in json.loads((tmp_path / "roads.json").read_text())["messages"])
     invalid = np.zeros((200, 300), dtype=bool)
     invalid[64:128, 128:192] = True
-    assert ((levels(scene, "--skip-bad") == 255) == invalid).all()
+    assert ((levels(scene, "--set", "scene.skip_bad=true") == 255) == invalid).all()
 
 
 def test_05_no_place(tmp_path: Path) -> None:
@@ -309,9 +309,20 @@ def test_13_pixels_of_another_size(tmp_path: Path, step: float, grid: str) -> No
     assert grid in typed("info", scene).out
 
 
+def test_13_coarse_pixels_are_worked_at_the_models(tmp_path: Path) -> None:
+    scene = write_raster(tmp_path / "a.tif", cross(50, 70), transform=north_up(3))
+    assert "pixels of 3.00 m are coarse for a model trained at 0.5 m" in extract(scene).err
+    assert levels(scene).shape == pytest.approx((300, 420), abs=2)
+    beside = write_raster(tmp_path / "b.tif", cross(50, 70), transform=north_up(3, 500_210))
+    ended = typed("predict", scene, beside, "-o", tmp_path / "p.tif", "--overwrite")
+    assert ended.code == 0 and ended.err.count("m are coarse for a model") == 2
+    assert "are coarse" not in extract(write_raster(scene, cross(50, 70), transform=north_up(1.9))).err
+
+
 def test_13_pixels_too_coarse(tmp_path: Path) -> None:
-    scene = write_raster(tmp_path / "a.tif", cross(), transform=north_up(10))
-    no(scene, tmp_path, says="a.tif has 10.00 m pixels", hint="--gsd native")
+    scene = write_raster(tmp_path / "a.tif", cross(50, 70), transform=north_up(10))
+    no(scene, tmp_path, says="a.tif has 10.00 m pixels, the model was trained at 0.5 m", hint="--gsd 0.5")
+    extract(scene, "--gsd", "0.5")
     extract(scene, "--gsd", "native")
 
 
@@ -365,15 +376,14 @@ def test_15_a_bomb(tmp_path: Path) -> None:
 def test_15_what_a_sparse_file_lacks_is_nodata_and_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from georoads.scene import read
+    from georoads.scene.native import read_native
 
-    read_pixels = []
-    native = read.read_native
-    monkeypatch.setattr(read, "read_native", lambda *a: read_pixels.append(a[2].size) or native(*a))
+    native = mock.Mock(wraps=read_native)
+    monkeypatch.setattr("georoads.scene.read.read_native", native)
     scene = sparse(tmp_path / "a.tif", 15_000, 512)
     found = levels(scene)
     at = 7500 // 512 * 512
-    assert sum(read_pixels) == 512 * 512
+    assert sum(call.args[2].size for call in native.call_args_list) == 512 * 512
     assert (found[at : at + 512, at : at + 512] < 255).all()
     assert (found < 255).sum() == 512 * 512
     assert (tmp_path / "p.tif").stat().st_size < 400_000
@@ -394,13 +404,13 @@ def test_16_a_mosaic_is_read_when_allowed(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     shutil.copy(tile, tmp_path / "more" / "b.tif")
     scene = mosaic(tmp_path / "a.vrt", "t i'le.tif", "more/b.tif")
-    no(scene, tmp_path, says="a.vrt is a VRT, which points to other files", hint="--allow-vrt")
-    found = levels(scene, "--allow-vrt")
+    no(scene, tmp_path, says="a.vrt is a VRT, which points to other files", hint="--set scene.allow_vrt=true")
+    found = levels(scene, "--set", "scene.allow_vrt=true")
     assert (found[:, 300:400] == 255).all()  # no source covers them
     assert (found[:, :300] < 255).all() and (found[:, 400:] < 255).all()
     nested = mosaic(tmp_path / "b.vrt", "a.vrt", width=300)
-    assert (levels(nested, "--allow-vrt")[:, 50:250] == found[:, 50:250]).all()
-    extract(scene, "--allow-vrt")
+    assert (levels(nested, "--set", "scene.allow_vrt=true")[:, 50:250] == found[:, 50:250]).all()
+    extract(scene, "--set", "scene.allow_vrt=true")
     gap = shapely.box(500_150.6, 0, 500_199.4, 9e9)
     assert lines(scene).intersection(gap).length == 0
     assert lines(scene).length == pytest.approx(2 * 250, rel=0.05)
@@ -424,7 +434,7 @@ def test_16_sources_that_may_not_be_read(tmp_path: Path) -> None:
         ("a.vrt", "more than 4 deep"),
     ):
         scene = mosaic(folder / "a.vrt", source)
-        no(scene, tmp_path, "--allow-vrt", says=says)
+        no(scene, tmp_path, "--set", "scene.allow_vrt=true", says=says)
     derived = '<VRTRasterBand dataType="Byte" band="4" subClass="VRTDerivedRasterBand"/>'
     write_raster(folder / "t.tif", cross())
     for extra, says in (
@@ -432,10 +442,16 @@ def test_16_sources_that_may_not_be_read(tmp_path: Path) -> None:
         ("<OverviewList/><GDALWarpOptions/>", "it has <GDALWarpOptions>"),
         ("<sourcefilename/>", "it has <sourcefilename>"),
     ):
-        no(mosaic(folder / "a.vrt", "t.tif", extra=extra), tmp_path, "--allow-vrt", says=says)
+        no(
+            mosaic(folder / "a.vrt", "t.tif", extra=extra),
+            tmp_path,
+            "--set",
+            "scene.allow_vrt=true",
+            says=says,
+        )
     text = '<!DOCTYPE x [<!ENTITY a "b">]>' + mosaic(folder / "a.vrt", "t.tif").read_text()
     (folder / "a.vrt").write_text(text)
-    no(folder / "a.vrt", tmp_path, "--allow-vrt", says="defines entities")
+    no(folder / "a.vrt", tmp_path, "--set", "scene.allow_vrt=true", says="defines entities")
 
 
 @pytest.mark.parametrize(
@@ -507,9 +523,9 @@ def test_17_a_file_that_changes_while_it_is_read(
             os.utime(tile, ns=(1, 1))
             return super().logits(batch)
 
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: Writing())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: Writing())
     refused(
-        "extract", tmp_path / name, "-o", tmp_path / "n.gpkg", "--allow-vrt",
+        "extract", tmp_path / name, "-o", tmp_path / "n.gpkg", "--set", "scene.allow_vrt=true",
         says=f"{name} was changed while it was read",
     )  # fmt: skip
     assert not (tmp_path / "n.gpkg").exists()

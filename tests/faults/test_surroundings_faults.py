@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import save_checkpoint
 from georoads.model.config import ModelConfig
 from georoads.network.compiled import compiled
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such names, pipes and homes")
@@ -135,7 +138,7 @@ def test_18_a_name_that_is_not_utf8_is_refused_and_escaped(tmp_path: Path) -> No
 def test_18_no_command_prints_what_a_terminal_would_obey(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("inference.select", "walk"):
+    for module in ("inference.select", "walk.prepared"):
         monkeypatch.setattr(f"georoads.{module}.open_runtime", lambda *arguments: BrightIsRoad())
     named = {w: tmp_path / f"\x1b[2J\x9b0m\r{w[1:]}" for w in [*words.split(), "@roads.gpkg"] if w[0] == "@"}
     for word, path in named.items():
@@ -191,7 +194,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     return mask, contents(folder)
 
 
-SURROUNDINGS: dict[str, dict[str, str | None]] = {
+SURROUNDINGS: dict[str, dict[str, Any]] = {
     "C": {
         "LANG": "C",
         "LC_ALL": "C",
@@ -256,6 +259,6 @@ def test_56_signs_that_a_terminal_lacks_are_escaped(tmp_path: Path) -> None:
 
 def test_56_code_is_compiled_where_no_cache_can_be() -> None:
     # Numba finds no place for a function that comes from no file, as where no folder can be written.
-    made: dict[str, object] = {}
+    made: dict[str, Any] = {}
     exec("def twice(x):\n    return 2 * x\n", made)
-    assert compiled(made["twice"])(21) == 42  # type: ignore[arg-type]
+    assert compiled(made["twice"])(21) == 42

@@ -32,9 +32,12 @@ from georoads.errors import GeoroadsError
 from georoads.model.checkpoint import find_checkpoint
 from georoads.training.chip_loader import ChipSampler
 from georoads.training.loop import train
+from georoads.training.loss import road_loss
 from georoads.training.prepare import prepare
 from georoads.training.recipe import Recipe, load_recipe
 from georoads.training.run_folder import Epoch, read_history
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -177,10 +180,9 @@ def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
 ) -> None:
     recipe = with_train(recipe, steps=6, validate_every=3)
     calls = iter(range(1000))
-    real = loop.road_loss
 
     def bad_from_the_second_epoch_on(*args: torch.Tensor) -> torch.Tensor:
-        value = real(*args)  # type: ignore[arg-type]
+        value = road_loss(*args)  # type: ignore[arg-type]
         return value if next(calls) < 3 else value * float("nan")
 
     monkeypatch.setattr(loop, "road_loss", bad_from_the_second_epoch_on)
@@ -188,7 +190,7 @@ def test_30_a_loss_that_is_no_number_is_skipped_thrice_and_the_best_model_kept(
         train(recipe, tmp_path / "run")
     assert [e.epoch for e in read_history(tmp_path / "run")] == [1]
     assert find_checkpoint(str(tmp_path / "run" / "best.json")).card.metrics["val"]["epoch"] == 1
-    monkeypatch.setattr(loop, "road_loss", real)
+    monkeypatch.setattr(loop, "road_loss", road_loss)
     train(recipe, tmp_path / "run", resume=True)  # goes on from the end of epoch 1
     assert [e.epoch for e in read_history(tmp_path / "run")] == [1, 2]
 
@@ -198,8 +200,9 @@ def test_30_one_bad_step_leaves_no_trace_in_the_weights(
 ) -> None:
     recipe = with_train(recipe, steps=4, validate_every=2)
     calls = iter(range(1000))
-    real = loop.road_loss
-    monkeypatch.setattr(loop, "road_loss", lambda *a: real(*a) * (float("inf") if next(calls) == 1 else 1.0))
+    monkeypatch.setattr(
+        loop, "road_loss", lambda *a: road_loss(*a) * (float("inf") if next(calls) == 1 else 1.0)
+    )
     train(recipe, tmp_path / "run")
     history = read_history(tmp_path / "run")
     assert [e.step for e in history] == [2, 4]

@@ -14,6 +14,8 @@ from drawn_map import CROSS, GREEN, draw_roads, draw_scene
 
 from georoads.view.write import write_view
 
+pytestmark = pytest.mark.slow
+
 YELLOW, PURPLE, ORANGE = (250, 246, 92), (186, 44, 178), (253, 188, 44)
 """The colours of confidence 0.95, of 0.4, and of lines without one."""
 LEFT_OF_PANEL = 860
@@ -47,10 +49,10 @@ def opened(browser: Browser, roads: Path, *scenes: Path) -> Browser:
     return browser
 
 
-def shown(browser: Browser, colour: tuple[int, int, int]) -> np.ndarray:
+def shown(browser: Browser, colour: tuple[int, ...]) -> np.ndarray:
     """(N, 2) places x, y of the window, beside the panel, that have a colour."""
     browser.settle()
-    picture = cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    picture = np.asarray(cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR_RGB))
     rows, cols = np.nonzero((np.abs(picture[:, :LEFT_OF_PANEL].astype(int) - colour) <= 6).all(axis=2))
     return np.column_stack((cols, rows))
 
@@ -58,7 +60,7 @@ def shown(browser: Browser, colour: tuple[int, int, int]) -> np.ndarray:
 def middle(browser: Browser, colour: tuple[int, int, int]) -> np.ndarray:
     found = shown(browser, colour)
     assert len(found), f"nothing is drawn in {colour}"
-    return found.mean(axis=0)
+    return np.asarray(found.mean(axis=0))
 
 
 def test_the_map_is_drawn_north_up_without_a_request(cross: Browser) -> None:

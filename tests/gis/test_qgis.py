@@ -7,17 +7,20 @@ import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from drawn_map import GREEN, draw_roads, draw_scene
-from drawn_networks import network
+from drawn_networks import CROSSROADS, Lines, network
 from skimage.io import imread
 
 from georoads.output.provenance import Provenance
 from georoads.output.style import CLASSES
 from georoads.output.write import WriteOptions, write_roads
 from georoads.view.write import write_view
+
+pytestmark = pytest.mark.slow
 
 PYTHON = "/usr/bin/python3"
 HELPER = Path(__file__).with_name("open_in_qgis.py")
@@ -39,9 +42,8 @@ FIELDS = [
 
 def environment(home: Path) -> dict[str, str]:
     """Without our Python's paths, without a window, with settings of its own."""
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PROJ", "GDAL", "VIRTUAL_ENV"))
-    }
+    ours = ("PYTHON", "PROJ", "GDAL", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "QT_QPA_PLATFORM": "offscreen", "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
 
 
@@ -57,26 +59,27 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, object]:
+def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, Any]:
     report = path.with_suffix(".json")
     command = [PYTHON, str(helper), str(path), str(report), *pictures]
     done = subprocess.run(
         command, env=environment(home), capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(report.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return found
 
 
-def write(path: Path, lines=None) -> None:
+def write(path: Path, lines: Lines = CROSSROADS) -> None:
     date = datetime(2020, 1, 2, tzinfo=UTC)
     options = WriteOptions(Provenance("m", "ab", "free", "{}", "s.tif", "0.1.0", date), sources=("s.tif",))
-    write_roads(network() if lines is None else network(lines), path, options)
+    write_roads(network(lines), path, options)
 
 
 def strip(picture: Path) -> np.ndarray:
     """The column of pixels across the western road of the crossroads, (H, 3)."""
     image = imread(picture)[:, :, :3]
-    return image[:, image.shape[1] // 2 - 95]
+    return np.asarray(image[:, image.shape[1] // 2 - 95])
 
 
 @pytest.mark.qgis

@@ -54,7 +54,7 @@ def _write_onnx(path: Path, tile: int, slow: int) -> None:
         nodes.append(helper.make_node("Conv", [f"busy{slow}", "nothing"], ["none"]))
         nodes.append(helper.make_node("Add", ["seen", "none"], ["logits"]))
         last = "logits"
-    shape = ["batch", 1, tile, tile]
+    shape: list[str | int] = ["batch", 1, tile, tile]
     graph = helper.make_graph(
         nodes, "drawn",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, tile, tile])],

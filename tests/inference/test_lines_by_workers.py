@@ -17,6 +17,7 @@ from georoads.inference import raster as rasters
 from georoads.inference.raster import ProbabilityRaster, write_raster
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
+from georoads.scene.guard import find_raster
 from georoads.workers import pool_map
 from georoads.workers.pool_map import PickledFunction, PoolMap
 
@@ -58,9 +59,8 @@ def openings(raster: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def counted(path: Path) -> Any:
         found.append(path)
-        return find(path)
+        return find_raster(path)
 
-    find = rasters.find_raster
     monkeypatch.setattr(rasters, "find_raster", counted)
     monkeypatch.setattr(pool_map, "MIN_ITEMS", 2)
     return found
@@ -81,9 +81,10 @@ def test_where_workers_do_not_see_the_raster_this_process_traces(
     def found_once(path: Path) -> Any:
         if openings:
             raise SceneError(f"{path} does not exist")
-        return find(path)
+        openings.append(path)
+        return find_raster(path)
 
-    expected, find = trace(raster, map), rasters.find_raster
+    expected = trace(raster, map)
     openings.clear()
     monkeypatch.setattr(rasters, "find_raster", found_once)
     assert trace(raster, PoolMap(pool)) == expected

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
+from drawn_rasters import north_up, write_raster
 from in_process import InProcessEngine
 from stub import LocalRuntime
 
@@ -37,17 +36,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnyScene:
     values = np.random.default_rng(5).integers(60, 190, (3, *SHAPE)).astype(np.uint8)
     rows, cols = np.indices(SHAPE)
     values[:, cols > 500 + rows // 2] = 0
-    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "nodata": 0, "crs": "EPSG:32647"}
-    paths = []
-    for name, first, last in (("west", 0, 600), ("east", 600, 1100)):
-        paths.append(tmp_path / f"{name}.tif")
-        transform = Affine(0.5, 0, 500_000 + first / 2, 0, -0.5, 1_500_000)
-        with rasterio.open(
-            paths[-1], "w", height=700, width=last - first, transform=transform, **profile
-        ) as out:
-            out.write(values[:, :, first:last])
     monkeypatch.chdir(tmp_path)
-    return open_scenes([Path(path.name) for path in paths], SceneParams())
+    west = write_raster(Path("west.tif"), values[..., :600], nodata=0)
+    east = write_raster(Path("east.tif"), values[..., 600:], north_up(0.5, 500_300), nodata=0)
+    return open_scenes([west, east], SceneParams())
 
 
 @pytest.fixture
@@ -63,9 +55,14 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
 
 
 def job(scene: AnyScene, checkpoint: Checkpoint) -> Job:
-    west = scene.grid
-    grid = dataclasses.replace(west, width=SHAPE[1], height=SHAPE[0])
-    return Job(scene, grid, checkpoint.card)
+    return Job(scene, dataclasses.replace(scene.grid, width=SHAPE[1], height=SHAPE[0]), checkpoint.card)
+
+
+def refused(what: Job, checkpoint: Checkpoint, error: type[GeoroadsError], says: str) -> GeoroadsError:
+    """The error with which a worker does not begin."""
+    with pytest.raises(error, match=says) as raised:
+        open_remote(what, checkpoint, PredictParams(), InProcessEngine()).__enter__()
+    return raised.value
 
 
 def test_workers_and_this_process_give_the_same_bytes_stopped_or_not(
@@ -76,10 +73,9 @@ def test_workers_and_this_process_give_the_same_bytes_stopped_or_not(
     local = LocalPredictor(LocalRuntime(batch=3))
     predict_raster(scene, what.grid, checkpoint, local, raster=a, work=tmp_path / "a.work")
     # Begun here, gone on with by workers.
+    cut = LocalPredictor(LocalRuntime(5, batch=3))
     with pytest.raises(KeyboardInterrupt):
-        predict_raster(
-            scene, what.grid, checkpoint, LocalPredictor(LocalRuntime(5, batch=3)), raster=b, work=work
-        )
+        predict_raster(scene, what.grid, checkpoint, cut, raster=b, work=work)
     assert not b.exists()
     with open_remote(what, checkpoint, PredictParams(), InProcessEngine()) as predictor:
         times = predict_raster(scene, what.grid, checkpoint, predictor, raster=b, work=work)
@@ -97,12 +93,8 @@ def test_a_worker_that_sees_another_scene_or_none_refuses(
         os.utime(east, (1, 1))
     else:
         east.unlink()
-    with (
-        pytest.raises(SceneError, match=r"east\.tif is (another file|not there)") as raised,
-        open_remote(what, checkpoint, PredictParams(), InProcessEngine()),
-    ):
-        pass
-    assert "storage that all nodes share" in raised.value.hint
+    error = refused(what, checkpoint, SceneError, r"east\.tif is (another file|not there)")
+    assert "storage that all nodes share" in error.hint
 
 
 def other_weights(checkpoint: Checkpoint) -> None:
@@ -124,12 +116,8 @@ def test_a_worker_that_finds_another_model_or_none_refuses(
     scene: AnyScene, checkpoint: Checkpoint, change: Callable[[Checkpoint], None]
 ) -> None:
     change(checkpoint)
-    with (
-        pytest.raises(CheckpointError, match=r"m\.(json|safetensors)") as raised,
-        open_remote(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
-    ):
-        pass
-    assert "storage that all nodes share" in raised.value.hint
+    error = refused(job(scene, checkpoint), checkpoint, CheckpointError, r"m\.(json|safetensors)")
+    assert "storage that all nodes share" in error.hint
 
 
 def test_a_worker_of_another_version_refuses(
@@ -138,11 +126,7 @@ def test_a_worker_of_another_version_refuses(
     monkeypatch.setattr(
         remote.PredictionSessionFactory, "__reduce__", lambda self: (_older, (self.job, self.params))
     )
-    with (
-        pytest.raises(GeoroadsError, match=r"the driver 0\.0\.1"),
-        open_remote(job(scene, checkpoint), checkpoint, PredictParams(), InProcessEngine()),
-    ):
-        pass
+    refused(job(scene, checkpoint), checkpoint, GeoroadsError, r"the driver 0\.0\.1")
 
 
 def _older(job: Job, params: PredictParams) -> remote.PredictionSessionFactory:
@@ -158,8 +142,5 @@ def test_workers_have_gpus_where_there_are_some_and_nothing_else_was_asked_for(
     engine = InProcessEngine(has_gpus=has_gpus)
     with open_remote(job(scene, checkpoint), checkpoint, PredictParams(device), engine):
         assert engine.on_gpu == on_gpu
-    with (
-        pytest.raises(GeoroadsError, match="chooses each worker's GPU"),
-        open_remote(job(scene, checkpoint), checkpoint, PredictParams("cuda:1"), engine),
-    ):
-        pass
+    with pytest.raises(GeoroadsError, match="chooses each worker's GPU"):
+        open_remote(job(scene, checkpoint), checkpoint, PredictParams("cuda:1"), engine).__enter__()

@@ -7,12 +7,13 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from georoads import extras
-from georoads.cli.options import predict_params
+from georoads.cli import options
 from georoads.errors import GeoroadsError
 from georoads.inference import select
 from georoads.inference.openvino_runtime import OpenVinoRuntime
@@ -21,8 +22,6 @@ from georoads.inference.select import PredictParams, fastest_runtime, open_runti
 from georoads.model.cache import kept
 from georoads.model.checkpoint import find_checkpoint
 from georoads.model.pixels import normalize
-
-needs_onnx = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="needs onnxruntime")
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,10 @@ def tiles() -> list[NDArray[np.float32]]:
     return [normalize(t.clip(0, 255).astype(np.uint8), card.mean, card.std) for t in (ground, noise)]
 
 
-@pytest.mark.parametrize("name", ["openvino", pytest.param("onnx", marks=needs_onnx)])
-def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) -> None:
-    if find_spec("openvino") is None and name == "openvino":
-        pytest.skip("needs openvino")
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
+def test_levels_are_those_of_torch(name: str, module: str, tiles: list[NDArray[np.float32]]) -> None:
+    pytest.importorskip(module)
     checkpoint = find_checkpoint("default")
     torch_levels, levels = (
         tile_levels(open_runtime(checkpoint, PredictParams("cpu", r, "fp32", batch=2)), tiles).astype(int)
@@ -52,10 +51,13 @@ def test_levels_are_those_of_torch(name: str, tiles: list[NDArray[np.float32]]) 
     assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
 
 
-@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 def test_stated_threads_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    params = predict_params("cpu", "openvino", {"precision": "fp32", "batch": 1})
+    given: list[PredictParams] = []
+    command = options.runtime_flags(lambda predict_params: given.append(predict_params))
+    click.command(command).main(["--device", "cpu"], standalone_mode=False)
+    params = replace(given[0], runtime="openvino", precision="fp32", batch=1)
     runtime = open_runtime(find_checkpoint("default"), params)
     assert isinstance(runtime, OpenVinoRuntime)
     assert runtime._compiled.get_property("INFERENCE_NUM_THREADS") == 1
@@ -90,12 +92,11 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             open_runtime(checkpoint, PredictParams("cpu", name))
 
 
-@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+@pytest.mark.slow
 def test_a_compiled_model_is_kept_and_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiles: list[NDArray[np.float32]]
 ) -> None:
-    import openvino
-
+    openvino = pytest.importorskip("openvino")
     monkeypatch.setenv("GEOROADS_CACHE", str(tmp_path))
     checkpoint, params = find_checkpoint("default"), PredictParams("cpu", "openvino", "fp32", batch=2)
     compilations = []

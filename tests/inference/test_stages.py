@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
+from drawn_rasters import write_raster
 from numpy.typing import NDArray
-from stub import LocalRuntime
+from stub import LocalRuntime, checkpoint
 
-from georoads import walk
+import georoads
 from georoads.errors import SceneError
 from georoads.inference import batches
 from georoads.inference import predict as stages
@@ -30,26 +30,16 @@ from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
-from georoads.inference.select import PredictParams
 from georoads.inference.tile_store import TileStore
-from georoads.inference.tiles import TilePlan
-from georoads.model.card import ModelCard
-from georoads.model.checkpoint import Checkpoint
-from georoads.model.config import ModelConfig
+from georoads.inference.tiles import TilePlan, blend
 from georoads.scene import read
+from georoads.scene.native import read_native
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
-from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.scene import Scene
 
 SHAPE = 700, 1100
 TILE, OVERLAP = 128, 32
-STUB = Path(__file__).parent
-
-
-def stub_checkpoint(file: Path = Path("stub.json")) -> Checkpoint:
-    return Checkpoint(
-        ModelCard("stub", ModelConfig(), (0.5,) * 3, (0.25,) * 3, 0.5, TILE, OVERLAP, 0.5), file
-    )
 
 
 @pytest.fixture
@@ -63,25 +53,18 @@ def picture() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def scene(picture: NDArray[np.uint8], tmp_path: Path) -> Scene:
-    path = tmp_path / "scene.tif"
-    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "nodata": 0, "tiled": True}
-    with rasterio.open(
-        path, "w", crs="EPSG:32647", transform=Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000),
-        height=SHAPE[0], width=SHAPE[1], blockxsize=128, blockysize=128, compress="deflate", **profile,
-    ) as out:  # fmt: skip
-        out.write(picture)
-    return open_scene(path)
+    layout: dict[str, Any] = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
+    return open_scene(write_raster(tmp_path / "scene.tif", picture, nodata=0, **layout))
 
 
 def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> StageTimes:
-    predictor = LocalPredictor(runtime, prefetch)
-    work = out.with_suffix(".work")
-    return predict_raster(scene, scene.grid, stub_checkpoint(), predictor, raster=out, work=work)
+    predictor, work = LocalPredictor(runtime, prefetch), out.with_suffix(".work")
+    return predict_raster(scene, scene.grid, checkpoint(TILE, OVERLAP), predictor, raster=out, work=work)
 
 
 def seen_tiles(picture: NDArray[np.uint8]) -> list[int]:
     plan = TilePlan(*SHAPE, TILE, OVERLAP)
-    valid = (picture > 0).any(axis=0)
+    valid = np.any(picture > 0, axis=0)
     return [i for i in range(len(plan)) if valid[plan.window(i).slices].any()]
 
 
@@ -112,9 +95,8 @@ def test_only_tiles_with_valid_pixels_reach_the_network(
     seen = seen_tiles(picture)
     assert len(seen) < 0.8 * len(TilePlan(*SHAPE, TILE, OVERLAP))
     # Batches are full, but for the last of each group.
-    assert runtime.calls == sum(
-        -(-n // batch) for n in Counter(tile // GROUP_TILES for tile in seen).values()
-    )
+    groups = Counter(tile // GROUP_TILES for tile in seen)
+    assert runtime.calls == sum(-(-n // batch) for n in groups.values())
     with rasterio.open(tmp_path / "p.tif") as raster:
         assert ((raster.read(1) == 255) == (picture == 0).all(axis=0)).all()
 
@@ -154,7 +136,6 @@ def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
         when.append(len(stored))
         return blend(plan, window, levels)
 
-    blend = stages.blend
     monkeypatch.setattr(stages, "TileStore", Watched)
     monkeypatch.setattr(stages, "blend", watched)
     run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1)
@@ -190,9 +171,8 @@ def test_each_block_of_the_file_is_decoded_once(
 
     def counted(source: Any, scene: Scene, window: Any) -> Any:
         decoded.append(window)
-        return native(source, scene, window)
+        return read_native(source, scene, window)
 
-    native = read.read_native
     monkeypatch.setattr(read, "read_native", counted)
     run(scene, LocalRuntime(batch=3), tmp_path / "p.tif")
     assert len(decoded) == len(set(decoded))
@@ -202,7 +182,7 @@ def test_each_block_of_the_file_is_decoded_once(
 KILLED = """
 import sys, os
 from pathlib import Path
-sys.path.append({folder!r})
+sys.path += {folders!r}
 from stub import LocalRuntime
 from test_stages import run
 from georoads.inference import tile_store
@@ -225,10 +205,9 @@ def test_killed_twice_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: P
     run(scene, whole, tmp_path / "whole.tif")
     out = tmp_path / "cut.tif"
     for calls in (7, 6):
-        code = KILLED.format(folder=str(STUB), calls=calls, scene=str(scene.path), out=str(out))
-        killed = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code], check=False, capture_output=True
-        )
+        code = KILLED.format(folders=sys.path, calls=calls, scene=str(scene.path), out=str(out))
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        killed = subprocess.run(command, check=False, capture_output=True)
         assert killed.returncode == 9, killed.stderr.decode()
         assert not out.exists()
     last = LocalRuntime(batch=3)
@@ -248,6 +227,8 @@ def test_a_damaged_batch_is_done_again_as_it_was(scene: Scene, tmp_path: Path) -
     content[0 * TILE**2 + 7] ^= 0xFF
     content[14 * TILE**2 + 9] ^= 0xFF
     raw.write_bytes(content)
+    with (out.with_suffix(".work") / "ledger.jsonl").open("a") as ledger:
+        ledger.write('{"batch": 11, "ti')  # the line that a power cut tore
     run(scene, LocalRuntime(batch=3), out)
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
@@ -287,8 +268,7 @@ def test_an_error_of_the_writer_comes_out_as_itself(
     monkeypatch.setattr(room, name, full)
     out = tmp_path / "p.tif"
     error = ends(lambda: run(scene, LocalRuntime(), out, prefetch=1))
-    assert isinstance(error, OSError)
-    assert error.errno == 28
+    assert isinstance(error, OSError) and error.errno == 28
     assert not out.exists()
 
 
@@ -301,10 +281,10 @@ def test_stages_are_timed(scene: Scene, tmp_path: Path, monkeypatch: pytest.Monk
     times = run(scene, LocalRuntime(), tmp_path / "p.tif")
     assert min(times.read_s, times.network_s, times.write_s) > 0
     assert 0 <= times.waited < 1
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
     file = tmp_path / "stub.json"
     file.write_text("{}")
-    done = walk.predict(scene.path, tmp_path / "q.tif", stub_checkpoint(file), SceneParams(), PredictParams())
+    done = georoads.predict(scene.path, tmp_path / "q.tif", checkpoint(TILE, OVERLAP, file))
     assert done.stages.keys() == {"read", "network", "write"}
     assert {"open", "predict"} <= done.seconds.keys()
     assert dataclasses.asdict(done)["waited"] == done.waited
@@ -315,10 +295,9 @@ def test_our_own_raster_is_read_as_it_is(scene: Scene, tmp_path: Path) -> None:
     path = tmp_path / "p.tif"
     run(scene, LocalRuntime(), path)
     with ProbabilityRaster(path) as raster, rasterio.open(path) as plain:
-        levels = raster.read(raster.grid.window)
+        assert (raster.read(raster.grid.window) == plain.read(1)).all()
         raster._as_is = False
-        assert (raster.read(raster.grid.window) == levels).all()
-        assert (plain.read(1) == levels).all()
+        assert (raster.read(raster.grid.window) == plain.read(1)).all()
 
 
 def test_a_queue_holds_no_more_than_its_depth() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from georoads.grid import Window
-from georoads.inference.picture import reflect_index
+from georoads.inference.picture import cut_reflected
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
 from georoads.model.pixels import fill_invalid
 
@@ -31,12 +33,8 @@ def test_weights_sum_to_one_at_every_pixel(plan: TilePlan) -> None:
 @given(PLANS, st.integers(0, 2**31))
 def test_blending_tiles_of_one_picture_gives_the_picture(plan: TilePlan, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (plan.height, plan.width)).astype(np.uint8)
-    levels = {}
-    for i in range(len(plan)):
-        w = plan.window(i)
-        rows = reflect_index(np.arange(w.row, w.row + w.height), plan.height)
-        cols = reflect_index(np.arange(w.col, w.col + w.width), plan.width)
-        levels[i] = picture[rows[:, None], cols]
+    cut = partial(cut_reflected, picture[None], picture > 0)
+    levels = {i: cut(plan.window(i))[0][0] for i in range(len(plan))}
     whole = Window(0, 0, plan.height, plan.width)
     assert (blend(plan, whole, levels) == picture).all()
 
@@ -61,10 +59,7 @@ def test_around_a_window_the_plan_of_a_crop_blends_what_the_whole_plan_does(
         return np.random.default_rng(seed).integers(0, 255, (plan.tile, plan.tile)).astype(np.uint8)
 
     everywhere = {i: seen_at(plan.window(i)) for i in plan.touching(window)}
-    moved = [part.window(i) for i in range(len(part))]
-    here = {
-        i: seen_at(Window(w.row + crop.row, w.col + crop.col, w.height, w.width)) for i, w in enumerate(moved)
-    }
+    here = {i: seen_at(part.window(i).moved(crop.row, crop.col)) for i in range(len(part))}
     expected = blend(plan, window, everywhere)
     assert (blend(part, window.relative_to(crop), here) == expected).all()
 

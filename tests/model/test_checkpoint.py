@@ -35,6 +35,7 @@ def copy(saved: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_round_trip_and_onnx_twin(saved: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     openvino = pytest.importorskip("openvino")

@@ -22,6 +22,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [1, 2])
 def test_the_file_gives_probabilities_of_both_classes_for_values_0_to_1(classes: int, tmp_path: Path) -> None:
     torch.manual_seed(1)

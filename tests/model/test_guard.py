@@ -6,7 +6,10 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
 
+
+@pytest.mark.slow
 def test_smp_imports_without_torchvisions_operators(tmp_path: object) -> None:
     # A fresh process in which torchvision's extension cannot be found, as with wheels that do not fit.
     code = """

@@ -63,16 +63,23 @@ def drawn_network(seed: int) -> NDArray[np.uint8]:
     return raster
 
 
-def euler_number(mask: NDArray[np.bool_]) -> int:
-    """8-connected components minus 4-connected holes."""
-    components = ndimage.label(mask, np.ones((3, 3)))[1]
-    holes = ndimage.label(~np.pad(mask, 1))[1] - 1
-    return int(components - holes)
+def topology(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Numbers of 8-connected components and of 4-connected holes."""
+    return ndimage.label(mask, np.ones((3, 3)))[1], ndimage.label(~np.pad(mask, 1))[1] - 1
 
 
 def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:
     """A grid in a UTM zone, 100 km off its meridian, where the scale is 1 to within 0.05 %."""
     return Grid("EPSG:32647", Affine(gsd, 0, 600_000, 0, -gsd, 1_500_000), shape[1], shape[0])
+
+
+def same(a: RoadNetwork, b: RoadNetwork) -> bool:
+    """Whether two networks are equal to the bit."""
+    return all(
+        np.array_equal(value, getattr(b, name), equal_nan=value.dtype.kind == "f")
+        for name, value in vars(a).items()
+        if name != "grid"
+    )
 
 
 def network_of(

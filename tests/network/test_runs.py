@@ -35,7 +35,7 @@ def test_a_mask_is_the_same_from_blocks_of_any_size(mask: NDArray[np.bool_], siz
         scanned.add(window, runs_of(mask[window.slices], window.col))
         cut.add(window, whole.cut(window))
     for other in (scanned.mask(), cut.mask()):
-        assert all(np.array_equal(a, b) for a, b in zip(whole.runs, other.runs, strict=True))
+        np.testing.assert_equal(whole.runs, other.runs)
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +59,7 @@ def test_complement_union_and_choice(mask: NDArray[np.bool_]) -> None:
     a, b = runs.keep(half), runs.keep(~half)
     assert len(a) + len(b) == len(runs)
     joined = a.union(b)
-    assert all(np.array_equal(x, y) for x, y in zip(joined.runs, runs.runs, strict=True))
+    np.testing.assert_equal(joined.runs, runs.runs)
     full = runs.union(runs.complement())
     assert full.runs.start.tolist() == [0] * mask.shape[0]
     assert full.runs.stop.tolist() == [mask.shape[1]] * mask.shape[0]

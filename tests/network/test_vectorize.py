@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import RAW, bar, drawn, drawn_network, network_of, utm_grid
+from network_drawings import RAW, bar, drawn, drawn_network, network_of, same, utm_grid
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -44,14 +44,6 @@ def check_invariants(network: RoadNetwork) -> None:
     assert firsts == sorted(firsts)
     assert (network.length_m > 0).all()
     assert set(np.unique(network.edge_nodes)) == set(network.node_id.tolist())
-
-
-def same(a: RoadNetwork, b: RoadNetwork) -> bool:
-    return all(
-        np.array_equal(value, getattr(b, name), equal_nan=value.dtype.kind == "f")
-        for name, value in vars(a).items()
-        if name != "grid"
-    )
 
 
 @pytest.mark.parametrize("mask", [np.zeros((5, 7), bool), drawn("... .#. ..."), np.zeros((1, 1), bool)])
@@ -123,11 +115,7 @@ masks = hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    masks,
-    st.integers(1, 30),
-    st.sampled_from(SETTINGS),
-)
+@given(masks, st.integers(1, 30), st.sampled_from(SETTINGS))
 def test_the_result_does_not_depend_on_the_block_size(
     mask: NDArray[np.bool_], block_px: int, params: VectorizeParams
 ) -> None:

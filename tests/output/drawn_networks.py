@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from affine import Affine
 
 from georoads.grid import Grid
 from georoads.network.types import NodeKind, RoadNetwork
+
+Lines = Sequence[Sequence[tuple[float, float]] | np.ndarray]
+"""Polylines: points x, y in pixels."""
 
 UTM = Grid("EPSG:32632", Affine(0.5, 0, 500000, 0, -0.5, 5000000), 400, 400)
 
@@ -26,7 +31,9 @@ CROSSROADS = (
 )
 
 
-def network(lines=CROSSROADS, grid=UTM, confidence=None) -> RoadNetwork:
+def network(
+    lines: Lines = CROSSROADS, grid: Grid = UTM, confidence: Sequence[float] | None = None
+) -> RoadNetwork:
     """The network of the given polylines; its nodes are their end points in reading order."""
     arrays = [np.asarray(line, dtype=np.float64) for line in lines]
     ends = sorted({tuple(a[i]) for a in arrays for i in (0, -1)}, key=lambda p: (p[1], p[0]))

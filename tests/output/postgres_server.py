@@ -12,8 +12,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -37,7 +39,7 @@ class Server:
         path = f"&options=-csearch_path%3D{schema},public" if schema else ""
         return f"postgresql://{user}{secret}@/{database}?host={quote(str(self.folder), safe='')}{path}"
 
-    def ask(self, query: str, database: str = "gis", schema: str = "") -> list[tuple]:
+    def ask(self, query: str, database: str = "gis", schema: str = "") -> list[tuple[Any, ...]]:
         """The rows of a query by ``admin``, or nothing where it has none."""
         import psycopg
 
@@ -68,20 +70,20 @@ def running() -> Iterator[Server]:
                 shutil.chown(folder, owner)
             except LookupError:
                 pytest.skip("there is no user postgres to run the server")
-        quiet = {"user": owner, "cwd": folder, "check": True, "capture_output": True}
-        data = folder / "data"
+        quietly = partial(subprocess.run, user=owner, cwd=folder, check=True, capture_output=True)
+        data = str(folder / "data")
         as_admin = ["-U", "admin", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-        subprocess.run([initdb, "-D", data, *as_admin], **quiet)
-        (data / "pg_hba.conf").write_text("local all admin trust\nlocal all all scram-sha-256\n")
+        quietly([initdb, "-D", data, *as_admin])
+        (folder / "data" / "pg_hba.conf").write_text("local all admin trust\nlocal all all scram-sha-256\n")
         settings = f"-k {folder} -c listen_addresses= -c fsync=off -c shared_buffers=16MB"
         control = [postgres, "-D", data, "-w"]
-        subprocess.run([*control, "-o", settings, "-l", folder / "log", "start"], **quiet)
+        quietly([*control, "-o", settings, "-l", str(folder / "log"), "start"])
         try:
             server = Server(folder)
             prepare(server)
             yield server
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+            quietly([*control, "-m", "immediate", "stop"])
 
 
 def prepare(server: Server) -> None:

@@ -252,6 +252,7 @@ def scene(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_flags_of_extract(tmp_path: Path, scene: Path) -> None:
     plain, output = tmp_path / "plain.gpkg", tmp_path / "named.gpkg"
 

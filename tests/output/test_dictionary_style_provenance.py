@@ -13,7 +13,7 @@ import pytest
 from georoads.errors import GeoroadsError
 from georoads.network.types import NodeKind
 from georoads.output.dictionary import KINDS, LAYERS, markdown
-from georoads.output.provenance import Provenance, provenance_date
+from georoads.output.provenance import Provenance, provenance_date, source_date
 from georoads.output.style import CLASSES, nodes_qml, roads_qml
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
@@ -56,18 +56,19 @@ def test_qml_is_sound() -> None:
     assert values == [kind.label for kind in NodeKind]
 
 
-def test_date_is_that_of_the_youngest_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+def test_date_is_that_of_the_youngest_scene(tmp_path: Path) -> None:
     for name, seconds in (("a.tif", 1_000_000_000), ("b.tif", 1_000_000_060.7)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (seconds, seconds))
     date = provenance_date([tmp_path / "a.tif", tmp_path / "b.tif"])
     assert date == datetime(2001, 9, 9, 1, 47, 40, tzinfo=UTC)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    assert provenance_date([tmp_path / "a.tif"]) == datetime(1970, 1, 2, tzinfo=UTC)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+
+
+def test_date_that_the_environment_asks_for() -> None:
+    assert source_date({}) is None
+    assert source_date({"SOURCE_DATE_EPOCH": "86400"}) == datetime(1970, 1, 2, tzinfo=UTC)
     with pytest.raises(GeoroadsError, match="'yesterday'"):
-        provenance_date([])
+        source_date({"SOURCE_DATE_EPOCH": "yesterday"})
 
 
 def test_provenance_as_json() -> None:

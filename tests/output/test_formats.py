@@ -16,8 +16,10 @@ from affine import Affine
 from drawn_networks import UTM, lines_of, network
 from test_write_roads import EMPTY, OPTIONS, ROAD_FIELDS
 
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError, LayerError
-from georoads.grid import Grid, parse_crs
+from georoads.grid import Grid
+from georoads.network.types import RoadNetwork
 from georoads.output.read import read_roads
 from georoads.output.write import check_road_output, write_roads
 
@@ -44,7 +46,7 @@ def rows(path: Path) -> list[tuple[object, ...]]:
     return sorted(zip(*columns, strict=True))
 
 
-def many(count: int = 40):
+def many(count: int = 40) -> RoadNetwork:
     """Lines scattered over the grid, so that an index does not keep them in order."""
     rng = np.random.default_rng(5)
     lines = [tuple(map(tuple, rng.uniform(0, 400, (3, 2)))) for _ in range(count)]
@@ -80,7 +82,7 @@ def test_empty_layers_are_read_back(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("drawn", [network(), EMPTY], ids=["full", "empty"])
 @pytest.mark.parametrize("suffix", PARQUET)
-def test_equal_runs_give_equal_geoparquet(tmp_path: Path, suffix: str, drawn) -> None:
+def test_equal_runs_give_equal_geoparquet(tmp_path: Path, suffix: str, drawn: RoadNetwork) -> None:
     digests = set()
     for run in "ab":
         (tmp_path / run).mkdir()
@@ -91,7 +93,7 @@ def test_equal_runs_give_equal_geoparquet(tmp_path: Path, suffix: str, drawn) ->
 
 
 @pytest.mark.parametrize("drawn", [network(), EMPTY], ids=["full", "empty"])
-def test_geoparquet_says_version_crs_and_types(tmp_path: Path, drawn) -> None:
+def test_geoparquet_says_version_crs_and_types(tmp_path: Path, drawn: RoadNetwork) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "roads.parquet"
     write_roads(drawn, path, OPTIONS)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -16,6 +17,7 @@ from test_write_roads import EMPTY, NODE_FIELDS, OPTIONS, ROAD_FIELDS, query
 
 from georoads.errors import LayerError
 from georoads.output import write
+from georoads.output.geopackage import finish_geopackage
 from georoads.output.read import read_roads
 from georoads.output.write import check_road_output, write_roads
 
@@ -151,10 +153,9 @@ def test_failed_append_leaves_the_file_alone(tmp_path: Path, monkeypatch: pytest
 
 def test_file_that_changes_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = somebodys(tmp_path / "a.gpkg")
-    finish = write.finish_geopackage
 
-    def finish_late(*arguments: object) -> None:
-        finish(*arguments)
+    def finish_late(*arguments: Any) -> None:
+        finish_geopackage(*arguments)
         with closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TABLE late (a)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn_networks import CROSSROADS, UTM, network
@@ -16,11 +17,13 @@ from georoads.output import postgis
 from georoads.output.dictionary import LAYERS
 from georoads.output.write import check_road_output, write_roads
 
+pytestmark = pytest.mark.slow
+
 STREETS = replace(OPTIONS, layer="streets")
 EMPTY = network(())
 
 
-def rows(server: Server, schema: str, table: str, key: str) -> list[tuple]:
+def rows(server: Server, schema: str, table: str, key: str) -> list[tuple[Any, ...]]:
     """All rows in the order of their key, geometries as WKT."""
     names = server.ask(
         f"SELECT column_name FROM information_schema.columns WHERE table_schema = '{schema}' "
@@ -144,7 +147,7 @@ def test_a_failure_after_the_first_table_leaves_nothing(
 ) -> None:
     copy = postgis._copy_rows
 
-    def fails_later(cursor: object, schema: str, table: postgis.Table) -> None:
+    def fails_later(cursor: Any, schema: str, table: Any) -> None:
         if table.layer.name == "nodes" and len(table.geometry):
             raise RuntimeError("the second table")
         copy(cursor, schema, table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pyogrio
 import pytest
 import shapely
 
+from georoads.crs import parse_crs
 from georoads.errors import LayerError
-from georoads.grid import parse_crs
 from georoads.output import vector_files as door
 from georoads.output.read import RoadLines, read_roads
 
@@ -21,7 +22,7 @@ LINE = "LINESTRING (0 0, 3 4)"
 
 
 def save(
-    path: Path, wkts: list[str | None], *, kind: str = "Unknown", layer: str = "any", **options: object
+    path: Path, wkts: Sequence[str | None], *, kind: str = "Unknown", layer: str = "any", **options: object
 ) -> Path:
     """A layer of the given WKT texts, None for a row without geometry; further calls add layers."""
     wkb = np.array([None if w is None else shapely.to_wkb(shapely.from_wkt(w)) for w in wkts], dtype=object)
@@ -109,10 +110,12 @@ def test_coordinates_that_are_no_numbers(tmp_path: Path) -> None:
         read_roads(path)
 
 
-def test_wrong_geometry_type_among_lines(tmp_path: Path) -> None:
+def test_what_is_no_line_among_lines_is_left_out(tmp_path: Path) -> None:
     path = save(tmp_path / "a.gpkg", [LINE, "POLYGON ((0 0, 1 0, 1 1, 0 0))"])
-    with pytest.raises(LayerError, match="row 2 is a Polygon, not a line"):
-        read_roads(path)
+    assert wkts(path) == [LINE]
+    assert read_roads(path).notes == (f"{path}, layer any: 1 rows are lines; left out: 1 Polygon",)
+    with pytest.raises(LayerError, match="row 1 is a Polygon, not a line"):
+        read_roads(save(tmp_path / "b.gpkg", ["POLYGON ((0 0, 1 0, 1 1, 0 0))"]))
 
 
 def test_layer_without_crs(tmp_path: Path) -> None:

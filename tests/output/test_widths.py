@@ -28,7 +28,11 @@ def test_values(value: object, metres: float) -> None:
 
 
 def test_the_first_field_that_says_something_decides() -> None:
-    columns = {"lanes": ["2", 3, None, 4], "WIDTH": [None, 8, None, "x"], "Width_m": [5.5, None, NAN, None]}
+    columns: dict[str, list[object]] = {
+        "lanes": ["2", 3, None, 4],
+        "WIDTH": [None, 8, None, "x"],
+        "Width_m": [5.5, None, NAN, None],
+    }
     assert width_fields(["lanes", "name", "WIDTH", "Width_m"]) == ("Width_m", "WIDTH", "lanes")
     assert widths_of(columns, 4).tolist() == pytest.approx([5.5, 8.0, NAN, 14.0], nan_ok=True)
 

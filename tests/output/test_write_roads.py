@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyogrio
@@ -61,7 +62,7 @@ def read(path: Path, layer: str = "roads") -> tuple[dict[str, list[object]], lis
     return named, [shapely.to_wkt(shapely.from_wkb(g), rounding_precision=3) for g in wkb]
 
 
-def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as db:
         return db.execute(sql).fetchall()
 
@@ -103,7 +104,8 @@ def test_roads_are_numbered_in_reading_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("drawn", [network(), EMPTY], ids=["full", "empty"])
 @pytest.mark.parametrize("suffix", TYPED)
 def test_schema_is_the_same_when_empty(tmp_path: Path, suffix: str, drawn: RoadNetwork) -> None:
-    for layer, fields in (("roads", ROAD_FIELDS), ("nodes", NODE_FIELDS)):
+    layers: dict[Literal["roads", "nodes"], Any] = {"roads": ROAD_FIELDS, "nodes": NODE_FIELDS}
+    for layer, fields in layers.items():
         path = tmp_path / f"{layer}{suffix}"
         write_roads(drawn, path, replace(OPTIONS, holds=layer))
         info = pyogrio.read_info(path, layer=layer, force_feature_count=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from drawn_rasters import write_raster
 
 from georoads.errors import SceneError
-from georoads.scene import open as opening
+from georoads.scene.native import read_native
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import SceneParams
@@ -29,7 +31,7 @@ def damaged(content: bytes, cases: int) -> Iterator[bytes]:
         yield bytes(turned)
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "strips": {"compress": "deflate"},
     "tiles": {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "lzw", "predictor": 2},
     "plain": {"interleave": "band"},
@@ -60,16 +62,16 @@ def test_damage_is_values_or_a_scene_error(tmp_path: Path, layout: str) -> None:
 
 @pytest.mark.parametrize("layout", [{"tiled": True, "blockxsize": 64, "blockysize": 64}, {"blockysize": 4}])
 def test_opening_decodes_at_most_64_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: dict[str, object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: dict[str, Any]
 ) -> None:
     values = np.random.default_rng(2).integers(200, 900, (1, 1200, 1100)).astype(np.uint16)
     write_raster(tmp_path / "a.tif", values, compress="deflate", **layout)
-    windows = []
-    native = opening.read_native
-    monkeypatch.setattr(opening, "read_native", lambda *a: windows.append(a[2]) or native(*a))
+    native = mock.Mock(wraps=read_native)
+    monkeypatch.setattr("georoads.scene.stretch.read_native", native)
     first, again = open_scene(tmp_path / "a.tif"), open_scene(tmp_path / "a.tif")
     assert first.stretch == again.stretch
     height, width = first.written.block_shape
+    windows = [call.args[2] for call in native.call_args_list]
     half = windows[: len(windows) // 2]
     assert 50 <= len(half) <= 64
     for w in half:

@@ -17,7 +17,6 @@ from command_line import refused, typed, unchanged
 from drawn_rasters import north_up, write_raster
 from stub import LocalRuntime
 
-from georoads import walk
 from georoads.errors import SceneError
 from georoads.scene import index
 from georoads.scene.index import named_in, scene_files
@@ -188,7 +187,7 @@ def test_scenes_and_indexes_side_by_side(folder: Path) -> None:
 
 
 def test_an_index_gives_the_roads_of_its_scenes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "open_runtime", lambda *_: LocalRuntime())
+    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
     listed = items(folder / "i.json", "b.tif", "c.tif")
     values = {}
     for name, scenes in (("one", [listed]), ("two", [folder / "b.tif", folder / "c.tif"])):

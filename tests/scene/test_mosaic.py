@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_a_scene_of_another_zone_lies_where_it_is(tmp_path: Path) -> None:
         assert 0.9 * 200**2 < valid.sum() < 1.1 * 200**2
         rows, cols = np.nonzero(rgb[0] > 0.9 * rgb[0].max())
         marks.append((rows.mean(), cols.mean()))
-    assert np.hypot(*np.subtract(*marks)) < 1.0
+    assert math.dist(*marks) < 1.0
 
 
 def test_what_cannot_be_one_is_refused(parts: list[Path], tmp_path: Path) -> None:

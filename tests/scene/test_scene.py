@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from drawn_rasters import north_up, write_raster
 from georoads.errors import SceneError
 from georoads.grid import Window
 from georoads.scene import read
+from georoads.scene.native import read_native
 from georoads.scene.open import open_scene
 from georoads.scene.read import SceneReader
 from georoads.scene.scene import Scene, SceneParams
@@ -170,7 +172,8 @@ def test_too_coarse_is_refused_with_a_way_out(tmp_path: Path) -> None:
     scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(10.0)))
     with pytest.raises(SceneError) as refused:
         working_grid(scene, 0.5)
-    assert "--gsd native" in refused.value.hint
+    assert "--gsd 0.5" in refused.value.hint
+    assert working_grid(scene, 0.5, SceneParams(gsd=0.5)).gsd_m == pytest.approx(0.5, rel=0.01)
     assert working_grid(scene, 0.5, SceneParams(gsd="native")) == scene.grid
 
 
@@ -180,7 +183,7 @@ def test_pixels_that_lie_on_a_line_are_refused(tmp_path: Path) -> None:
         open_scene(path)
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "blocks": {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"},
     "large blocks": {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band"},
     "strips": {"compress": "deflate", "blockysize": 16},
@@ -193,11 +196,10 @@ def test_each_block_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     values = picture(shape=(3, 1300, 1100))
     scene = open_scene(write_raster(tmp_path / "a.tif", values, **LAYOUTS[layout]))
     decoded: list[Window] = []
-    native = read.read_native
 
-    def counted(source: object, scene: Scene, window: Window) -> object:
+    def counted(source: Any, scene: Scene, window: Window) -> Any:
         decoded.append(window)
-        return native(source, scene, window)
+        return read_native(source, scene, window)
 
     monkeypatch.setattr(read, "read_native", counted)
     with SceneReader(scene, scene.grid) as reader:

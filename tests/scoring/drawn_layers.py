@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from pyproj import Transformer
@@ -12,16 +14,29 @@ from georoads.scoring.road_graph import RoadGraph, road_graph
 # A transverse Mercator plane around the drawings: at their middle a unit is a metre.
 LOCAL = "+proj=tmerc +lat_0=48 +lon_0=11 +ellps=WGS84 +units=m"
 
+Line = Sequence[Sequence[float]] | np.ndarray
+"""Points x, y in the plane."""
 
-def roads(*lines, crs: str = LOCAL) -> RoadLines:
+
+def roads(*lines: Line, crs: str = LOCAL) -> RoadLines:
     drawn = np.empty(len(lines), dtype=object)
     drawn[:] = [shapely.LineString(line) for line in lines]
     return RoadLines(drawn, crs)
 
 
-def graph(*lines) -> RoadGraph:
+def graph(*lines: Line) -> RoadGraph:
     """The graph of drawn lines; their plane is kept, so that drawn metres are exact."""
     return road_graph(roads(*lines), LOCAL)
+
+
+def town(seed: int, size: int = 4) -> RoadGraph:
+    """The graph of ``random_town``."""
+    return road_graph(random_town(seed, size), LOCAL)
+
+
+def redrawn(layer: RoadLines, step_m: float) -> RoadLines:
+    """The same lines, the last one first, from their other ends and with a point each so many metres."""
+    return RoadLines(shapely.segmentize(shapely.reverse(layer.lines), step_m)[::-1], layer.crs)
 
 
 def moved(layer: RoadLines, crs: str, place: str = LOCAL) -> RoadLines:

@@ -6,15 +6,23 @@ import heapq
 import math
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
+
+from georoads.scoring.params import ScoreParams
 
 Point = tuple[float, float]
+Key = tuple[Any, ...]
+"""Of a place in the graph: a vertex in centimetres, or a word and a number."""
+Near = defaultdict[Key, list[tuple[Key, float]]]
+"""The neighbours of each key, and the metres to them."""
 
 
 class SlowGraph:
     """Edges as lists of points; ``ends`` are the keys of their two nodes."""
 
     def __init__(self, lines: list[list[Point]]) -> None:
-        place, near = {}, defaultdict(set)
+        place: dict[Key, Point] = {}
+        near: defaultdict[Key, set[Key]] = defaultdict(set)
         for line in lines:
             keys = [(round(x * 100), round(y * 100)) for x, y in line]
             for key, point in zip(keys, line, strict=True):
@@ -26,7 +34,7 @@ class SlowGraph:
         self.place = place
         self.nodes = sorted(k for k in near if len(near[k]) != 2)
         self.edges: list[list[Point]] = []
-        self.ends: list[tuple[Point, Point]] = []
+        self.ends: list[tuple[Key, Key]] = []
         done = set()
         for start in self.nodes:
             for step in sorted(near[start]):
@@ -76,12 +84,12 @@ class SlowGraph:
                 before += step
         return (best[1], best[2]) if best[0] <= distance else None
 
-    def with_stops(self, stops: list[tuple[int, float]]):
+    def with_stops(self, stops: list[tuple[int, float]]) -> Near:
         """Cut the edges at the stops: neighbours of each key, and the key of each stop."""
         by_edge = defaultdict(list)
         for number, (edge, along) in enumerate(stops):
             by_edge[edge].append((along, ("stop", number)))
-        near = defaultdict(list)
+        near: Near = defaultdict(list)
         for e, (a, b) in enumerate(self.ends):
             chain = [(0.0, a), *sorted(by_edge[e]), (self.length(e), b)]
             for (m, p), (n, q) in pairwise(chain):
@@ -90,8 +98,9 @@ class SlowGraph:
         return near
 
 
-def dijkstra(near, start) -> dict:
-    known, queue = {}, [(0.0, 0, start)]
+def dijkstra(near: Near, start: Key) -> dict[Key, float]:
+    known: dict[Key, float] = {}
+    queue = [(0.0, 0, start)]
     count = 0
     while queue:
         metres, _, here = heapq.heappop(queue)
@@ -122,7 +131,7 @@ def slow_apls(graph: SlowGraph, other: SlowGraph, spacing: float, snap: float) -
     partners = [other.snapped(graph.point_at(*p), snap) for p in points]
     here = graph.with_stops(points)
     there = other.with_stops([p or (-1, 0.0) for p in partners])
-    total = pairs = 0
+    total, pairs = 0.0, 0
     for i in range(len(points)):
         ours = dijkstra(here, ("stop", i))
         theirs = dijkstra(there, ("stop", i)) if partners[i] else {}
@@ -140,13 +149,13 @@ def slow_reached(graph: SlowGraph, seed: tuple[int, float], step: float, radius:
     """Places at whole steps from the seed: all candidates on each edge are tried, the true ones kept."""
     near = graph.with_stops([seed])
     known = dijkstra(near, ("stop", 0))
-    places = {
+    places: dict[Key, Point] = {
         ("node", k): graph.place[k] for k in known if k != ("stop", 0) and whole(known[k], step, radius)
     }
     places[("stop", 0)] = graph.point_at(*seed)
     for e, (a, b) in enumerate(graph.ends):
         length = graph.length(e)
-        chain = [(0.0, a), (length, b)]
+        chain: list[tuple[float, Key]] = [(0.0, a), (length, b)]
         if e == seed[0]:
             chain.insert(1, (seed[1], ("stop", 0)))
         for (m, p), (n, q) in pairwise(chain):
@@ -164,7 +173,7 @@ def whole(metres: float, step: float, radius: float) -> bool:
     return metres <= radius and abs(metres - step * round(metres / step)) < 1e-6
 
 
-def slow_topo(graph: SlowGraph, other: SlowGraph, params) -> tuple[int, int, int]:
+def slow_topo(graph: SlowGraph, other: SlowGraph, params: ScoreParams) -> tuple[int, int, int]:
     """Holes, marbles and matches; seeds are on ``graph``."""
     holes = marbles = matched = 0
     for e in range(len(graph.edges)):

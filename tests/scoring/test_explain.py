@@ -18,7 +18,7 @@ from drawn_layers import LOCAL, moved, random_town, roads
 
 from georoads.errors import GeoroadsError, LayerError
 from georoads.output.errors_layer import KINDS, ErrorKind, ErrorLines, errors_qml
-from georoads.output.read import read_roads
+from georoads.output.read import RoadLines, read_roads
 from georoads.scoring.explain import explain, write_explained
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.score import score
@@ -78,11 +78,12 @@ def test_empty_layers() -> None:
     assert [k.value for k in explain(REFERENCE, roads()).kinds] == ["false"]
 
 
-def written(folder: Path, proposal=PROPOSAL, reference=REFERENCE, *, overwrite: bool = False) -> Path:
+def written(folder: Path, *layers: RoadLines, name: str = "errors.gpkg", overwrite: bool = False) -> Path:
+    proposal, reference = layers or (PROPOSAL, REFERENCE)
     files = {"proposal_file": folder / "roads.gpkg", "reference_file": folder / "truth.geojson"}
     for file in files.values():
         file.touch()
-    path = folder / "errors.gpkg"
+    path = folder / name
     date = datetime(2020, 9, 13, tzinfo=UTC)
     write_explained(path, proposal, reference, ScoreParams(), **files, overwrite=overwrite, date=date)
     return path
@@ -115,6 +116,7 @@ def test_the_file(tmp_path: Path, empty: bool) -> None:
 def test_the_style_has_one_category_per_kind() -> None:
     root = ElementTree.fromstring(errors_qml().split("\n", 1)[1])
     renderer = root.find("renderer-v2")
+    assert renderer is not None
     assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "kind")
     assert {c.get("value") for c in renderer.iter("category")} == {kind.value for kind in KINDS}
     colours = {o.get("value") for o in renderer.iter("Option") if o.get("name") == "line_color"}
@@ -137,26 +139,18 @@ def test_what_is_refused(tmp_path: Path) -> None:
     written(tmp_path, roads(), roads(), overwrite=True)
     assert pyogrio.read_info(path, layer="errors")["features"] == 0
     with pytest.raises(LayerError, match="GeoPackage"):
-        write_explained(
-            tmp_path / "e.geojson",
-            PROPOSAL,
-            REFERENCE,
-            ScoreParams(),
-            proposal_file=path,
-            reference_file=path,
-        )
+        written(tmp_path, name="errors.geojson")
     assert not list(tmp_path.glob(".*"))
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, counts: dict[str, int]) -> None:
+        raise LayerError(f"{path} is damaged", "")
+
     monkeypatch.setattr("georoads.output.errors_layer.verify_geopackage", fail)
     with pytest.raises(LayerError, match="damaged"):
         written(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"roads.gpkg", "truth.geojson"}
-
-
-def fail(path: Path, counts: dict[str, int]) -> None:
-    raise LayerError(f"{path} is damaged", "")
 
 
 def test_lines_and_kinds_are_as_many() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import shapely
-from drawn_layers import LOCAL, graph, moved, random_town, roads
+from drawn_layers import LOCAL, graph, moved, random_town, redrawn, roads
 
-from georoads.output.read import RoadLines
 from georoads.scoring.places import Places, locate, places_at_nodes, snap
 from georoads.scoring.road_graph import RoadGraph, road_graph
 from georoads.scoring.routes import Destinations, Routes
@@ -71,8 +69,7 @@ def test_direction_density_order_and_crs_do_not_count() -> None:
     town = random_town(3)
     expected = shape(road_graph(town, LOCAL))
     assert len(expected[0]) > 10
-    dense = RoadLines(shapely.segmentize(shapely.reverse(town.lines), 3.0)[::-1], LOCAL)
-    assert shape(road_graph(dense, LOCAL)) == expected
+    assert shape(road_graph(redrawn(town, 3.0), LOCAL)) == expected
     pieces = [line.coords[k : k + 2] for line in town.lines for k in range(len(line.coords) - 1)]
     assert shape(road_graph(roads(*pieces), LOCAL)) == expected
     degrees, lengths = shape(road_graph(moved(town, "EPSG:32632"), LOCAL))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from drawn_layers import LOCAL, roads
+from drawn_layers import LOCAL, moved, roads
 from pyproj import Transformer
 
 from georoads.output.read import RoadLines
@@ -15,7 +15,7 @@ from georoads.scoring.score import Score, score
 from georoads.scoring.segments import Segments, to_segments
 
 
-def rounded(result: Score) -> tuple[float, float, float, float]:
+def rounded(result: Score) -> tuple[float, ...]:
     return tuple(round(v, 5) for v in (result.completeness, result.correctness, result.f1, result.quality))
 
 
@@ -32,15 +32,15 @@ def random_layer(seed: int, count: int = 25) -> RoadLines:
 
 
 def with_length(layer: RoadLines) -> np.ndarray:
-    return layer.lines[shapely.length(layer.lines) > 0]
+    return np.asarray(layer.lines[shapely.length(layer.lines) > 0])
 
 
 @pytest.mark.parametrize("crs", [LOCAL, "EPSG:32632", "EPSG:3857"])
 def test_identity_is_exactly_one(crs: str) -> None:
     x, y = Transformer.from_crs(LOCAL, crs, always_xy=True).transform(0.0, 0.0)
     layer = random_layer(1)
-    moved = RoadLines(shapely.transform(layer.lines, lambda xy: xy + np.array((x, y))), crs)
-    result = score(moved, moved)
+    there = RoadLines(shapely.transform(layer.lines, lambda xy: xy + np.array((x, y))), crs)
+    result = score(there, there)
     assert (result.completeness, result.correctness, result.f1, result.quality) == (1.0, 1.0, 1.0, 1.0)
 
 
@@ -105,16 +105,9 @@ def test_direction_and_density_do_not_count() -> None:
 def test_crs_does_not_count(crs: str) -> None:
     #  4 m in EPSG:3857 at 48° N would be 2.7 m on the ground; EPSG:2263 is in feet
     place = {"EPSG:2263": "+proj=tmerc +lat_0=40.7 +lon_0=-74 +ellps=WGS84 +units=m"}.get(crs, LOCAL)
-    forward = Transformer.from_crs(place, crs, always_xy=True)
-
-    def move(layer: RoadLines) -> RoadLines:
-        lines = shapely.transform(layer.lines, lambda xy: np.column_stack(forward.transform(*xy.T)))
-        return RoadLines(lines, crs)
-
-    proposal, reference = random_layer(4), random_layer(5)
-    expected = rounded(score(RoadLines(proposal.lines, place), RoadLines(reference.lines, place)))
-    found = rounded(score(move(proposal), RoadLines(reference.lines, place)))
-    assert found == pytest.approx(expected, abs=2e-4)
+    proposal, reference = (RoadLines(random_layer(seed).lines, place) for seed in (4, 5))
+    found = rounded(score(moved(proposal, crs, place), reference))
+    assert found == pytest.approx(rounded(score(proposal, reference)), abs=2e-4)
 
 
 def test_long_straight_lines_in_other_crs() -> None:

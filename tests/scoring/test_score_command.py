@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import geopandas
 import pyogrio
 import pytest
 from click.testing import CliRunner, Result
@@ -19,24 +21,14 @@ from georoads.scoring.table import table
 
 
 def save(layer: RoadLines, path: Path) -> Path:
-    lines = moved(layer, "EPSG:4326").lines
-    features = [
-        {
-            "type": "Feature",
-            "properties": {},
-            "geometry": {"type": "LineString", "coordinates": list(line.coords)},
-        }
-        for line in lines
-    ]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    geopandas.GeoSeries(moved(layer, "EPSG:4326").lines, crs="EPSG:4326").to_file(path)
     return path
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    return save(random_town(71), tmp_path / "roads.geojson"), save(
-        random_town(70), tmp_path / "truth.geojson"
-    )
+    proposal, reference = random_town(71), random_town(70)
+    return save(proposal, tmp_path / "roads.geojson"), save(reference, tmp_path / "truth.geojson")
 
 
 def typed(*arguments: str | Path) -> Result:
@@ -56,9 +48,8 @@ def test_table_and_figures(files: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_columns_are_aligned_and_fit_a_terminal() -> None:
-    result = score(
-        random_town(71), random_town(70), ScoreParams(apls_all_pairs=10, apls_sources=5, topo_seeds=5)
-    )
+    few = ScoreParams(apls_all_pairs=10, apls_sources=5, topo_seeds=5)
+    result = score(random_town(71), random_town(70), few)
     rows = [line for line in table(result) if line.startswith("  ")]
     assert len({line.index(line.split("  ")[-1]) for line in rows}) == 1
     assert len({len(line[: line.index(line.split("  ")[-1])].rstrip()) for line in rows}) == 1
@@ -77,7 +68,7 @@ def test_figures_on_standard_output_are_json_alone(files: tuple[Path, Path]) -> 
 
 
 def test_parameters(files: tuple[Path, Path]) -> None:
-    def found(*flags: str) -> dict:
+    def found(*flags: str) -> Any:
         return json.loads(typed(*files, "--json", "-", "-q", *flags).stdout)
 
     usual = found()
@@ -97,11 +88,11 @@ def test_parameters(files: tuple[Path, Path]) -> None:
     [
         ("score.nothing=1", "no parameter 'nothing'"),
         ("score.apls_sources=2.5", "apls_sources"),
-        ("score.apls_sources=0", "apls_sources must be at least 1"),
-        ("score.topo_step_m=0", "topo_step_m must be above 0"),
-        ("score.bound_m=-1", "bound_m must not be negative"),
-        ("score.bend_deg=200", "bend_deg up to 180"),
-        ("network.spur_m=1", "no room 'network'"),
+        ("score.apls_sources=0", "score.apls_sources must be 1 to 1,000,000, not 0"),
+        ("score.topo_step_m=0", "score.topo_step_m must be 0.1 to 1,000,000, not 0"),
+        ("score.bound_m=-1", "score.bound_m must be 0 to 1,000,000, not -1"),
+        ("score.bend_deg=200", "score.bend_deg must be 0.01 to 180"),
+        ("network.spur_m=1", "no section 'network'"),
     ],
 )
 def test_parameters_that_are_refused(files: tuple[Path, Path], setting: str, message: str) -> None:

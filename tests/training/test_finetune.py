@@ -22,6 +22,8 @@ from georoads.training.chip_loader import ChipDataset, ChipRequest, ChipSource
 from georoads.training.recipe import load_recipe
 from georoads.training.run_folder import read_history
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,10 +55,10 @@ def test_network_pixel_size_and_tile_come_from_the_checkpoint(base: Path) -> Non
 
 def test_unless_the_recipe_says_otherwise(base: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("[chip]\nsize_px = 64\n[tile]\noverlap_px = 0\n", encoding="utf-8")
+    file.write_text("[chip]\nsize_px = 64\n[tile]\noverlap_px = 16\n", encoding="utf-8")
     recipe = load_recipe(str(file), {"chip": {"gsd_m": 0.5}}, str(base))
     assert (recipe.chip.size_px, recipe.chip.gsd_m) == (64, 0.5)
-    assert (recipe.tile.tile_px, recipe.tile.overlap_px) == (96, 0)
+    assert (recipe.tile.tile_px, recipe.tile.overlap_px) == (96, 16)
     assert recipe.model == SMALL
     assert load_recipe(str(file), {"model": {"init": str(base)}}).model == SMALL
     assert load_recipe("deepglobe", init=str(base)).model.encoder == "resnet50"

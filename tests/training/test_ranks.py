@@ -15,6 +15,8 @@ from two_ranks import counts_of, tiny
 from georoads.training.distributed import join_process_group
 from georoads.training.run_folder import read_history
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).resolve().parent
 
 

@@ -12,6 +12,8 @@ from small_training import one_thread  # noqa: F401 (a fixture)
 
 from georoads.cli.train import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:

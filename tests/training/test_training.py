@@ -39,6 +39,8 @@ from georoads.training.run_folder import Epoch, read_history
 from georoads.training.schedule import lr_factor
 from georoads.training.state import TrainingState, save_state
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:

@@ -64,11 +64,9 @@ def test_lines_without_a_confidence_are_all_alike(tmp_path: Path, columns: dict[
 def test_the_layer_of_errors_is_coloured_by_kind(tmp_path: Path) -> None:
     kinds = (ErrorKind.FALSE, ErrorKind.RIGHT, ErrorKind.MISSING)
     lines = np.array([shapely.LineString([(5e5, 5e6 + y), (5e5 + 60, 5e6 + y)]) for y in range(3)])
-    write_errors(
-        ErrorLines(lines, kinds, np.full(3, 60.0), "EPSG:32632"),
-        tmp_path / "e.gpkg",
-        Provenance("", "", "", "{}", "", "", datetime(2020, 1, 2, tzinfo=UTC)),
-    )
+    provenance = Provenance("", "", "", "{}", "", "", datetime(2020, 1, 2, tzinfo=UTC))
+    errors = ErrorLines(lines, kinds, np.full(3, 60.0), "EPSG:32632")
+    write_errors(errors, tmp_path / "e.gpkg", provenance)
     found = read_layer(tmp_path / "e.gpkg")
     looks = [found.classes[c] for c in found.class_of]
     assert [look.label for look in looks] == ["false", "right", "missing"]

@@ -6,20 +6,22 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import rasterio
-from command_line import refused, typed, unchanged
+from command_line import unchanged
 from drawn_map import CROSS, NORTH, UTM, WEST, draw_roads, draw_scene
 from drawn_networks import network
+from drawn_rasters import north_up, write_raster
 
+from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError
-from georoads.grid import parse_crs
 from georoads.output.provenance import Provenance
 from georoads.output.style import nodes_qml, roads_qml
 from georoads.output.write import WriteOptions, write_roads
+from georoads.picture_files import write_png
 from georoads.scene.scene import SceneParams
 from georoads.view.embedded import embedded_style, nodes_of, parsed_style
 from georoads.view.layer import read_layer
@@ -34,7 +36,7 @@ def opened(path: Path) -> ElementTree.Element:
         return ElementTree.fromstring(archive.read(name))
 
 
-def drawn(folder: Path, roads: Path, *scenes: Path, **params: object) -> ElementTree.Element:
+def drawn(folder: Path, roads: Path, *scenes: Path, **params: Any) -> ElementTree.Element:
     write_view(roads, folder / "m.qgz", scenes, SceneParams(**params), overwrite=True)
     return opened(folder / "m.qgz")
 
@@ -64,15 +66,11 @@ def test_layers_lie_over_the_scene_with_style_and_names(ours: Path, tmp_path: Pa
     root = drawn(tmp_path, ours, scene)
     assert [n.get("name") for n in root.iter("layer-tree-layer")] == ["nodes", "roads", "s.tif"]
     nodes, roads, ground = root.iter("maplayer")
-    assert [n.get("id") for n in root.iter("layer-tree-layer")] == [
-        layer.findtext("id") for layer in (nodes, roads, ground)
-    ]
-    assert as_text(roads.find("renderer-v2")) == as_text(
-        ElementTree.fromstring(roads_qml()).find("renderer-v2")
-    )
-    assert as_text(nodes.find("renderer-v2")) == as_text(
-        ElementTree.fromstring(nodes_qml()).find("renderer-v2")
-    )
+    ids = [layer.findtext("id") for layer in (nodes, roads, ground)]
+    assert [n.get("id") for n in root.iter("layer-tree-layer")] == ids
+    for layer, style in ((roads, roads_qml()), (nodes, nodes_qml())):
+        expected = ElementTree.fromstring(style).find("renderer-v2")
+        assert as_text(layer.find("renderer-v2")) == as_text(expected)
     assert (roads.findtext("layerOpacity"), nodes.get("minScale")) == ("0.85", "5000")
     aliases = {a.get("field"): a.get("name") for a in roads.iter("alias")}
     assert len(aliases) == 10 and aliases["length_m"] == "Length (m)"
@@ -82,17 +80,16 @@ def test_layers_lie_over_the_scene_with_style_and_names(ours: Path, tmp_path: Pa
     assert len([*root.iter("wkt")]) == 5  # of the project, the canvas and each layer
 
 
+def extent_of(root: ElementTree.Element) -> list[float]:
+    return [float(side.text or "") for side in root.iterfind("mapcanvas/extent/*")]
+
+
 def test_the_extent_is_that_of_the_lines(tmp_path: Path) -> None:
     roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif")
-    extent = drawn(tmp_path, roads, scene).find("mapcanvas/extent")
-    assert extent is not None
-    west, south, east, north = (float(side.text or "") for side in extent)
-    assert (west, south) == (WEST + 40 - 6, NORTH - 160 - 6)
-    assert (east, north) == (WEST + 160 + 6, NORTH - 40 + 6)
+    extent = [WEST + 40 - 6, NORTH - 160 - 6, WEST + 160 + 6, NORTH - 40 + 6]
+    assert extent_of(drawn(tmp_path, roads, scene)) == extent
     empty = draw_roads(tmp_path / "empty.gpkg", [], {}, crs="EPSG:4326")
-    extent = drawn(tmp_path, empty, scene).find("mapcanvas/extent")
-    assert extent is not None
-    west, south, east, north = (float(side.text or "") for side in extent)
+    west, south, east, north = extent_of(drawn(tmp_path, empty, scene))
     assert west < 9.0 < 9.0025 < east and south < 45.152 < 45.153 < north
     assert drawn(tmp_path, empty).find("mapcanvas") is None
 
@@ -165,9 +162,7 @@ def test_views_in_place_of_tables_are_not_read(ours: Path, tmp_path: Path) -> No
     roads = tmp_path / "r.gpkg"
     roads.write_bytes(ours.read_bytes())
     assert embedded_style(roads, "roads") is not None and nodes_of(roads, "roads") == "nodes"
-    endless = (
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS f_table_name FROM n"
-    )
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i f_table_name FROM n"
     with closing(sqlite3.connect(roads)) as db:
         db.execute("DROP TABLE layer_styles")
         db.execute(f"CREATE VIEW layer_styles AS {endless}")
@@ -193,10 +188,8 @@ def test_a_layer_without_a_style_looks_as_on_the_page(
 
 
 def test_a_scene_is_stretched_as_the_network_sees_it(tmp_path: Path) -> None:
-    place = rasterio.Affine(1, 0, WEST, 0, -1, NORTH)
-    profile = {"driver": "GTiff", "width": 200, "height": 200, "count": 4, "dtype": "uint16"}
-    with rasterio.open(tmp_path / "s.tif", "w", **profile, crs=UTM, transform=place) as out:
-        out.write(np.broadcast_to(np.arange(200, dtype=np.uint16) * 20, (4, 200, 200)))
+    values = np.broadcast_to(np.arange(200, dtype=np.uint16) * 20, (4, 200, 200))
+    write_raster(tmp_path / "s.tif", values, north_up(1, WEST, NORTH), UTM)
     roads = draw_roads(tmp_path / "r.gpkg")
     root = drawn(tmp_path, roads, tmp_path / "s.tif", rescale=(400.0, 3600.0), bidx=(4, 2, 1))
     renderer = root.find(".//rasterrenderer")
@@ -209,24 +202,6 @@ def test_a_scene_is_stretched_as_the_network_sees_it(tmp_path: Path) -> None:
 
 def test_a_scene_whose_place_is_only_stated_is_refused(tmp_path: Path) -> None:
     roads = draw_roads(tmp_path / "r.gpkg")
-    picture = {"driver": "PNG", "width": 9, "height": 9, "count": 3, "dtype": "uint8"}
-    warned = pytest.warns(rasterio.errors.NotGeoreferencedWarning)
-    with warned, rasterio.open(tmp_path / "p.png", "w", **picture) as out:
-        out.write(np.full((3, 9, 9), 150, np.uint8))
+    write_png(tmp_path / "p.png", np.full((9, 9, 3), 150, np.uint8))
     with pytest.raises(GeoroadsError, match=r"p\.png has no place"):
         write_view(roads, tmp_path / "m.qgz", (tmp_path / "p.png",), SceneParams(gsd=0.5))
-
-
-def test_the_suffix_chooses(tmp_path: Path) -> None:
-    roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif")
-    target = tmp_path / "m.qgz"
-    ended = typed("view", roads, "--scene", scene, "-o", target)
-    assert ended.code == 0 and ended.err.startswith(f"{target}: 4 lines, 0.24 km, ")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.qgz", "r.gpkg", "s.tif"]
-    with unchanged(tmp_path):
-        refused("view", roads, "-o", target, says="m.qgz exists", hint="--overwrite")
-        for name in ("m.qgs", "m"):
-            refused("view", roads, "-o", tmp_path / name, says="a map is not written as", hint=".qgz")
-    first = target.read_bytes()
-    assert typed("view", roads, "--scene", scene, "-o", target, "--overwrite", "-q").code == 0
-    assert target.read_bytes() == first

@@ -7,22 +7,25 @@ import json
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from command_line import refused, typed, unchanged
 from drawn_map import CROSS, NORTH, UTM, WEST, draw_roads, draw_scene
+from drawn_rasters import north_up, write_raster
 
 from georoads.view.layer import read_layer
 from georoads.view.page import page
 
 
-def data_of(content: str) -> dict[str, object]:
+def data_of(content: str) -> dict[str, Any]:
     """What the page gives its script."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', content, re.DOTALL)
     assert found is not None
-    return json.loads(found[1])
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 def unpacked(text: object, kind: str) -> np.ndarray:
@@ -51,15 +54,16 @@ def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
     assert (points.cumsum(axis=1, dtype=np.int32).T / 100).tolist() == far.tolist()
 
 
-def test_view_writes_one_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["m.html", "m.qgz"])
+def test_view_writes_one_file(tmp_path: Path, name: str) -> None:
     roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif")
-    target = tmp_path / "m.html"
+    target = tmp_path / name
     ended = typed("view", roads, "--scene", scene, "-o", target)
     assert ended.code == 0, ended.err
     assert ended.err.startswith(f"{target}: 4 lines, 0.24 km, ")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.html", "r.gpkg", "s.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [name, "r.gpkg", "s.tif"]
     with unchanged(tmp_path):
-        refused("view", roads, "-o", target, says="m.html exists", hint="--overwrite")
+        refused("view", roads, "-o", target, says=f"{name} exists", hint="--overwrite")
     first = target.read_bytes()
     assert typed("view", roads, "--scene", scene, "-o", target, "--overwrite", "-q").code == 0
     assert target.read_bytes() == first
@@ -68,20 +72,18 @@ def test_view_writes_one_page(tmp_path: Path) -> None:
 def test_view_refuses_what_it_cannot_show(tmp_path: Path) -> None:
     roads, scene = draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "far.tif", east_m=5000)
     with unchanged(tmp_path):
-        refused("view", roads, "-o", tmp_path / "m.jpg", says="m.jpg: a map is not written as '.jpg'")
+        for name, suffix in (("m.jpg", "'.jpg'"), ("m.qgs", "'.qgs'"), ("m", "'a file without suffix'")):
+            says = f"{name}: a map is not written as {suffix}"
+            refused("view", roads, "-o", tmp_path / name, says=says, hint=".qgz")
         refused("view", roads, "--scene", scene, "-o", tmp_path / "m.html", says="far.tif lies elsewhere")
         refused("view", tmp_path / "no.gpkg", "-o", tmp_path / "m.html", says="no.gpkg does not exist")
         refused("view", roads, "--layer", "x", "-o", tmp_path / "m.html", says="r.gpkg has no layer 'x'")
 
 
 def mask(path: Path) -> Path:
-    levels = np.zeros((200, 200), np.uint8)
-    levels[98:103, 10:190] = 255
-    place = rasterio.Affine(1, 0, WEST, 0, -1, NORTH)
-    profile = {"driver": "GTiff", "width": 200, "height": 200, "count": 1, "dtype": "uint8"}
-    with rasterio.open(path, "w", **profile, crs=UTM, transform=place) as out:
-        out.write(levels, 1)
-    return path
+    levels = np.zeros((1, 200, 200), np.uint8)
+    levels[:, 98:103, 10:190] = 255
+    return write_raster(path, levels, north_up(1, WEST, NORTH), UTM)
 
 
 @pytest.mark.parametrize("flags", [[], ["--layer", "ours"]])

@@ -17,7 +17,8 @@ ELSEWHERE = gettempdir()
 
 def sent(value: T) -> T:
     """A value as it arrives in another process."""
-    return pickle.loads(pickle.dumps(value))
+    copy: T = pickle.loads(pickle.dumps(value))
+    return copy
 
 
 class InProcessPool(Generic[Item, Result]):

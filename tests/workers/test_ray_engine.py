@@ -25,7 +25,10 @@ from georoads.workers.ray_engine import RayEngine
 from georoads.workers.ray_pool import RayPool
 
 # It must not be imported here: the engine imports it when its doors are closed.
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
+]
 WORKERS, IN_FLIGHT = 2, 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -34,6 +34,7 @@ def test_no_more_items_are_taken_than_the_threads_may_hold() -> None:
             yield i
 
     answers = Threads(2)(str, items())
+    assert isinstance(answers, Generator)
     assert next(answers) == "0"
     assert len(taken) == 4
     answers.close()

@@ -187,7 +187,8 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
     _close_own_road(open_ground, graph.xy[near[mine]], tip, box)
     # 2. Any other road is a target, up to half its width from its line.
-    target = _mark_targets(graph.xy[others], ground.side_of[others], box) & open_ground
+    corner, shape = (box.row, box.col), level.shape
+    target = _mark_discs(graph.xy[others], ground.side_of[others], corner, shape) & open_ground
     way = _cheapest_to_target(level, open_ground, target, tip, box)
     # 3. It must show enough road, and not wander.
     if way is None or not _shows_road(level[way[:, 0], way[:, 1]], search.road_level, search.faint_level):
@@ -219,30 +220,18 @@ def _window(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
 
 def _ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
     """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it."""
-    found = np.zeros((box.height, box.width), np.bool_)
     across, down = direction / max(float(np.hypot(*direction)), 1e-9)
-    _mark_ahead(found, (tip[0] - box.col - 0.5, tip[1] - box.row - 0.5), (across, down), reach_px)
-    return found
-
-
-@compiled
-def _mark_ahead(
-    found: NDArray[np.bool_], tip: tuple[float, float], direction: tuple[float, float], reach_px: float
-) -> None:
-    """Set the pixels ahead of a tip, which is given in columns and rows, along a unit vector."""
-    least = np.cos(np.radians(REACH_DEG))
-    for row in range(found.shape[0]):
-        for col in range(found.shape[1]):
-            x, y = col - tip[0], row - tip[1]
-            away = np.sqrt(x * x + y * y)
-            # Beside the tip itself directions mean little.
-            ahead = x * direction[0] + y * direction[1] >= least * away - NEAR_PX
-            found[row, col] = ahead and away <= reach_px
+    row, col = np.ogrid[: box.height, : box.width]
+    x, y = col - (tip[0] - box.col - 0.5), row - (tip[1] - box.row - 0.5)
+    away = np.sqrt(x * x + y * y)
+    # Beside the tip itself directions mean little.
+    ahead = x * across + y * down >= np.cos(np.radians(REACH_DEG)) * away - NEAR_PX
+    return np.asarray(ahead & (away <= reach_px))
 
 
 def _close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
     """Take the tip's own line out of the ground that may be walked, but for the tip."""
-    rows, cols = _pixels(points, box)
+    cols, rows = np.floor(points).astype(np.int64).T - [[box.col], [box.row]]
     here = int(tip[1]) - box.row, int(tip[0]) - box.col
     # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
     for row in (-1, 0, 1):
@@ -256,36 +245,22 @@ def _close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points,
     open_ground[around] = True
 
 
-def _mark_targets(points: Points, reach: NDArray[np.float64], box: Window) -> NDArray[np.bool_]:
-    """(h, w) bool: pixels within reach of the points of lines."""
-    rows, cols = _pixels(points, box)
-    found = np.zeros((box.height, box.width), np.bool_)
-    _mark_discs(found, rows, cols, np.floor(reach).astype(np.int64))
-    return found
-
-
 @compiled
 def _mark_discs(
-    found: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-    cols: NDArray[np.int64],
-    reach: NDArray[np.int64],
-) -> None:
-    """Set the pixels in a disc around each place; places may lie outside."""
-    height, width = found.shape
-    for i in range(len(rows)):
-        for row in range(max(0, rows[i] - reach[i]), min(height, rows[i] + reach[i] + 1)):
-            for col in range(max(0, cols[i] - reach[i]), min(width, cols[i] + reach[i] + 1)):
-                if (row - rows[i]) ** 2 + (col - cols[i]) ** 2 <= reach[i] * reach[i]:
+    points: Points, reach: NDArray[np.float64], corner: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """(h, w) bool of a window with this row and column as its corner: pixels within reach of the points."""
+    height, width = shape
+    found = np.zeros(shape, np.bool_)
+    for i in range(len(points)):
+        # The point's pixel, which may lie outside, and how many whole pixels are reached from it.
+        y, x = int(np.floor(points[i, 1])) - corner[0], int(np.floor(points[i, 0])) - corner[1]
+        far = int(reach[i])
+        for row in range(max(0, y - far), min(height, y + far + 1)):
+            for col in range(max(0, x - far), min(width, x + far + 1)):
+                if (row - y) ** 2 + (col - x) ** 2 <= far * far:
                     found[row, col] = True
-
-
-def _pixels(points: Points, box: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of points within the window's frame; they may lie outside."""
-    return (
-        np.floor(points[:, 1]).astype(np.int64) - box.row,
-        np.floor(points[:, 0]).astype(np.int64) - box.col,
-    )
+    return found
 
 
 def _cheapest_to_target(

@@ -55,14 +55,9 @@ def cheapest_way(
 @compiled
 def _back(came_from: NDArray[np.int64], row: int, col: int) -> NDArray[np.int64]:
     """The pixels passed on the way to a place, from the first on."""
-    width = came_from.shape[1]
-    count, place = 1, row * width + col
-    while came_from[place // width, place % width] >= 0:
-        place = came_from[place // width, place % width]
-        count += 1
-    way = np.empty((count, 2), np.int64)
-    place = row * width + col
-    for i in range(count - 1, -1, -1):
-        way[i] = place // width, place % width
-        place = came_from[place // width, place % width]
-    return way
+    width, before = came_from.shape[1], came_from.reshape(-1)
+    places = [row * width + col]
+    while before[places[-1]] >= 0:
+        places.append(before[places[-1]])
+    way = np.array(places[::-1])
+    return np.column_stack((way // width, way % width))

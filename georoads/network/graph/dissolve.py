@@ -29,16 +29,13 @@ def dissolve(graph: Graph) -> Graph:
     return replace(graph.with_points(points, offsets), edge_nodes=edge_nodes, **joined)
 
 
-@compiled
 def _edges_at_nodes(edge_nodes: NDArray[np.int64], n_nodes: int) -> NDArray[np.int64]:
     """(N, 2) int64: the first and the last edge at each node; all of them where the degree is 2."""
     ends = np.full((n_nodes, 2), -1)
-    for edge in range(len(edge_nodes)):
-        for side in range(2):
-            node = edge_nodes[edge, side]
-            if ends[node, 0] < 0:
-                ends[node, 0] = edge
-            ends[node, 1] = edge
+    node, edge = edge_nodes.ravel(), np.repeat(np.arange(len(edge_nodes)), 2)
+    # Of several edges at a node the last one that is written stays.
+    ends[node[::-1], 0] = edge[::-1]
+    ends[node, 1] = edge
     return ends
 
 

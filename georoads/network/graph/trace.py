@@ -189,15 +189,6 @@ def _follow(image: _Image, state: NDArray[np.uint8], path: Places, count: int) -
 
 
 @compiled
-def _first_neighbour(image: _Image, here: int) -> int:
-    """The place of the first pixel, clockwise from north, to which one is linked."""
-    k = 0
-    while not image.links[here] >> k & 1:
-        k += 1
-    return place_of(image.pixels, image.pixels[here] + image.steps[k], here)
-
-
-@compiled
 def _walk_paths(
     image: _Image, state: NDArray[np.uint8], nodes: Places, node_of: NDArray[np.int64], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Places, Places]:
@@ -242,7 +233,11 @@ def _walk_paths(
     for i in range(len(pixels)):
         if state[i] == PATH:
             state[i] = NODE
-            path[count], path[count + 1] = i, _first_neighbour(image, i)
+            # Of its two links the first, clockwise from north.
+            k = 0
+            while not links[i] >> k & 1:
+                k += 1
+            path[count], path[count + 1] = i, place_of(pixels, pixels[i] + steps[k], i)
             count = _follow(image, state, path, count + 2)
             edge_nodes[edges] = n_nodes + edges - first_ring
             edges += 1

@@ -120,21 +120,14 @@ def smooth(path: Points, ring: bool, sigma: float) -> Points:
     reach = int(REACH_SIGMA * sigma)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     weights /= weights.sum()
+    # Beyond its ends a ring goes on round, a line by its reflection through the end.
+    before, behind = even[n - 1 - reach : n - 1], even[1 : reach + 1]
+    if not ring:
+        before, behind = 2 * even[0] - behind[::-1], 2 * even[n - 1] - before[::-1]
+    padded = np.concatenate((before, even, behind))
     smoothed = np.zeros((n, 2))
-    for i in range(n):
-        for k in range(-reach, reach + 1):
-            j = i + k
-            # Beyond its ends a ring goes on round, a line by its reflection through the end.
-            for axis in range(2):
-                if ring:
-                    value = even[j % (n - 1), axis]
-                elif j < 0:
-                    value = 2 * even[0, axis] - even[-j, axis]
-                elif j >= n:
-                    value = 2 * even[n - 1, axis] - even[2 * (n - 1) - j, axis]
-                else:
-                    value = even[j, axis]
-                smoothed[i, axis] += weights[k + reach] * value
+    for k in range(len(weights)):
+        smoothed += weights[k] * padded[k : k + n]
     if ring:
         smoothed[n - 1] = smoothed[0]
     else:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.network.compiled import compiled
+from georoads.network.mask.components import components
 from georoads.network.mask.road_mask import RoadMask
-from georoads.network.mask.runs import Pixels, RowRuns, first_run
-from georoads.network.union import join, numbered
+from georoads.network.mask.runs import Pixels, RowRuns, first_run, merge
 
 EDGE_PX = 3
 """An end this near to the raster's edge or to nodata is a road that leaves the scene."""
@@ -21,20 +21,23 @@ def edge_anchors(mask: RoadMask) -> Pixels:
         Ids (row * W + col) of road pixels. A contact is a connected stretch of road pixels at the raster's
         edge or beside nodata.
     """
-    width = mask.road.shape[1]
+    height, width = mask.road.shape
     contact = np.unique(_contact_pixels(mask.road.runs, mask.nodata.runs, width))
     if not len(contact):
         return contact
-    part = _cluster_numbers(contact, width)
     rows, cols = np.divmod(contact, width)
+    # Contacts are the connected parts of these pixels, found over their runs.
+    first = cols.astype(np.int32)
+    runs = merge([RowRuns(np.searchsorted(rows, np.arange(height + 1)), first, first + np.int32(1))])
+    part = np.repeat(components(runs, 1), runs.stop - runs.start)
     # How far each pixel lies from the middle of its contact.
     size = np.bincount(part)
     row = (np.bincount(part, rows) / size)[part] - rows
     col = (np.bincount(part, cols) / size)[part] - cols
     # Of each contact the pixel nearest to the middle; of two the first in reading order.
     order = np.lexsort((contact, row * row + col * col, part))
-    first = np.concatenate(([True], np.diff(part[order]) > 0))
-    return np.sort(contact[order[first]])
+    nearest = np.concatenate(([True], np.diff(part[order]) > 0))
+    return np.sort(contact[order[nearest]])
 
 
 @compiled
@@ -64,24 +67,6 @@ def _contact_pixels(mask: RowRuns, nodata: RowRuns, width: int) -> Pixels:
                     for col in range(max(start[i], unseen_start[j] - 1), min(stop[i], unseen_stop[j] + 1)):
                         found.append(first + col)
     return np.array(found, dtype=np.int64) if len(found) else np.empty(0, np.int64)
-
-
-@compiled
-def _cluster_numbers(pixels: Pixels, width: int) -> NDArray[np.int64]:
-    """(K,) int64: number (0... in reading order) of the 8-connected cluster that each pixel belongs to."""
-    parent = np.arange(len(pixels))
-    for i in range(len(pixels)):
-        col = pixels[i] % width
-        # The four neighbours that come earlier: west, and three in the row above.
-        for step in (1, width - 1, width, width + 1):
-            # Ids follow each other over the end of a row: those are no neighbours.
-            if (step in (1, width + 1) and col == 0) or (step == width - 1 and col == width - 1):
-                continue
-            j = np.searchsorted(pixels, pixels[i] - step)
-            if j >= i or pixels[j] != pixels[i] - step:
-                continue
-            join(parent, i, j)
-    return numbered(parent)
 
 
 @compiled

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from georoads.network.compiled import compiled
 from georoads.network.mask.runs import RowRuns
-from georoads.network.union import join, rooted
+from georoads.network.union import join, numbered
 
 
 @compiled
 def components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
-    """(R,) int64: first run of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
+    """(R,) int64: number of each run's component. ``reach`` 1 joins over corners, 0 over sides only."""
     rows, start, stop = runs
     parent = np.arange(len(start))
     for row in range(1, len(rows) - 1):
@@ -25,7 +25,7 @@ def components(runs: RowRuns, reach: int) -> NDArray[np.int64]:
             while other < rows[row] and start[other] < stop[i] + reach:
                 join(parent, i, other)
                 other += 1
-    return rooted(parent)
+    return numbered(parent)
 
 
 @compiled

@@ -28,10 +28,10 @@ class RoadMask:
 
 @dataclass(frozen=True)
 class _BlockRuns:
-    """What is found in a block: road at the lower level, at the higher (None: they are one), and nodata."""
+    """What is found in a block: road at the lower level, at the higher one, and nodata."""
 
     road: RowRuns
-    seed: RowRuns | None
+    seed: RowRuns
     nodata: RowRuns
 
 
@@ -59,19 +59,19 @@ def read_mask(
     scan = partial(_scan_block, read, low_level, high_level)
     for window, found in zip(windows, plan.parallel_map(scan, windows), strict=True):
         road.add(window, found.road)
+        seed.add(window, found.seed)
         nodata.add(window, found.nodata)
-        if found.seed is not None:
-            seed.add(window, found.seed)
-    if low_level < high_level:
-        return RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
-    return RoadMask(road.mask(), nodata.mask())
+    return RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
 
 
 def _scan_block(read: ReadProbability, low: int, high: int, window: Window) -> _BlockRuns:
     """The runs of a block, which is read once for all of them."""
     level = read(window)
-    seed = _runs_at_least(level, high, window) if low < high else None
-    return _BlockRuns(_runs_at_least(level, low, window), seed, runs_of(level == NODATA, window.col))
+    return _BlockRuns(
+        road=_runs_at_least(level, low, window),
+        seed=_runs_at_least(level, high, window),
+        nodata=runs_of(level == NODATA, window.col),
+    )
 
 
 def _runs_at_least(level: NDArray[np.uint8], least: int, window: Window) -> RowRuns:

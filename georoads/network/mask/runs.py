@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Window
 from georoads.network.compiled import compiled
-from georoads.ragged import offsets_of
+from georoads.ragged import offsets_of, owners, rows_of
 
 Columns = NDArray[np.int32]
 """(R,) int32, one column per run."""
@@ -78,15 +78,19 @@ class RunMask:
 
     def complement(self) -> RunMask:
         """True where this mask is False."""
-        return RunMask(self.shape, _complement(self.runs, self.shape[1]))
+        rows, start, stop = self.runs
+        # Each row has a gap before its first run, one after each run, and some of them are empty.
+        gap_start, gap_stop = np.insert(stop, rows[:-1], 0), np.insert(start, rows[1:], self.shape[1])
+        gaps = RowRuns(rows + np.arange(len(rows)), gap_start, gap_stop)
+        return RunMask(self.shape, gaps).keep(gap_start < gap_stop)
 
     def union(self, other: RunMask) -> RunMask:
         """True where either is; the two have no pixel in common."""
-        return RunMask(self.shape, _union(self.runs, other.runs))
+        return RunMask(self.shape, merge([self.runs, other.runs]))
 
     def pixels(self) -> Pixels:
         """Ids of the True pixels."""
-        return _pixels(self.runs, self.shape[1])
+        return rows_of(owners(self.runs.rows) * self.shape[1] + self.runs.start, self.sizes())
 
 
 class RunCollector:
@@ -101,7 +105,7 @@ class RunCollector:
         """Take a block's runs, one row of ``runs`` for each of the window's; columns of the whole mask."""
         self._band.append(runs)
         if window.col + window.width == self._shape[1]:
-            self._bands.append(_side_by_side(self._band))
+            self._bands.append(merge(self._band))
             self._band = []
 
     def mask(self) -> RunMask:
@@ -142,14 +146,19 @@ def runs_of(mask: NDArray[np.bool_], first_col: int) -> RowRuns:
     return RowRuns(rows, start + np.int32(first_col), stop + np.int32(first_col))
 
 
-def _side_by_side(band: list[RowRuns]) -> RowRuns:
-    """The runs of blocks that lie side by side, from west to east, as one."""
-    if len(band) == 1:
-        return band[0]
-    counts = np.stack([np.diff(block.rows) for block in band])
-    start = np.concatenate([block.start for block in band])
-    stop = np.concatenate([block.stop for block in band])
-    return _join_rows(counts, start, stop)
+def merge(parts: list[RowRuns]) -> RowRuns:
+    """Runs of several masks of the same rows, without a common pixel, as one; those that touch are joined."""
+    row = np.concatenate([owners(part.rows) for part in parts])
+    start = np.concatenate([part.start for part in parts])
+    stop = np.concatenate([part.stop for part in parts])
+    # One number for row and column: each part is in order already, and such sorts are merged quickly.
+    order = np.argsort((row << 32) + start, kind="stable")
+    row, start, stop = row[order], start[order], stop[order]
+    # A run that begins where the last one of its row ends goes on over the seam.
+    begins, ends = np.ones((2, len(row)), np.bool_)
+    begins[1:] = ends[:-1] = (row[1:] != row[:-1]) | (start[1:] != stop[:-1])
+    rows = offsets_of(np.bincount(row[begins], minlength=len(parts[0].rows) - 1))
+    return RowRuns(rows, start[begins], stop[ends])
 
 
 @compiled
@@ -239,99 +248,3 @@ def _cut(runs: RowRuns, top: int, left: int, height: int, width: int) -> RowRuns
             count += 1
         cut_rows[row + 1] = count
     return RowRuns(cut_rows, cut_start[:count].copy(), cut_stop[:count].copy())
-
-
-@compiled
-def _join_rows(counts: NDArray[np.int64], start: Columns, stop: Columns) -> RowRuns:
-    """Runs of blocks side by side, which lie block after block, row by row; those that touch become one.
-
-    ``counts`` is (blocks, height): how many runs of each block lie in each row.
-    """
-    n, height = counts.shape
-    # The next run of each block that is not yet taken.
-    place = np.zeros(n, np.int64)
-    for block in range(1, n):
-        place[block] = place[block - 1] + counts[block - 1].sum()
-    rows = np.zeros(height + 1, np.int64)
-    out_start, out_stop = np.empty(len(start), np.int32), np.empty(len(start), np.int32)
-    count = 0
-    for row in range(height):
-        for block in range(n):
-            for i in range(place[block], place[block] + counts[block, row]):
-                # A run that begins where the last one of this row ends goes on over the seam.
-                if count > rows[row] and out_stop[count - 1] == start[i]:
-                    out_stop[count - 1] = stop[i]
-                    continue
-                out_start[count], out_stop[count] = start[i], stop[i]
-                count += 1
-            place[block] += counts[block, row]
-        rows[row + 1] = count
-    return RowRuns(rows, out_start[:count].copy(), out_stop[:count].copy())
-
-
-@compiled
-def _union(first: RowRuns, second: RowRuns) -> RowRuns:
-    """The runs of two masks without a common pixel, merged row by row; those that touch become one."""
-    rows_a, start_a, stop_a = first
-    rows_b, start_b, stop_b = second
-    rows = np.zeros(len(rows_a), np.int64)
-    start = np.empty(len(start_a) + len(start_b), np.int32)
-    stop = np.empty(len(start), np.int32)
-    count = 0
-    for row in range(len(rows) - 1):
-        a, b = rows_a[row], rows_b[row]
-        while a < rows_a[row + 1] or b < rows_b[row + 1]:
-            # Whichever of the two begins farther west comes next.
-            if b == rows_b[row + 1] or (a < rows_a[row + 1] and start_a[a] < start_b[b]):
-                left, right = start_a[a], stop_a[a]
-                a += 1
-            else:
-                left, right = start_b[b], stop_b[b]
-                b += 1
-            if count > rows[row] and stop[count - 1] == left:
-                stop[count - 1] = right
-                continue
-            start[count], stop[count] = left, right
-            count += 1
-        rows[row + 1] = count
-    return RowRuns(rows, start[:count].copy(), stop[:count].copy())
-
-
-@compiled
-def _complement(runs: RowRuns, width: int) -> RowRuns:
-    """The gaps before, between and behind the runs of each row."""
-    rows, start, stop = runs
-    height = len(rows) - 1
-    out_rows = np.zeros(height + 1, np.int64)
-    out_start = np.empty(len(start) + height, np.int32)
-    out_stop = np.empty(len(start) + height, np.int32)
-    count = 0
-    for row in range(height):
-        col = 0
-        for i in range(rows[row], rows[row + 1]):
-            if start[i] > col:
-                out_start[count], out_stop[count] = col, start[i]
-                count += 1
-            col = stop[i]
-        if col < width:
-            out_start[count], out_stop[count] = col, width
-            count += 1
-        out_rows[row + 1] = count
-    return RowRuns(out_rows, out_start[:count].copy(), out_stop[:count].copy())
-
-
-@compiled
-def _pixels(runs: RowRuns, width: int) -> Pixels:
-    """(K,) int64 ids of all pixels: counted first, then filled in."""
-    rows, start, stop = runs
-    total = 0
-    for i in range(len(start)):
-        total += stop[i] - start[i]
-    pixels = np.empty(total, np.int64)
-    count = 0
-    for row in range(len(rows) - 1):
-        for i in range(rows[row], rows[row + 1]):
-            for col in range(start[i], stop[i]):
-                pixels[count] = row * width + col
-                count += 1
-    return pixels

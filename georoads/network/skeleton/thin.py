@@ -25,10 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from georoads.grid import Window
 from georoads.network.compiled import compiled
-from georoads.network.mask.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run
+from georoads.network.mask.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run, runs_of
 from georoads.network.skeleton.neighbours import (
     COUNT,
     EAST,
@@ -97,7 +98,9 @@ def _erode(mask: RunMask, anchors: Pixels, plan: BlockPlan) -> RunMask:
     changing = np.ones((-(-height // block_px), -(-width // block_px)), np.bool_)
     while changing.any():
         # What changed may go on changing, and reaches into the blocks around it.
-        active, changing = _spread(changing, -(-HALF_STEPS // block_px)), np.zeros_like(changing)
+        reach = -(-HALF_STEPS // block_px)
+        active = maximum_filter(changing, 2 * reach + 1, mode="constant")
+        changing = np.zeros_like(changing)
         collector = RunCollector(mask.shape)
         places = {w: (w.row // block_px, w.col // block_px) for w in blocks(mask.shape, block_px)}
         eroding = [window for window, block in places.items() if active[block]]
@@ -113,21 +116,6 @@ def _erode(mask: RunMask, anchors: Pixels, plan: BlockPlan) -> RunMask:
     return mask
 
 
-def _spread(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """True where a flag within ``reach`` places is."""
-    for axis in (0, 1):
-        far = min(reach, flags.shape[axis] - 1)
-        spread = flags.copy()
-        for k in range(1, far + 1):
-            here, there = [slice(None)] * 2, [slice(None)] * 2
-            here[axis], there[axis] = slice(k, None), slice(None, -k)
-            # Both ways: what lies k places on, and what lies k places back.
-            spread[tuple(here)] |= flags[tuple(there)]
-            spread[tuple(there)] |= flags[tuple(here)]
-        flags = spread
-    return flags
-
-
 def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> _Eroded:
     """A block after ``HALF_STEPS``."""
     before = mask.cut(window)
@@ -141,7 +129,7 @@ def _erode_block(mask: RunMask, anchors: Pixels, window: Window) -> _Eroded:
     offsets = neighbour_steps(outer.width)
     changed = _take_half_steps(image, bare, offsets, HALF_STEPS, ERODE_FIRST, ERODE_SECOND)
     inner = window.relative_to(outer)
-    return _Eroded(_runs_left(before, image[inner.slices], window.col), changed)
+    return _Eroded(runs_of(image[inner.slices].view(np.bool_), window.col), changed)
 
 
 def _places_in(window: Window, pixels: Pixels, width: int) -> NDArray[np.int64]:
@@ -231,32 +219,6 @@ def _take_half_steps(
         if half > 0 and before + removed == 0:
             break  # neither of the two rules finds anything
     return late > 0
-
-
-@compiled
-def _runs_left(runs: RowRuns, image: NDArray[np.uint8], first_col: int) -> RowRuns:
-    """What the image, a row for each of the runs', has left of runs inside it."""
-    rows, start, stop = runs
-    left_rows = np.zeros_like(rows)
-    left_start, left_stop = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    count = 0
-    for row in range(len(rows) - 1):
-        # A row has fewer runs than pixels: with that much room no run needs a check.
-        if count + image.shape[1] > len(left_start):
-            more = np.empty(len(left_start) + image.shape[1], np.int32)
-            left_start, left_stop = np.concatenate((left_start, more)), np.concatenate((left_stop, more))
-        for i in range(rows[row], rows[row + 1]):
-            inside = False
-            for col in range(start[i], stop[i]):
-                value = image[row, col - first_col] != 0
-                if value and not inside:
-                    left_start[count] = col
-                    count += 1
-                if value:
-                    left_stop[count - 1] = col + 1
-                inside = value
-        left_rows[row + 1] = count
-    return RowRuns(left_rows, left_start[:count].copy(), left_stop[:count].copy())
 
 
 @compiled

@@ -1,0 +1,30 @@
+"""The main walk, put together from the rooms: from scenes to a probability raster or a road layer.
+
+A request says what is wanted. ``prepare`` opens and checks all of it once; then one verb does the work, and
+only publishing looks at the output again:
+
+    request ──prepare──▶ prepared ──┬─ plan ──────▶ Plan
+                                    ├─ predict ───▶ Summary, a raster
+                                    ├─ extract ───▶ RoadResult, a layer
+                                    └─ vectorize ─▶ RoadResult, a layer
+"""
+
+from georoads.walk.prepared import prepare
+from georoads.walk.request import ExtractRequest, LayerRequest, PredictRequest, VectorizeRequest
+from georoads.walk.result import Plan, RoadResult, Summary
+from georoads.walk.verbs import extract, plan, predict, vectorize
+
+__all__ = [
+    "ExtractRequest",
+    "LayerRequest",
+    "Plan",
+    "PredictRequest",
+    "RoadResult",
+    "Summary",
+    "VectorizeRequest",
+    "extract",
+    "plan",
+    "predict",
+    "prepare",
+    "vectorize",
+]

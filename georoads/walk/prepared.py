@@ -1,0 +1,311 @@
+"""Preparing the walk: scenes, grid, network, outputs, area and provenance, each opened and checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from georoads.errors import GeoroadsError
+from georoads.files.atomic import check_output
+from georoads.files.figures import check_figures
+from georoads.grid import Grid
+from georoads.inference.batches import Job
+from georoads.inference.local import LocalPredictor, Predictor
+from georoads.inference.raster import ProbabilityRaster
+from georoads.inference.select import memory_mb, open_runtime
+from georoads.inference.tiles import TilePlan
+from georoads.model.checkpoint import Checkpoint
+from georoads.output.address import Database, work_place
+from georoads.output.provenance import Provenance, provenance_date
+from georoads.output.write import check_crs_of_grid, check_road_output
+from georoads.resources import Needs, needs_beside
+from georoads.scene.index import scene_files
+from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
+from georoads.scene.open import open_scene
+from georoads.scene.scene import Scene, SceneParams
+from georoads.scene.sources import remote_name
+from georoads.text import printable, source_name
+from georoads.view.preview import check_preview_output
+from georoads.walk.request import (
+    ExtractRequest,
+    LayerRequest,
+    PredictRequest,
+    SceneRequest,
+    VectorizeRequest,
+)
+
+WGS84_ONLY = (".geojson", ".json")
+"""Suffixes of the format whose coordinates are always WGS 84."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Scenes, their working grid and who predicts them, opened and found good.
+
+    Attributes:
+        checkpoint: the model.
+        scene: the scene, or several that are seen as one.
+        grid: the working grid, cut to the tiles that bear on the area of interest.
+        predictor: the network, here or in workers.
+        work_beside: the path beside which unfinished work lies.
+        seconds: that opening took.
+    """
+
+    checkpoint: Checkpoint
+    scene: AnyScene
+    grid: Grid
+    predictor: Predictor
+    work_beside: Path
+    seconds: float
+
+    @property
+    def needs(self) -> Needs:
+        """By estimate: libraries and a batch's activations (measured for the shipped model); the store of
+        tiles with data, and a raster that takes a quarter of its pixels' bytes."""
+        card, grid, kind = self.checkpoint.card, self.grid, self.predictor.kind
+        is_here = kind.device == "cpu" and isinstance(self.predictor, LocalPredictor)
+        needed_mb = memory_mb(kind, card.tile_px, on_cpu=is_here)
+        held_mp = min(grid.width * grid.height, self.scene.held_m2 / grid.gsd_m**2) / 1e6
+        tiles_mp = held_mp * (card.tile_px / (card.tile_px - card.overlap_px)) ** 2
+        return needs_beside(self.work_beside, needed_mb, tiles_mp + held_mp / 4)
+
+
+@dataclass(frozen=True)
+class PreparedPredict:
+    """A prediction that can begin."""
+
+    request: PredictRequest
+    opened: Opened
+
+
+@dataclass(frozen=True)
+class PreparedExtract:
+    """An extraction that can begin.
+
+    Attributes:
+        layer: the requested layer, completed by threshold, CRS, sources and provenance.
+    """
+
+    request: ExtractRequest
+    opened: Opened
+    layer: LayerRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedVectorize:
+    """A vectorization that can begin.
+
+    Attributes:
+        raster: opened; it is closed when the preparation's block ends.
+        scenes: the raster as a picture, where a preview is wanted.
+        layer: as for an extraction.
+        seconds: that opening the raster took.
+        messages: what was noticed about the raster.
+    """
+
+    raster: ProbabilityRaster
+    scenes: tuple[Scene, ...]
+    layer: LayerRequest
+    seconds: float
+    messages: tuple[str, ...] = ()
+
+
+@overload
+def prepare(request: PredictRequest) -> AbstractContextManager[PreparedPredict]: ...
+@overload
+def prepare(request: ExtractRequest) -> AbstractContextManager[PreparedExtract]: ...
+@overload
+def prepare(request: VectorizeRequest) -> AbstractContextManager[PreparedVectorize]: ...
+def prepare(
+    request: PredictRequest | ExtractRequest | VectorizeRequest,
+) -> AbstractContextManager[PreparedPredict | PreparedExtract | PreparedVectorize]:
+    """Open and check, once, all that a request names; what is open is closed when the block ends.
+
+    Raises:
+        GeoroadsError: scene, model, device, area or an output is not usable; nothing is written then.
+    """
+    if isinstance(request, PredictRequest):
+        return _prepare_predict(request)
+    if isinstance(request, ExtractRequest):
+        return _prepare_extract(request)
+    return _prepare_vectorize(request)
+
+
+@contextmanager
+def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
+    started = time.monotonic()
+    files = scene_files(request.scenes)
+    inputs = (*request.scenes, *files, *request.checkpoint.paths)
+    overwrite = request.raster.overwrite
+    check_output(request.output, overwrite=overwrite, inputs=inputs)
+    check_figures(request.figures, overwrite=overwrite, inputs=inputs, outputs=(request.output,))
+    scene = open_files(files, request.scene)
+    grid = common_grid(scene, request.checkpoint.card.gsd_m, request.scene)
+    with _opened(request, scene, grid, request.output, started) as opened:
+        yield PreparedPredict(request, opened)
+
+
+@contextmanager
+def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
+    started = time.monotonic()
+    files = scene_files(request.scenes)
+    _check_files(request.layer, request.figures, (*request.scenes, *files, *request.checkpoint.paths))
+    scene = open_files(files, request.scene)
+    grid = _grid_around_area(scene, request)
+    threshold = request.checkpoint.card.threshold
+    layer = _completed(request.layer, request.scenes, files, threshold, request.checkpoint)
+    with _work_beside(layer) as work_beside:
+        if grid.crs != scene.grid.crs and work_beside.suffix.lower() not in WGS84_ONLY:
+            write = dataclasses.replace(layer.write, crs=layer.write.crs or scene.grid.crs)
+            layer = dataclasses.replace(layer, write=write)
+        if isinstance(layer.output, Database):
+            check_output(work_beside, overwrite=True)
+        _check_crs(layer, grid)
+        with _opened(request, scene, grid, work_beside, started) as opened:
+            yield PreparedExtract(request, opened, layer)
+
+
+@contextmanager
+def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]:
+    path = request.raster
+    _check_files(request.layer, request.figures, (path,))
+    started = time.monotonic()
+    with ProbabilityRaster(path) as raster:
+        seconds = time.monotonic() - started
+        threshold, messages = _threshold_of(raster.tags)
+        layer = _completed(request.layer, (path,), (path,), threshold)
+        if layer.write.area is not None:
+            layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
+        _check_crs(layer, raster.grid)
+        whole = SceneParams(max_megapixels=math.inf)
+        scenes = (open_scene(path, whole),) if layer.preview is not None else ()
+        yield PreparedVectorize(
+            raster=raster, scenes=scenes, layer=layer, seconds=seconds, messages=(*raster.messages, *messages)
+        )
+
+
+def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
+    """The threshold that a raster names, or 0.5; and a note where it names what is none."""
+    named = tags.get("GEOROADS_THRESHOLD", "0.5")
+    with suppress(ValueError):
+        if 0 < float(named) <= 1:
+            return float(named), ()
+    return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
+
+
+def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path, ...]) -> None:
+    """Refuse a road layer, a preview or figures that could not be written to their files."""
+    write = wanted.write
+    if write.area is not None and write.area.file is not None:
+        inputs = (*inputs, write.area.file)
+    if isinstance(wanted.output, Path):
+        check_road_output(wanted.output, write, inputs=inputs)
+    outputs = tuple(output for output in (wanted.output, wanted.preview) if isinstance(output, Path))
+    check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
+    if wanted.preview is None:
+        return
+    if not isinstance(wanted.output, Path):
+        raise GeoroadsError(
+            f"{printable(wanted.preview)}: previews are drawn from files, not from {wanted.output}",
+            "leave the preview out, or write .gpkg",
+        )
+    check_preview_output(wanted.preview, inputs, overwrite=write.overwrite)
+
+
+def _check_crs(layer: LayerRequest, grid: Grid) -> None:
+    """Refuse an output that cannot hold the roads, now that their CRS is known."""
+    if layer.output is not None:
+        check_crs_of_grid(layer.output, layer.write, grid.crs)
+
+
+def _grid_around_area(scene: AnyScene, request: ExtractRequest) -> Grid:
+    """The working grid; where there is an area of interest, only the tiles that bear on it."""
+    card, area = request.checkpoint.card, request.layer.write.area
+    grid = common_grid(scene, card.gsd_m, request.scene)
+    if area is None:
+        return grid
+    tiles = TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)
+    return grid.crop(tiles.around(area.window_on(grid)))
+
+
+@contextmanager
+def _work_beside(layer: LayerRequest) -> Iterator[Path]:
+    """The path beside which unfinished work lies; without an output, one that goes when the block ends."""
+    if layer.output is not None:
+        yield work_place(layer.output, layer.write.layer_names[0])
+        return
+    with tempfile.TemporaryDirectory(prefix="georoads-") as folder:
+        yield Path(folder) / "roads"
+
+
+@contextmanager
+def _opened(
+    request: SceneRequest, scene: AnyScene, grid: Grid, work_beside: Path, started: float
+) -> Iterator[Opened]:
+    """The scene with its network, which goes when the block ends; ``started`` is when opening began."""
+    with _predictor(request, scene, grid) as predictor:
+        yield Opened(
+            checkpoint=request.checkpoint,
+            scene=with_grid_notes(scene, request.checkpoint.card.gsd_m),
+            grid=grid,
+            predictor=predictor,
+            work_beside=work_beside,
+            seconds=time.monotonic() - started,
+        )
+
+
+@contextmanager
+def _predictor(request: SceneRequest, scene: AnyScene, grid: Grid) -> Iterator[Predictor]:
+    """The network, in this process or in workers of an engine."""
+    checkpoint, params = request.checkpoint, request.predict
+    if params.engine.is_local:
+        yield LocalPredictor(open_runtime(checkpoint, params), params.prefetch)
+        return
+    from georoads.inference.remote import open_remote
+    from georoads.workers.ray_engine import RayEngine
+
+    with (
+        RayEngine(params.engine) as engine,
+        open_remote(Job(scene, grid, checkpoint.card), checkpoint, params, engine) as predictor,
+    ):
+        yield predictor
+
+
+def _completed(
+    wanted: LayerRequest,
+    named: tuple[Path, ...],
+    files: tuple[Path, ...],
+    threshold: float,
+    checkpoint: Checkpoint | None = None,
+) -> LayerRequest:
+    """The layer with what is known of its inputs: threshold, sources and provenance.
+
+    Args:
+        wanted: the layer as it was requested; a threshold that it states holds.
+        named: the inputs as they were given.
+        files: the rasters that these stand for; those on servers have no date.
+        threshold: that of the model.
+        checkpoint: the model; None where the lines come from somebody's raster.
+    """
+    network, card = wanted.network, checkpoint.card if checkpoint else None
+    if network.threshold is None:
+        network = dataclasses.replace(network, threshold=threshold)
+    sources = tuple(source_name(path) for path in named)
+    provenance = Provenance(
+        model=card.name if card else "",
+        model_sha256=checkpoint.sha256 if checkpoint else "",
+        model_terms=card.terms if card else "",
+        parameters=json.dumps(dataclasses.asdict(network), sort_keys=True),
+        scene=", ".join(sources),
+        date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
+    )
+    write = dataclasses.replace(wanted.write, provenance=provenance, sources=sources)
+    return dataclasses.replace(wanted, network=network, write=write)

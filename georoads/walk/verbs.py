@@ -1,0 +1,196 @@
+"""The verbs of the walk: each takes what was prepared for it, and answers with figures or roads."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+from affine import Affine
+
+from georoads.crs import parse_crs
+from georoads.files.atomic import replace_when_complete
+from georoads.files.work import alone_at, work_for
+from georoads.grid import Grid
+from georoads.inference.predict import StageTimes, predict_raster
+from georoads.inference.raster import ProbabilityRaster, with_overviews
+from georoads.inference.tiles import TilePlan
+from georoads.levels import FULL
+from georoads.memory import peak_rss_mb
+from georoads.network.params import VectorizeParams
+from georoads.network.types import ParallelMap, RoadNetwork
+from georoads.network.vectorize import trace_network
+from georoads.output.write import clipped, layer_crs, write_roads
+from georoads.progress import Watch, unwatched
+from georoads.scene.mosaic import members_of
+from georoads.scene.scene import Scene
+from georoads.scene.working_grid import own_corner
+from georoads.view.preview import write_preview
+from georoads.walk.prepared import Opened, PreparedExtract, PreparedPredict, PreparedVectorize
+from georoads.walk.request import LayerRequest
+from georoads.walk.result import Plan, RoadResult, Summary
+from georoads.workers.threads import Threads
+
+_NO_ROADS = (
+    "no roads: p is below the threshold everywhere, or all that is above it is dropped (network.speck_m2, "
+    "spur_m, min_length_m, rim_m)"
+)
+
+
+def plan(prepared: PreparedPredict | PreparedExtract) -> Plan:
+    """What ``predict`` or ``extract`` would do; nothing is predicted or written."""
+    opened = prepared.opened
+    grid, card, kind = opened.grid, opened.checkpoint.card, opened.predictor.kind
+    return Plan(
+        width=grid.width, height=grid.height, gsd_m=grid.gsd_m, crs=parse_crs(grid.crs).name,
+        own_pixels=own_corner(opened.scene.grid, grid) is not None,
+        tiles=len(TilePlan(grid.height, grid.width, card.tile_px, card.overlap_px)),
+        tile_px=card.tile_px, overlap_px=card.overlap_px, batch=kind.batch,
+        runtime=kind.name, device=kind.device, precision=kind.precision,
+        needs=opened.needs, messages=opened.scene.messages,
+    )  # fmt: skip
+
+
+def predict(prepared: PreparedPredict, *, watch: Watch = unwatched) -> Summary:
+    """Write the probability raster of a scene, or of several as one.
+
+    A killed run leaves ``OUTPUT.work``, which a request with ``resume`` goes on with.
+
+    Raises:
+        GeoroadsError: memory or disk do not suffice; the scene is damaged or changes meanwhile.
+    """
+    request, opened = prepared.request, prepared.opened
+    opened.needs.check(opened.work_beside)
+    started = time.monotonic()
+    with (
+        work_for(request.output, resume=request.resume) as work,
+        replace_when_complete(request.output, overwrite=request.raster.overwrite) as part,
+    ):
+        times = _predict(opened, part, work, watch)
+        if request.raster.cog:
+            with_overviews(part, work)
+    seconds = {"open": opened.seconds, "predict": time.monotonic() - started}
+    return _summary(opened, str(request.output), seconds, times)
+
+
+def extract(prepared: PreparedExtract, *, watch: Watch = unwatched) -> RoadResult:
+    """The roads of a scene, or of several as one, traced in the same raster that ``predict`` writes.
+
+    A killed run leaves ``OUTPUT.work`` (for a database see ``work_place``), which a request with ``resume``
+    goes on with.
+
+    Raises:
+        GeoroadsError: memory or disk do not suffice; the scene is damaged or changes meanwhile; the output
+            can no longer be written.
+    """
+    opened, layer = prepared.opened, prepared.layer
+    opened.needs.check(opened.work_beside)
+    started = time.monotonic()
+    with work_for(opened.work_beside, resume=prepared.request.resume) as work:
+        path = work / "probability.tif"
+        Thread(target=_load_what_follows, daemon=True).start()
+        times = _predict(opened, path, work, watch)
+        predicted = time.monotonic()
+        with ProbabilityRaster(path) as raster:
+            network = _trace_and_write(raster, layer, opened.predictor.parallel_map)
+    seconds = {"open": opened.seconds, "predict": predicted - started}
+    seconds["vectorize"] = time.monotonic() - predicted
+    summary = _summary(opened, _shown(layer), seconds, times)
+    _draw_preview(layer, members_of(opened.scene))
+    return _result(summary, network, layer)
+
+
+def vectorize(prepared: PreparedVectorize, *, parallel_map: ParallelMap | None = None) -> RoadResult:
+    """The roads of a mask or probability raster.
+
+    Args:
+        prepared: the opened raster, and what becomes of the roads.
+        parallel_map: does what can be done block by block; None: the threads of this process.
+
+    Raises:
+        GeoroadsError: the raster is damaged; the output can no longer be written.
+    """
+    started = time.monotonic()
+    layer = prepared.layer
+    with alone_at(layer.output) if isinstance(layer.output, Path) else nullcontext():
+        network = _trace_and_write(prepared.raster, layer, parallel_map or Threads())
+    summary = Summary(
+        output=_shown(layer),
+        seconds={"vectorize": prepared.seconds + time.monotonic() - started},
+        gsd_m=network.grid.gsd_m,
+        peak_rss_mb=peak_rss_mb(),
+        messages=prepared.messages,
+    )
+    _draw_preview(layer, prepared.scenes)
+    return _result(summary, network, layer)
+
+
+def _predict(opened: Opened, raster: Path, work: Path, watch: Watch) -> StageTimes:
+    """Write a probability raster; ``work`` is the folder of finished tiles."""
+    times = predict_raster(
+        opened.scene, opened.grid, opened.checkpoint, opened.predictor, raster=raster, work=work, watch=watch
+    )
+    opened.scene.refuse_if_changed()
+    return times
+
+
+def _trace_and_write(
+    raster: ProbabilityRaster, layer: LayerRequest, parallel_map: ParallelMap
+) -> RoadNetwork:
+    """Trace the roads and write them where there is an output; of the area only."""
+    network = trace_network(raster.read, raster.grid, layer.network, parallel_map=parallel_map)
+    if layer.output is None:
+        return clipped(network, layer.write)
+    return write_roads(network, layer.output, layer.write)
+
+
+def _draw_preview(layer: LayerRequest, scenes: tuple[Scene, ...]) -> None:
+    if layer.preview is not None and isinstance(layer.output, Path):
+        name, overwrite = layer.write.layer, layer.write.overwrite
+        write_preview(layer.preview, layer.output, scenes, layer=name, overwrite=overwrite)
+
+
+def _summary(opened: Opened, output: str, seconds: dict[str, float], times: StageTimes) -> Summary:
+    kind = opened.predictor.kind
+    messages = (*opened.scene.messages, *opened.predictor.messages)
+    if times.saw_nothing:
+        messages = (*messages, "no pixel is valid")
+    return Summary(
+        output=output, seconds=seconds, gsd_m=opened.grid.gsd_m, peak_rss_mb=peak_rss_mb(), messages=messages,
+        runtime=kind.name, device=kind.device, precision=kind.precision,
+        stages={"read": times.read_s, "network": times.network_s, "write": times.write_s},
+        waited=times.waited, workers=times.workers,
+    )  # fmt: skip
+
+
+def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:
+    if not network.n_edges:
+        summary = dataclasses.replace(summary, messages=(*summary.messages, _NO_ROADS))
+    km = float(network.length_m.sum()) / 1000
+    return RoadResult(
+        summary=dataclasses.replace(summary, roads=network.n_edges, length_km=km),
+        network=network,
+        crs=layer_crs(layer.output, layer.write, network),
+        sources=layer.write.sources,
+    )
+
+
+def _shown(layer: LayerRequest) -> str:
+    return "" if layer.output is None else str(layer.output)
+
+
+def _load_what_follows() -> None:
+    """Import and load, beside the network, what the lines need then: half a second of a small scene.
+
+    Where it does not succeed, the lines will say why.
+    """
+    with suppress(ImportError, OSError, MemoryError, RuntimeError):
+        import pyogrio  # noqa: F401
+
+        anywhere = Grid("EPSG:32631", Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), 16, 16)
+        cross = np.zeros((16, 16), dtype=np.uint8)
+        cross[4:8] = cross[:, 4:8] = FULL
+        trace_network(lambda window: cross[window.slices], anywhere, VectorizeParams())
