@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
 from georoads.errors import GeoroadsError
 
 Record = dict[str, Any]
+_CHECKSUM = "crc"
+"""The key under which a line keeps the checksum of its record."""
 
 
 class Ledger:
     """A file whose first line says what the work is, and each further line what part of it is done.
 
-    A line that was cut off by a crash is not counted. Records are on disk before ``append`` returns.
+    Each record has a checksum: the first line that was cut off by a crash, or is damaged, and all behind it
+    are not counted. Records are on disk before ``append`` returns.
 
     Attributes:
         records: the finished parts.
@@ -27,7 +31,7 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Note a finished part."""
-        self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
+        self._file.write(_line(record | {_CHECKSUM: _checksum(record)}))
         self._file.flush()
         os.fsync(self._file.fileno())
         self.records.append(record)
@@ -66,27 +70,36 @@ def open_ledger(path: Path, header: Record) -> Ledger:
             )
     _rewrite(path, lines or [header])  # a line that was cut off would swallow the next one
     file = path.open("a", encoding="utf-8", newline="\n")
-    return Ledger(file, lines[1:])
+    return Ledger(file, [{k: v for k, v in line.items() if k != _CHECKSUM} for line in lines[1:]])
 
 
 def _whole_lines(path: Path) -> list[Record]:
+    """The header and the records behind it, up to the first line that is not as it was written."""
     if not path.is_file():
         return []
-    records = []
+    records: list[Record] = []
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(record, dict):
+            break
+        if records and record.get(_CHECKSUM) != _checksum(record):
             break
         records.append(record)
     return records
 
 
+def _checksum(record: Record) -> int:
+    return zlib.crc32(_line({k: v for k, v in record.items() if k != _CHECKSUM}).encode())
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
 def _rewrite(path: Path, lines: list[Record]) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(
-        "".join(json.dumps(r, separators=(",", ":")) + "\n" for r in lines), encoding="utf-8", newline="\n"
-    )
+    part.write_text("".join(map(_line, lines)), encoding="utf-8", newline="\n")
     part.replace(path)

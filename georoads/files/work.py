@@ -36,6 +36,8 @@ def work_for(output: Path, *, resume: bool | None = None) -> Iterator[Path]:
     folder = _beside(output, "", ".work")
     with alone_at(output):
         _refuse_foreign(folder)
+        if resume is not False:
+            _refuse_strange(folder)
         if folder.exists() and not resume:
             if resume is None and _holds_work(folder):
                 raise GeoroadsError(
@@ -82,6 +84,16 @@ def _refuse_foreign(folder: Path) -> None:
             f"{printable(folder)} is no work folder that a run of yours has made",
             "look at it, and remove it if nobody needs it; or choose another output",
         )
+
+
+def _refuse_strange(folder: Path) -> None:
+    """Refuse a work folder in which links or folders lie: what follows them is not written into."""
+    for entry in folder.iterdir() if folder.exists() else ():
+        if not stat.S_ISREG(entry.lstat().st_mode):
+            raise GeoroadsError(
+                f"{printable(entry)} is no file, as runs write them",
+                "--restart throws this folder away, and not what a link in it names",
+            )
 
 
 def _is_own(status: os.stat_result, folder: Path) -> bool:

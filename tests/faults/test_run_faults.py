@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,61 @@ def test_45_damaged_work_is_noticed_and_done_again(scene: Path, stopped: Path) -
     ledger.write_text("".join(lines)[:-4])
     assert typed("predict", scene, "-o", stopped, "-q", "--resume").code == 0
     assert stopped.read_bytes() == stopped.with_name("whole.tif").read_bytes()
+
+
+def spoil_record(ledger: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Put another record in place of a ledger's third, with the checksum of the old one."""
+    lines = ledger.read_text().splitlines()
+    lines[3] = json.dumps(change(json.loads(lines[3])))
+    ledger.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: {},
+        lambda record: 1,
+        lambda record: record | {"batches": None},
+        lambda record: record | {"batches": [1]},
+        lambda record: record | {"batches": [{"tiles": [[10**20, 0]], "empty": []}]},
+        lambda record: record | {"batches": [{"tiles": [], "empty": [20, 21, 22]}]},  # roads would be lost
+        lambda record: {key: value for key, value in record.items() if key != "crc"},
+    ],
+    ids=["empty", "a number", "null", "no batch", "a tile beyond", "tiles without pixels", "no checksum"],
+)
+def test_92_a_record_that_was_not_written_so_is_done_again(
+    scene: Path, stopped: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    assert typed("predict", scene, "-o", stopped.with_name("whole.tif"), "-q").code == 0
+    spoil_record(stopped.with_name("p.tif.work") / "ledger.jsonl", change)
+    assert typed("predict", scene, "-o", stopped, "-q", "--resume").code == 0
+    assert stopped.read_bytes() == stopped.with_name("whole.tif").read_bytes()
+
+
+@pytest.mark.parametrize("tail", [b"\xff\xfe\0\n", b"[" * 100_000 + b"]" * 100_000 + b"\n"])
+def test_92_what_is_no_record_at_all_is_passed_over(scene: Path, stopped: Path, tail: bytes) -> None:
+    assert typed("predict", scene, "-o", stopped.with_name("whole.tif"), "-q").code == 0
+    with (stopped.with_name("p.tif.work") / "ledger.jsonl").open("ab") as ledger:
+        ledger.write(tail)
+    assert typed("predict", scene, "-o", stopped, "-q", "--resume").code == 0
+    assert stopped.read_bytes() == stopped.with_name("whole.tif").read_bytes()
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["tiles.raw", "part.tif", "ledger.jsonl", "ledger.jsonl.part"])
+def test_92_links_and_folders_among_the_work_are_refused(scene: Path, stopped: Path, name: str) -> None:
+    victim, place = stopped.with_name("victim"), stopped.with_name("p.tif.work") / name
+    victim.write_text("precious")
+    command = ("predict", scene, "-o", stopped, "-q")
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    refused(*command, "--resume", says=f"{place} is no file", hint="--restart")
+    place.rmdir()
+    place.symlink_to(victim)
+    refused(*command, "--resume", says=f"{place} is no file", hint="--restart")
+    refused(*command, says=f"{place} is no file", hint="--restart")
+    assert typed(*command, "--restart").code == 0
+    assert victim.read_text() == "precious"
 
 
 @POSIX
