@@ -1,9 +1,9 @@
 """The readers of files, fed at random for long: ``python benchmarks/fuzz.py EXAMPLES [READER …]``.
 
 Runs the strategies of tests/faults/fuzzed.py; as reader ``scenes`` those of fuzzed_scenes.py, drawn scenes
-of all kinds through extract with a small network, about ten a second; as ``CRSs`` those of fuzzed_crs.py,
-roads in drawn CRSs through every format and back, one or two a second. What makes one fail is shown as small
-as it can be made.
+of all kinds through extract with a small network, about ten a second; as ``masks`` those of fuzzed_masks.py,
+drawn rasters of all kinds through vectorize; as ``CRSs`` those of fuzzed_crs.py, roads in drawn CRSs through
+every format and back, one or two a second. What makes one fail is shown as small as it can be made.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "infer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "output"))
 from fuzzed import READERS
 from fuzzed_crs import check_crs, drawn_crs
+from fuzzed_masks import check_mask, drawn_masks
 from fuzzed_scenes import check_scene, drawn_scenes
 
 from georoads.errors import GeoroadsError
 
 DRAWN: dict[str, tuple[SearchStrategy[Any], Callable[[Any, Path], str]]] = {
     "scenes": (drawn_scenes(), check_scene),
+    "masks": (drawn_masks(), check_mask),
     "CRSs": (drawn_crs(), check_crs),
 }
 """What is drawn, and what checks it and says whether it was read or refused."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from georoads.data.chip import ChipParams
     from georoads.errors import CheckpointError, DatasetError, GeoroadsError, LayerError, SceneError
     from georoads.evaluation.evaluate import EvaluateParams
+    from georoads.inference.mask_params import MaskParams
     from georoads.inference.raster import RasterOptions
     from georoads.inference.select import PredictParams
     from georoads.model.config import ModelConfig
@@ -34,10 +35,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "EngineParams", "EvaluateParams",
-    "GeoroadsError", "LayerError", "ModelConfig", "PredictParams", "RasterOptions", "Recipe", "RoadResult",
-    "SceneError", "SceneParams", "ScoreParams", "TileParams", "TrainParams", "VectorizeParams",
-    "WriteOptions", "__version__", "evaluate", "extract", "load_model", "open_scene", "predict", "read_area",
-    "read_roads", "score", "train", "vectorize",
+    "GeoroadsError", "LayerError", "MaskParams", "ModelConfig", "PredictParams", "RasterOptions", "Recipe",
+    "RoadResult", "SceneError", "SceneParams", "ScoreParams", "TileParams", "TrainParams",
+    "VectorizeParams", "WriteOptions", "__version__", "evaluate", "extract", "load_model", "open_scene",
+    "predict", "read_area", "read_roads", "score", "train", "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "georoads.data.chip": "ChipParams",
     "georoads.errors": "CheckpointError DatasetError GeoroadsError LayerError SceneError",
     "georoads.evaluation.evaluate": "EvaluateParams",
+    "georoads.inference.mask_params": "MaskParams",
     "georoads.inference.raster": "RasterOptions",
     "georoads.inference.select": "PredictParams",
     "georoads.model.config": "ModelConfig",

@@ -15,6 +15,7 @@ from georoads.extras import TRAINING, require_extra
 
 if TYPE_CHECKING:
     from georoads.evaluation.evaluate import EvaluateParams, Evaluation
+    from georoads.inference.mask_params import MaskParams
     from georoads.inference.raster import RasterOptions
     from georoads.inference.select import PredictParams
     from georoads.model.checkpoint import Checkpoint
@@ -174,6 +175,7 @@ def vectorize(
     raster: File,
     output: File | None = None,
     *,
+    mask: MaskParams | None = None,
     network: VectorizeParams | None = None,
     write: WriteOptions | None = None,
 ) -> RoadResult:
@@ -182,6 +184,7 @@ def vectorize(
     Args:
         raster: a 0/1 or 0/255 mask, floats 0 to 1, or whole numbers with a scale.
         output: as for ``extract``.
+        mask: what the raster's values mean, where it does not say so itself.
         network: how roads are traced; without a threshold, that which the raster names holds, or 0.5.
         write: how they are written, and the area of interest.
 
@@ -197,8 +200,10 @@ def vectorize(
         'roads.gpkg'
     """
     from georoads import walk
+    from georoads.inference.mask_params import MaskParams
 
-    request = walk.VectorizeRequest(raster=Path(raster), layer=_layer(output, network, write))
+    layer = _layer(output, network, write)
+    request = walk.VectorizeRequest(raster=Path(raster), mask=mask or MaskParams(), layer=layer)
     with walk.prepare(request) as prepared:
         return walk.vectorize(prepared)
 

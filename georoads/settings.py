@@ -137,7 +137,8 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
             return None
         if kind is float and type(value) in (int, float) and -_LARGEST < value < _LARGEST:
             return float(value)
-        if kind is int and type(value) is int and -_LARGEST_WHOLE < value < _LARGEST_WHOLE:
+        largest = _LARGEST if float in options else _LARGEST_WHOLE  # a float would lose digits
+        if kind is int and type(value) is int and -largest < value < largest:
             return value
         if kind is tuple and isinstance(value, list | tuple) and _fits_each(value, option, where):
             return tuple(value)

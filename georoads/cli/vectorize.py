@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("raster", type=options.PATH)
 @options.layer_flags
+@click.option("-b", "--bidx", type=int, metavar="N", help="Band that holds the roads.")
 @click.option(
     "--threshold",
     type=float,
@@ -28,18 +29,25 @@ if TYPE_CHECKING:
 def vectorize(
     raster: Path,
     layer_request: LayerRequest,
+    bidx: int | None,
     threshold: float | None,
     settings: tuple[str, ...],
     json_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or bytes with a scale."""
+    """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or whole numbers with a scale.
+
+    Of any other raster say what its values mean: --set mask.…, listed by --set help.
+    """
     from georoads import walk
     from georoads.files.figures import write_figures
+    from georoads.inference.mask_params import MaskParams
+    from georoads.settings import with_values
 
-    network = options.with_settings(settings, network=options.network_params(threshold))["network"]
-    layer = dataclasses.replace(layer_request, network=network)
-    request = walk.VectorizeRequest(raster=raster, layer=layer, figures=json_file)
+    mask = with_values(MaskParams(), {} if bidx is None else {"bidx": bidx}, "mask")
+    params = options.with_settings(settings, network=options.network_params(threshold), mask=mask)
+    layer = dataclasses.replace(layer_request, network=params["network"])
+    request = walk.VectorizeRequest(raster=raster, mask=params["mask"], layer=layer, figures=json_file)
     with walk.prepare(request) as prepared:
         done = walk.vectorize(prepared).summary
     write_figures(json_file, done, overwrite=layer.write.overwrite)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,14 +14,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import GeoroadsError, SceneError
+from georoads.files.atomic import check_output
 from georoads.grid import Grid, Window
-from georoads.levels import FULL, NODATA, p_of
+from georoads.inference.mask_judgement import Band, Colour, choose_band, judge, refusal
+from georoads.inference.mask_params import MaskParams
+from georoads.inference.mask_values import Found, Meaning, is_one_of
+from georoads.levels import NODATA, p_of
 from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.sources import not_readable
+from georoads.text import printable
 
 BLOCK = 512
 """Side of the blocks of the file, pixels."""
+SAMPLES = 64
+"""What values mean is told from so many blocks."""
+THRESHOLD_TAG = "GEOROADS_THRESHOLD"
+"""Metadata: p from which a pixel is road."""
+SUFFIXES = (".tif", ".tiff")
+"""Of the files that are written."""
+
+
+def check_raster_output(path: Path, *, overwrite: bool = False, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a probability raster that could not be written, before any work is done for it.
+
+    Args:
+        path: the output.
+        overwrite: True when an existing file may be replaced.
+        inputs: files that the output must not be.
+
+    Raises:
+        GeoroadsError: its suffix is that of another format; as ``check_output``.
+    """
+    if path.suffix.lower() not in SUFFIXES and not path.is_dir():
+        raise GeoroadsError(
+            f"{printable(path)} is no name of a GeoTIFF, which is what is written", "name it .tif or .tiff"
+        )
+    check_output(path, overwrite=overwrite, inputs=inputs)
 
 
 def write_raster(
@@ -86,23 +116,56 @@ def with_overviews(path: Path, scratch: Path) -> None:
     part.replace(path)
 
 
-class ProbabilityRaster:
-    """Any mask or probability raster of one band, read as levels.
+@dataclass(frozen=True)
+class _Reading:
+    """How the band of a raster is read: found out once, and handed to workers.
 
-    uint8 with scale 1/254 is taken as it is; other whole numbers with a scale are multiplied by it; bytes
-    without a scale are 0/1 or 0/255 masks (told apart by the largest value of the file); floats are 0..1.
-    Where 0 is nodata, it is taken for ground without road (see ``messages``).
+    Attributes:
+        number: of the band, from 1.
+        band: what the file says of it.
+        sample: values that were looked at; None: none had to be.
+        meaning: what its values mean; None: they are levels, as ``write_raster`` writes them.
+        nodata: value that means no data, besides what the file says.
+        has_mask: the file says that some pixels are not valid (nodata, alpha, a mask).
+        alpha: band number of an alpha band that this does not take in; 0: there is none.
+        takes_nodata_for_ground: the file's nodata value is that of ground without road, and taken for it.
+        is_as_is: what is stored is what is read.
+    """
+
+    number: int
+    band: Band
+    sample: Found | None = None
+    meaning: Meaning | None = None
+    nodata: float | None = None
+    has_mask: bool = True
+    alpha: int = 0
+    takes_nodata_for_ground: bool = False
+    is_as_is: bool = False
+
+
+class ProbabilityRaster:
+    """Any mask or probability raster, read as levels; ``mask_judgement`` tells what its values mean.
 
     Attributes:
         grid: of the raster.
         tags: its metadata by name.
     """
 
-    def __init__(self, path: Path) -> None:
-        import rasterio
-        from rasterio.enums import MaskFlags
+    def __init__(
+        self, path: Path, params: MaskParams | None = None, *, known: _Reading | None = None
+    ) -> None:
+        """Open a raster, and find out what its values mean.
 
+        Args:
+            path: the file.
+            params: what the user says of its values.
+            known: how it is read, where that was found out before.
+        """
+        import rasterio
+
+        self._path = path
         self._file = file = find_raster(path)
+        self._lock = Lock()  # GDAL takes one thread at a time
         with ExitStack() as opened:
             opened.enter_context(rasterio.Env(**file.options, GDAL_CACHEMAX=CACHE_BYTES))
             self._source = opened.enter_context(file.open())
@@ -113,52 +176,127 @@ class ProbabilityRaster:
                 )
             self.grid = usable_grid(path, s.crs.to_wkt(), s.transform, s.width, s.height)
             self.tags: dict[str, str] = s.tags()
-            self._ours = s.dtypes[0] == "uint8" and abs(s.scales[0] - p_of(1)) < 1e-9
-            # In a mask, 0 is no road. Programs that write masks often call it nodata too, although the
-            # ground was seen there.
-            self._is_ground = s.nodata == 0 and s.mask_flag_enums[0] == [MaskFlags.nodata]
-            self._as_is = self._ours and s.nodata == NODATA and s.mask_flag_enums[0] == [MaskFlags.nodata]
-            self._path = path
-            self._lock = Lock()  # GDAL takes one thread at a time
-            self._factor = self._factor_to_level(path)
+            self._reading = known or self._find_out(params or MaskParams())
             self._closing = opened.pop_all()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by name; unpickled, it is opened again if the same file lies there."""
-        return _reopen, (self._file.path.absolute(), tuple(self._file.stamps()))
+        return _reopen, (self._file.path.absolute(), tuple(self._file.stamps()), self._reading)
+
+    @property
+    def threshold(self) -> float:
+        """p from which a pixel is road: what the raster's tag says, or 0.5."""
+        stated = self._stated_threshold()
+        return 0.5 if stated is None else stated
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What the summary must say."""
-        return ("0, its nodata value, is taken for ground without road",) if self._is_ground else ()
+        said = []
+        if self._reading.takes_nodata_for_ground:
+            said.append("0, its nodata value, is taken for ground without road")
+        if THRESHOLD_TAG in self.tags and self._stated_threshold() is None:
+            stated = self.tags[THRESHOLD_TAG][:40]
+            said.append(f"its tag {THRESHOLD_TAG}={stated} is no number above 0 and up to 1: passed over")
+        return tuple(said)
 
-    def _factor_to_level(self, path: Path) -> float:
-        """What a stored value is multiplied by to be a level."""
+    def _stated_threshold(self) -> float | None:
+        try:
+            stated = float(self.tags.get(THRESHOLD_TAG, ""))
+        except ValueError:
+            return None
+        return stated if 0 < stated <= 1 else None
+
+    def _find_out(self, params: MaskParams) -> _Reading:
+        """How the band that holds the roads is to be read.
+
+        Raises:
+            GeoroadsError: nobody can know what its values mean.
+        """
+        from rasterio.enums import MaskFlags
+
         s = self._source
-        if s.dtypes[0].startswith("float"):
-            return float(FULL)
-        if s.scales[0] != 1.0:
-            return float(s.scales[0] * FULL)
-        top = max((int(self._values(w)[0].max(initial=0)) for w in self.grid.blocks(1024)), default=0)
-        if top <= 1:
-            return float(FULL)
-        if top <= 255:
-            return FULL / 255
-        raise GeoroadsError(f"{path} has values up to {top}", "give 0/1, 0/255, floats 0..1, or set a scale")
+        colours = [colour.name for colour in s.colorinterp]
+        number = choose_band(self._path, colours, params.bidx)
+        band, flags, nodata = self._band(number), s.mask_flag_enums[number - 1], s.nodatavals[number - 1]
+        has_value = flags == [MaskFlags.nodata]
+        has_alpha = "alpha" in colours and MaskFlags.alpha not in flags and len(colours) > 1
+        reading = _Reading(
+            number, band, nodata=params.nodata,
+            has_mask=flags != [MaskFlags.all_valid] and not (has_value and nodata in params.road_values),
+            alpha=colours.index("alpha") + 1 if has_alpha and colours[number - 1] != "alpha" else 0,
+        )  # fmt: skip
+        if band.holds_levels and params == MaskParams(params.bidx):
+            is_ground = has_value and nodata == 0
+            is_as_is = has_value and nodata == NODATA and not reading.alpha
+            return replace(
+                reading, has_mask=not is_ground, takes_nodata_for_ground=is_ground, is_as_is=is_as_is
+            )
+        sample = None if params.road_values else self._sample(reading)
+        meaning = judge(band, params, sample)
+        if has_value and nodata == 0 and reading.has_mask and params.nodata != 0 and meaning.zero_is_ground:
+            reading = replace(reading, has_mask=False, takes_nodata_for_ground=True)
+        return replace(reading, sample=sample, meaning=meaning)
 
-    def _values(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Stored values, 0 where they are not valid, and where they are valid; both (height, width)."""
-        values = self._stored(window)
-        valid = np.ones(values.shape, bool) if self._is_ground else self._stored(window, mask=True) > 0
+    def _band(self, number: int) -> Band:
+        """What the file says of a band."""
+        from rasterio.enums import ColorInterp
+
+        s = self._source
+        palette: tuple[Colour, ...] = ()
+        if s.colorinterp[number - 1] == ColorInterp.palette:
+            table = s.colormap(number)
+            palette = tuple(table.get(i, (0, 0, 0, 255)) for i in range(max(table, default=-1) + 1))
+        return Band(
+            path=self._path,
+            dtype=s.dtypes[number - 1],
+            scale=float(s.scales[number - 1]),
+            offset=float(s.offsets[number - 1]),
+            palette=palette,
+            white_is_zero=not palette and s.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES",
+        )
+
+    def _sample(self, reading: _Reading) -> Found:
+        """Values of up to SAMPLES blocks, spread evenly; of more only while they are nothing but 0."""
+        if np.dtype(reading.band.dtype).kind == "c":
+            return Found(np.zeros(0), 0)  # they are refused, whatever they are
+        windows = list(self.grid.blocks(BLOCK))
+        # Multiples of the golden ratio spread evenly, along the rows of blocks and across them.
+        shares = np.arange(SAMPLES) * ((math.sqrt(5) - 1) / 2) % 1.0
+        chosen = np.unique((shares * len(windows)).astype(np.int64))
+        parts = [self._sample_block(reading, windows[i]) for i in chosen]
+        rest = iter(np.setdiff1d(np.arange(len(windows)), chosen))
+        while not any(part.any() for part in parts) and (i := next(rest, None)) is not None:
+            parts = [*parts[:1], self._sample_block(reading, windows[i])]
+        return Found.of(parts)
+
+    def _sample_block(self, reading: _Reading, window: Window) -> NDArray[Any]:
+        """(N,) some thousand valid values of a block, the lowest and the highest among them."""
+        values = self._stored(reading.number, window)
+        values = values[self._valid(reading, values, window)]
+        if not values.size:
+            return values
+        # An odd step does not fall on the same columns in each row.
+        return np.concatenate([values[:: values.size // 4096 | 1], [values.min(), values.max()]])
+
+    def _valid(self, reading: _Reading, values: NDArray[Any], window: Window) -> NDArray[np.bool_]:
+        """Where stored values are valid."""
+        valid = np.ones(values.shape, np.bool_)
+        if reading.has_mask:
+            valid = self._stored(reading.number, window, mask=True) > 0
+        if reading.alpha:
+            valid &= self._stored(reading.alpha, window) > 0
         if values.dtype.kind == "f":
             valid &= np.isfinite(values)
-        return np.where(valid, values, 0).astype(np.float64), valid
+        if reading.nodata is not None:
+            valid &= ~is_one_of(values, (reading.nodata,))
+        return valid
 
-    def _stored(self, window: Window, *, mask: bool = False) -> NDArray[Any]:
+    def _stored(self, number: int, window: Window, *, mask: bool = False) -> NDArray[Any]:
         try:
             read = self._source.read_masks if mask else self._source.read
             with self._lock:
-                return np.asarray(read(1, window=_rasterio_window(window)))
+                return np.asarray(read(number, window=_rasterio_window(window)))
         except gdal_errors() as e:
             raise not_readable(self._path, e) from e
 
@@ -167,12 +305,18 @@ class ProbabilityRaster:
 
         Raises:
             SceneError: the file is damaged there.
+            GeoroadsError: it holds a value there that was not expected.
         """
-        if self._as_is:
-            return np.asarray(self._stored(window), dtype=np.uint8)
-        values, valid = self._values(window)
-        levels = values if self._ours else np.rint(np.clip(values * self._factor, 0, FULL))
-        return np.where(valid, levels, NODATA).astype(np.uint8)
+        reading = self._reading
+        values = self._stored(reading.number, window)
+        if reading.is_as_is:
+            return values
+        valid = self._valid(reading, values, window)
+        levels = values if reading.meaning is None else reading.meaning.levels(values, valid)
+        if levels is None:
+            looked_at = [values[valid]] if reading.sample is None else [reading.sample.values, values[valid]]
+            raise refusal(reading.band, Found.of(looked_at), reading.meaning)
+        return np.where(valid, levels, np.uint8(NODATA))
 
     def __enter__(self) -> ProbabilityRaster:
         return self
@@ -181,13 +325,13 @@ class ProbabilityRaster:
         self._closing.close()
 
 
-def _reopen(path: Path, stamps: tuple[tuple[str, int, int], ...]) -> ProbabilityRaster:
-    """Open a raster if it is the file with these stamps.
+def _reopen(path: Path, stamps: tuple[tuple[str, int, int], ...], known: _Reading) -> ProbabilityRaster:
+    """Open a raster, whose reading is known, if it is the file with these stamps.
 
     Raises:
         SceneError: no file is there, or another one.
     """
-    raster = ProbabilityRaster(path)
+    raster = ProbabilityRaster(path, known=known)
     if tuple(raster._file.stamps()) != stamps:
         raise SceneError(f"{path} is another file here", "nodes must share the folder of the output")
     return raster

@@ -106,6 +106,7 @@ class RoadNetwork:
         width_m, width_std_m: (E,) float64, median and spread of the road's width along the line.
         confidence, confidence_p05: (E,) float64 in 0..1, mean and 5th percentile of p along the line.
         bridged_m: (E,) float64, metres that were bridged across gaps.
+        messages: what was noticed of the raster while its roads were traced.
     """
 
     grid: Grid
@@ -121,6 +122,7 @@ class RoadNetwork:
     confidence: NDArray[np.float64] = field(metadata=PER_EDGE)
     confidence_p05: NDArray[np.float64] = field(metadata=PER_EDGE)
     bridged_m: NDArray[np.float64] = field(metadata=PER_EDGE)
+    messages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         nodes, edges = len(self.node_id), len(self.edge_nodes)

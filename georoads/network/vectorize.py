@@ -5,6 +5,9 @@ Mask, skeleton, graph and lines are the sub-packages, in this order; each knows 
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from georoads.grid import Grid
 from georoads.levels import level_of, threshold_level
 from georoads.network.graph.bridge_faint import FaintSearch
@@ -15,12 +18,19 @@ from georoads.network.graph.trace import measure_widths, trace
 from georoads.network.lines.road_network import road_network
 from georoads.network.lines.straighten import straighten_junctions
 from georoads.network.mask.anchors import edge_anchors
+from georoads.network.mask.line_raster import is_line_raster
 from georoads.network.mask.median import cut_medians
 from georoads.network.mask.road_mask import RoadMask, drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.skeleton import read_levels
 from georoads.network.skeleton.thin import thin
 from georoads.network.types import BlockPlan, ParallelMap, PixelSize, ReadProbability, RoadNetwork
+
+ONE_PIXEL_WIDE = "its roads are lines one pixel wide: specks are told by their length; width_m says nothing"
+NOTHING_LEFT = (
+    "no road is left: all were smaller than network.speck_m2, in networks shorter than network.min_length_m, "
+    "or along the border of nodata (network.rim_m)"
+)
 
 
 def trace_network(
@@ -51,22 +61,35 @@ def trace_network(
     plan = BlockPlan(block_px, parallel_map)
     shape, gsd_m = (grid.height, grid.width), grid.gsd_m
     # Mask and skeleton are held no longer than until they are traced.
-    graph = _trace_mask(_road_mask(read, grid, params, plan), read, params.rim_m / gsd_m, plan)
+    mask = read_mask(read, shape, params.road_p, params.road_p * params.low_share, plan)
+    has_road = len(mask.road) > 0
+    mask = _clean_mask(mask, read, grid, params, plan)
+    messages = mask.messages
+    graph = _trace_mask(mask, read, params.rim_m / gsd_m, plan)
+    del mask
     # Gaps over faint road need the raster again, in windows around dead ends.
     road_level = level_of(params.road_p * params.low_share)
     search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     graph = straighten_junctions(graph, shape)
-    return road_network(graph, grid, params)
+    network = road_network(graph, grid, params)
+    if has_road and not network.n_edges:
+        messages = (*messages, NOTHING_LEFT)
+    return replace(network, messages=messages)
 
 
-def _road_mask(read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan) -> RoadMask:
-    """The cleaned mask. The raster is read once, and where roads are once more, for medians."""
+def _clean_mask(
+    mask: RoadMask, read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan
+) -> RoadMask:
+    """The mask without medians, specks and holes. The raster is read again where roads are, for medians."""
     pixel_m2 = PixelSize(*grid.steps_m).area_m2
-    shape, low = (grid.height, grid.width), params.road_p * params.low_share
-    mask = read_mask(read, shape, params.road_p, low, plan)
     mask = cut_medians(mask, read, threshold_level(params.road_p), params.median_m / grid.gsd_m, plan)
-    mask = drop_specks(mask, params.speck_m2 / pixel_m2)
+    speck_px = params.speck_m2 / pixel_m2
+    if is_line_raster(mask.road, read, plan):
+        # Of a line, the side of a square speck: its area says nothing of how long it is.
+        speck_px = math.sqrt(speck_px)
+        mask = replace(mask, messages=(*mask.messages, ONE_PIXEL_WIDE))
+    mask = drop_specks(mask, speck_px)
     return fill_holes(mask, params.hole_m2 / pixel_m2)
 
 

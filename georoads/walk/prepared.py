@@ -8,7 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -19,7 +19,8 @@ from georoads.files.figures import check_figures
 from georoads.grid import Grid
 from georoads.inference.batches import Job
 from georoads.inference.local import LocalPredictor, Predictor
-from georoads.inference.raster import ProbabilityRaster
+from georoads.inference.mask_params import said_of
+from georoads.inference.raster import ProbabilityRaster, check_raster_output
 from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
@@ -108,14 +109,12 @@ class PreparedVectorize:
         scenes: the raster as a picture, where a preview is wanted.
         layer: as for an extraction.
         seconds: that opening the raster took.
-        messages: what was noticed about the raster.
     """
 
     raster: ProbabilityRaster
     scenes: tuple[Scene, ...]
     layer: LayerRequest
     seconds: float
-    messages: tuple[str, ...] = ()
 
 
 @overload
@@ -145,7 +144,7 @@ def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
     files = scene_files(request.scenes)
     inputs = (*request.scenes, *files, *request.checkpoint.paths)
     overwrite = request.raster.overwrite
-    check_output(request.output, overwrite=overwrite, inputs=inputs)
+    check_raster_output(request.output, overwrite=overwrite, inputs=inputs)
     check_figures(request.figures, overwrite=overwrite, inputs=inputs, outputs=(request.output,))
     scene = open_files(files, request.scene)
     grid = common_grid(scene, request.checkpoint.card.gsd_m, request.scene)
@@ -178,27 +177,15 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
     path = request.raster
     _check_files(request.layer, request.figures, (path,))
     started = time.monotonic()
-    with ProbabilityRaster(path) as raster:
+    with ProbabilityRaster(path, request.mask) as raster:
         seconds = time.monotonic() - started
-        threshold, messages = _threshold_of(raster.tags)
-        layer = _completed(request.layer, (path,), (path,), threshold)
+        layer = _completed(request.layer, (path,), (path,), raster.threshold, said=said_of(request.mask))
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
         _check_crs(layer, raster.grid)
         whole = SceneParams(max_megapixels=math.inf)
         scenes = (open_scene(path, whole),) if layer.preview is not None else ()
-        yield PreparedVectorize(
-            raster=raster, scenes=scenes, layer=layer, seconds=seconds, messages=(*raster.messages, *messages)
-        )
-
-
-def _threshold_of(tags: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
-    """The threshold that a raster names, or 0.5; and a note where it names what is none."""
-    named = tags.get("GEOROADS_THRESHOLD", "0.5")
-    with suppress(ValueError):
-        if 0 < float(named) <= 1:
-            return float(named), ()
-    return 0.5, (f"GEOROADS_THRESHOLD of the raster is {named!r}, no number from 0 to 1: 0.5 is used",)
+        yield PreparedVectorize(raster=raster, scenes=scenes, layer=layer, seconds=seconds)
 
 
 def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path, ...]) -> None:
@@ -285,6 +272,7 @@ def _completed(
     files: tuple[Path, ...],
     threshold: float,
     checkpoint: Checkpoint | None = None,
+    said: Mapping[str, object] | None = None,
 ) -> LayerRequest:
     """The layer with what is known of its inputs: threshold, sources and provenance.
 
@@ -294,6 +282,7 @@ def _completed(
         files: the rasters that these stand for; those on servers have no date.
         threshold: that of the model.
         checkpoint: the model; None where the lines come from somebody's raster.
+        said: what the user said of that raster's values, to stand among the parameters.
     """
     network, card = wanted.network, checkpoint.card if checkpoint else None
     if network.threshold is None:
@@ -303,7 +292,7 @@ def _completed(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
-        parameters=json.dumps(dataclasses.asdict(network), sort_keys=True),
+        parameters=json.dumps(dataclasses.asdict(network) | dict(said or {}), sort_keys=True),
         scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
     )

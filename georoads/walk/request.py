@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from georoads.inference.mask_params import MaskParams
 from georoads.inference.raster import RasterOptions
 from georoads.inference.select import PredictParams
 from georoads.model.checkpoint import Checkpoint
@@ -86,10 +87,12 @@ class VectorizeRequest:
 
     Attributes:
         raster: the file.
+        mask: what its values mean, where it does not say so itself.
         layer: what becomes of the roads.
         figures: as for scenes.
     """
 
     raster: Path
+    mask: MaskParams = field(default_factory=MaskParams)
     layer: LayerRequest = field(default_factory=LayerRequest)
     figures: Path | None = None

@@ -34,10 +34,7 @@ from georoads.walk.request import LayerRequest
 from georoads.walk.result import Plan, RoadResult, Summary
 from georoads.workers.threads import Threads
 
-_NO_ROADS = (
-    "no roads: p is below the threshold everywhere, or all that is above it is dropped (network.speck_m2, "
-    "spur_m, min_length_m, rim_m)"
-)
+_NONE_INSIDE = "no road lies inside the area"
 
 
 def plan(prepared: PreparedPredict | PreparedExtract) -> Plan:
@@ -122,7 +119,7 @@ def vectorize(prepared: PreparedVectorize, *, parallel_map: ParallelMap | None =
         seconds={"vectorize": prepared.seconds + time.monotonic() - started},
         gsd_m=network.grid.gsd_m,
         peak_rss_mb=peak_rss_mb(),
-        messages=prepared.messages,
+        messages=prepared.raster.messages,
     )
     _draw_preview(layer, prepared.scenes)
     return _result(summary, network, layer)
@@ -143,8 +140,10 @@ def _trace_and_write(
     """Trace the roads and write them where there is an output; of the area only."""
     network = trace_network(raster.read, raster.grid, layer.network, parallel_map=parallel_map)
     if layer.output is None:
-        return clipped(network, layer.write)
-    return write_roads(network, layer.output, layer.write)
+        kept = clipped(network, layer.write)
+    else:
+        kept = write_roads(network, layer.output, layer.write)
+    return dataclasses.replace(kept, messages=network.messages)
 
 
 def _draw_preview(layer: LayerRequest, scenes: tuple[Scene, ...]) -> None:
@@ -167,11 +166,11 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
 
 
 def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:
-    if not network.n_edges:
-        summary = dataclasses.replace(summary, messages=(*summary.messages, _NO_ROADS))
+    found = network.messages or (() if network.n_edges else (_NONE_INSIDE,))
+    messages = tuple(dict.fromkeys((*summary.messages, *found)))  # an empty scene is an empty mask, too
     km = float(network.length_m.sum()) / 1000
     return RoadResult(
-        summary=dataclasses.replace(summary, roads=network.n_edges, length_km=km),
+        summary=dataclasses.replace(summary, roads=network.n_edges, length_km=km, messages=messages),
         network=network,
         crs=layer_crs(layer.output, layer.write, network),
         sources=layer.write.sources,

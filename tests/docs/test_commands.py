@@ -17,6 +17,7 @@ from drawn_rasters import write_raster
 from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
 from georoads.evaluation.evaluate import EvaluateParams
+from georoads.inference.mask_params import MaskParams
 from georoads.inference.select import PredictParams
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
@@ -29,9 +30,9 @@ from georoads.workers.engine import EngineParams
 SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
-    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "model": ModelConfig,
-    "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams, "score": ScoreParams,
-    "tile": TileParams, "train": TrainParams,
+    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "mask": MaskParams,
+    "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams,
+    "score": ScoreParams, "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 
 RUN = (

@@ -296,7 +296,7 @@ def test_our_own_raster_is_read_as_it_is(scene: Scene, tmp_path: Path) -> None:
     run(scene, LocalRuntime(), path)
     with ProbabilityRaster(path) as raster, rasterio.open(path) as plain:
         assert (raster.read(raster.grid.window) == plain.read(1)).all()
-        raster._as_is = False
+        raster._reading = dataclasses.replace(raster._reading, is_as_is=False)
         assert (raster.read(raster.grid.window) == plain.read(1)).all()
 
 

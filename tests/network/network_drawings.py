@@ -75,10 +75,10 @@ def utm_grid(shape: tuple[int, int], gsd: float = 0.5) -> Grid:
 
 def same(a: RoadNetwork, b: RoadNetwork) -> bool:
     """Whether two networks are equal to the bit."""
-    return all(
+    return a.messages == b.messages and all(
         np.array_equal(value, getattr(b, name), equal_nan=value.dtype.kind == "f")
         for name, value in vars(a).items()
-        if name != "grid"
+        if name not in ("grid", "messages")
     )
 
 

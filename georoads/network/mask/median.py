@@ -66,7 +66,7 @@ def cut_medians(
     """
     road, reach = mask.road, round(widest_px / 2)
     windows = list(blocks(road.shape, plan.block_px))
-    if reach < 1 or not len(road) or not any(plan.parallel_map(partial(_is_unsure, road, read), windows)):
+    if reach < 1 or not len(road) or not any(plan.parallel_map(partial(is_unsure, road, read), windows)):
         return mask
     valleys = RunCollector(road.shape)
     find = partial(_find_valleys, road, read, level, reach)
@@ -84,8 +84,14 @@ def cut_medians(
     return replace(mask, road=left.mask())
 
 
-def _is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:
-    """Whether a pixel of the road mask is low enough for a valley: in anyone's mask of 0 and 1 none is."""
+def is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:
+    """Whether a pixel of the road mask is low enough for a valley: in anyone's mask of 0 and 1 none is.
+
+    Args:
+        road: the road mask.
+        read: gives the levels of a window.
+        window: where to look.
+    """
     if not len(road.cut(window).start):
         return False
     return bool((road.paint(window) & (read(window) < SHARE * FULL)).any())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.levels import FULL, NODATA, threshold_level
+from georoads.levels import FULL, NODATA, p_of, threshold_level
 from georoads.network.mask.components import components, overlaps, touches_edge
 from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, runs_of
 from georoads.network.types import BlockPlan, ReadProbability
@@ -20,19 +20,26 @@ from georoads.network.types import BlockPlan, ReadProbability
 
 @dataclass(frozen=True)
 class RoadMask:
-    """Where road is and where nothing was seen; the two have no pixel in common."""
+    """Where road is and where nothing was seen; the two have no pixel in common.
+
+    Attributes:
+        road, nodata: see above.
+        messages: what was noticed of the raster.
+    """
 
     road: RunMask
     nodata: RunMask
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _BlockRuns:
-    """What is found in a block: road at the lower level, at the higher one, and nodata."""
+    """A block's road at the lower and the higher level, and nodata; and, without road, its highest level."""
 
     road: RowRuns
     seed: RowRuns
     nodata: RowRuns
+    top_level: int
 
 
 def read_mask(
@@ -55,22 +62,47 @@ def read_mask(
     """
     high_level, low_level = threshold_level(threshold), threshold_level(low)
     road, seed, nodata = RunCollector(shape), RunCollector(shape), RunCollector(shape)
+    top_level = 0
     windows = list(blocks(shape, plan.block_px))
     scan = partial(_scan_block, read, low_level, high_level)
     for window, found in zip(windows, plan.parallel_map(scan, windows), strict=True):
         road.add(window, found.road)
         seed.add(window, found.seed)
         nodata.add(window, found.nodata)
-    return RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
+        top_level = max(top_level, found.top_level)
+    mask = RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
+    return replace(mask, messages=_notice(mask, threshold, top_level))
+
+
+def _notice(mask: RoadMask, threshold: float, top_level: int) -> tuple[str, ...]:
+    """What is odd about a mask: nothing was seen, no road, or more road than ground.
+
+    Args:
+        mask: as thresholded.
+        threshold: p from which a pixel is road.
+        top_level: where there is no road, the highest level.
+    """
+    height, width = mask.road.shape
+    seen, road = height * width - int(mask.nodata.sizes().sum()), int(mask.road.sizes().sum())
+    if not seen:
+        return ("no pixel is valid",)
+    if not road:
+        return (f"no road: the highest p is {p_of(top_level):.2f}, below the threshold {threshold:g}",)
+    if road > seen / 2:
+        share = f"{road / seen:.0%} of what was seen is road"
+        return (f"{share}: if that is ground, --set mask.invert turns it round",)
+    return ()
 
 
 def _scan_block(read: ReadProbability, low: int, high: int, window: Window) -> _BlockRuns:
     """The runs of a block, which is read once for all of them."""
     level = read(window)
+    seed = _runs_at_least(level, high, window)
     return _BlockRuns(
         road=_runs_at_least(level, low, window),
-        seed=_runs_at_least(level, high, window),
+        seed=seed,
         nodata=runs_of(level == NODATA, window.col),
+        top_level=0 if len(seed.start) else int(level.max(where=level != NODATA, initial=0)),
     )
 
 
