@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _SAME_M = 1e-3
 """Places that differ by less are the same."""
 _EARTH_M = 6_371_008.8
+_DEGREES = "EPSG:4326"
+_SOME_M = np.array([[1e5, 2e5], [5e5, 4.5e6], [-4e5, -1e6], [2.6e6, 1.2e6]])
+"""Coordinates in metres, x unlike y, of which any projection should know one."""
 
 
 class CrsError(GeoroadsError):
@@ -52,35 +56,68 @@ def turn_of(crs: CRS) -> float | None:
 
 
 def same_places(a: CRS, b: CRS) -> bool:
-    """Whether the same coordinates are the same places in both CRSs, and in the same unit.
+    """Whether the same coordinates, x and y, are the same places in both CRSs, and in the same unit.
 
-    Where their definitions differ, as formats spell them differently, a few places in the area of use are
-    compared; without such an area they are taken to differ. Local ones agree in name and unit.
+    Where definitions differ, as formats spell them differently, a few places in the area of use are compared;
+    without such an area they are taken to differ. Local ones agree in name and unit. Heights do not matter.
     """
     if a.equals(b, ignore_axis_order=True):
-        return True
+        return _have_same_axes(a, b)
     if is_local(a) or is_local(b):
         return (a.type_name, a.name, metres_per_unit(a)) == (b.type_name, b.name, metres_per_unit(b))
-    area = b.area_of_use or a.area_of_use
+    if a.sub_crs_list and b.sub_crs_list:
+        return same_places(a.sub_crs_list[0], b.sub_crs_list[0])
+    return _agree_in_area(a, b)
+
+
+def _have_same_axes(a: CRS, b: CRS) -> bool:
+    """Whether x and y mean the same in CRSs that are equal in all else.
+
+    PROJ brings axes to the east and to the north into this order; others, as those of polar CRSs that all
+    point north, are compared by a few coordinates.
+    """
+    if all({axis.direction for axis in crs.axis_info[:2]} == {"east", "north"} for crs in (a, b)):
+        return True
+    xy = _SOME_M / metres_per_unit(a)
+    try:
+        apart = _bring(xy, a.to_wkt(), _DEGREES) - _bring(xy, b.to_wkt(), _DEGREES)
+    except CrsError:  # none of the Earth
+        return True
+    apart = apart[np.isfinite(apart)]
+    return bool((np.abs(apart) * math.radians(_EARTH_M) < _SAME_M).all())
+
+
+def _agree_in_area(a: CRS, b: CRS) -> bool:
+    """Whether a few places of the area in which one of them is used have the same coordinates in both."""
+    area = _area_of_use(b) or _area_of_use(a)
     if area is None:
         return False
     share = np.array([0.25, 0.5, 0.75])
-    lon, lat = np.meshgrid(
-        area.west + share * ((area.east - area.west) % 360 or 360),
-        area.south + share * (area.north - area.south),
-    )
+    west, south, east, north = area
+    lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
-        here, there = _project(lonlat, a), _project(lonlat, b)
+        apart = _bring(lonlat, _DEGREES, a.to_wkt()) - _bring(lonlat, _DEGREES, b.to_wkt())
     except CrsError:
         return False
-    # A projection need not reach all of the area.
-    reached = np.isfinite(here) & np.isfinite(there)
-    return bool(reached.any() and (np.abs(here - there)[reached] * metres_per_unit(a) < _SAME_M).all())
+    apart = apart[np.isfinite(apart)]  # a projection need not reach all of the area
+    return bool(apart.size and (np.abs(apart) * metres_per_unit(a) < _SAME_M).all())
 
 
-def _project(lonlat: NDArray[np.float64], crs: CRS) -> NDArray[np.float64]:
-    return np.column_stack(find_way("EPSG:4326", crs.to_wkt()).transform(lonlat[:, 0], lonlat[:, 1]))
+def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of where a CRS, or the one of its code, is used; None where nobody says it."""
+    from pyproj.exceptions import CRSError
+
+    area, own = crs.area_of_use, crs.to_json_dict().get("id")
+    if area is None and own is not None:
+        with suppress(CRSError):
+            area = parse_crs(f"{own['authority']}:{own['code']}").area_of_use
+    return area.bounds if area is not None else None
+
+
+def _bring(points: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]:
+    """Points (N, 2) of a CRS in another one; those that cannot be are infinite."""
+    return np.column_stack(find_way(source, target).transform(points[:, 0], points[:, 1]))
 
 
 @lru_cache(maxsize=64)
@@ -90,18 +127,31 @@ def exact_crs(crs: str) -> str:
     A definition in feet may claim to be EPSG:32632; programs, and GDAL where it writes, believe the code.
     """
     from pyproj import CRS
+
+    content = parse_crs(crs).to_json_dict()
+    true = _with_true_codes(content)
+    return crs if true == content else str(CRS.from_json_dict(true).to_wkt())
+
+
+def _with_true_codes(content: dict[str, Any]) -> dict[str, Any]:
+    """The PROJJSON of a CRS without false codes, its own and that of the CRS that it is made of."""
+    from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    parsed = parse_crs(crs)
-    content = parsed.to_json_dict()
-    code = content.pop("id", None)
+    true = dict(content)
+    if "components" in true:  # the first one is horizontal, others are heights
+        first, *others = true["components"]
+        true["components"] = [_with_true_codes(first), *others]
+    if "source_crs" in true:
+        true["source_crs"] = _with_true_codes(true["source_crs"])
+    code = true.pop("id", None)
     if code is None:
-        return crs
+        return true
     try:
         known = CRS.from_authority(str(code["authority"]), str(code["code"]))
     except CRSError:  # nobody knows it, so nobody takes it for another one
-        return crs
-    return crs if same_places(parsed, known) else str(CRS.from_json_dict(content).to_wkt())
+        return true | {"id": code}
+    return true | {"id": code} if same_places(CRS.from_json_dict(true), known) else true
 
 
 @lru_cache(maxsize=64)
@@ -122,12 +172,18 @@ def find_way(source: str, target: str) -> Transformer:
     PROJ takes longer to find the way than to move a thousand points along it.
 
     Raises:
-        CrsError: there is none, as where one of them is no CRS of the Earth.
+        CrsError: there is none, as where one of them is no CRS of the Earth; one of them counts radians.
     """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
-    a, b = parse_crs(source), parse_crs(target)
+    a, b = (_horizontal_part(parse_crs(crs)) for crs in (source, target))
+    for crs in (a, b):
+        if turn_of(crs) == math.tau:
+            raise CrsError(
+                f"{_describe(crs)} counts radians, for which pyproj takes degrees",
+                "reproject to degrees: ogr2ogr -t_srs EPSG:4326 OUT IN, or gdalwarp -t_srs EPSG:4326 IN OUT",
+            )
     if is_local(a) and is_local(b) and same_places(a, b):
         return Transformer.from_pipeline("+proj=noop")
     try:
@@ -138,6 +194,14 @@ def find_way(source: str, target: str) -> Transformer:
             "assign the CRS that the coordinates are in, as in: ogr2ogr -a_srs EPSG:32633 OUT IN (a layer), "
             "gdal_translate -a_srs EPSG:32633 IN OUT (a raster)",
         ) from e
+
+
+def _horizontal_part(crs: CRS) -> CRS:
+    """The CRS without heights, if its angles are no degrees: PROJ forgets their unit beside heights."""
+    turn = turn_of(crs)
+    if turn is None or abs(turn - 360) < 1e-9 or not crs.sub_crs_list:
+        return crs
+    return crs.sub_crs_list[0]
 
 
 @lru_cache(maxsize=64)

@@ -25,13 +25,14 @@ from georoads.cli.predict import predict
 from georoads.cli.score import score
 from georoads.cli.stop import stoppable
 from georoads.cli.streams import open_standard_streams
+from georoads.cli.surroundings import check_surroundings
 from georoads.cli.tiles import tiles
 from georoads.cli.train import train
 from georoads.cli.unexpected import explain, thrown, trace_of
 from georoads.cli.vectorize import vectorize
 from georoads.cli.view import view
 from georoads.errors import GeoroadsError
-from georoads.text import is_utf8, printable, without_secrets
+from georoads.text import printable, without_secrets
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 DEBUG = click.option(
@@ -68,11 +69,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     shows_trace = "--debug" in arguments or os.environ.get("GEOROADS_DEBUG", "0") not in ("", "0")
     sys.excepthook = partial(_tell_fault, shows_trace=shows_trace)
-    for argument in arguments:
-        if not is_utf8(argument):
-            _refuse(f"{argument} is not a name in UTF-8", "rename the file: GDAL could not open it")
     streams = sys.stdout, sys.stderr
     try:
+        check_surroundings(arguments)
         with stoppable():
             code = cli(standalone_mode=False)
     except GeoroadsError as e:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import traceback
 
 from georoads.text import printable, without_secrets
@@ -22,7 +21,10 @@ _WAYS_OUT = {
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
     errno.ENOMEM: "close other programs, or give a smaller input",
 }
-_OUT_OF_MEMORY = "cannot allocate memory", "can't start new thread", "failed to map segment", "bad allocation"
+_OUT_OF_MEMORY = (
+    "cannot allocate memory", "out of memory", "bad_alloc", "bad allocation", "failed to map segment",
+    "can't start new thread",
+)  # fmt: skip
 _OUT_OF_MEMORY_HINT = "close other programs, raise its limit (ulimit -v), or give a smaller input"
 
 
@@ -49,8 +51,6 @@ def explain(error: BaseException) -> tuple[str, str]:
     said = " ".join(str(error).split())
     if isinstance(error, MemoryError) or any(part in said.lower() for part in _OUT_OF_MEMORY):
         return "there is not enough memory for this", _OUT_OF_MEMORY_HINT
-    if isinstance(error, FileNotFoundError) and _has_no_folder():
-        return "the current folder does not exist any more", "change to another one"
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename is not None else ""
         return f"{name}{error.strerror}", _WAYS_OUT.get(error.errno or 0, DEBUG_HINT)
@@ -62,14 +62,6 @@ def explain(error: BaseException) -> tuple[str, str]:
     )
     who = "a library" if who == "builtins" else who
     return f"{who}: {kind.__name__}: {said[:400]}", DEBUG_HINT
-
-
-def _has_no_folder() -> bool:
-    try:
-        os.getcwd()  # noqa: PTH109  # Path.cwd() says the same
-    except OSError:
-        return True
-    return False
 
 
 def trace_of(error: BaseException) -> str:

@@ -33,14 +33,16 @@ def read_image(sample: Sample) -> NDArray[np.uint8]:
         DatasetError: when the file cannot be decoded, or its values are not bytes.
     """
     image = read_pixels(sample.image, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if image is None:
-        raise DatasetError(f"{sample.image} cannot be decoded as a picture", _REPLACE)
-    if image.dtype != np.uint8:
+    # Of grey floats OpenCV makes no colours, but it reads them.
+    stored = image if image is not None else read_pixels(sample.image, cv2.IMREAD_UNCHANGED)
+    if stored is not None and stored.dtype != np.uint8:
         raise DatasetError(
-            f"{sample.image} holds {image.dtype} values, {image.min():g} to {image.max():g}, not bytes",
+            f"{sample.image} holds {stored.dtype} values, {stored.min():g} to {stored.max():g}, not bytes",
             "stretch all pictures alike, as gdal_translate -ot Byte -scale LOW HIGH 1 255 IN OUT does; "
             "georoads tiles does so with pictures that it cuts from a scene",
         )
+    if image is None:
+        raise DatasetError(f"{sample.image} cannot be decoded as a picture", _REPLACE)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -184,7 +184,7 @@ def evaluate_samples(
         on_tile: called with each picture, its prediction and its metrics.
 
     Raises:
-        DatasetError: a picture cannot be read, or no pixel is valid.
+        DatasetError: a picture cannot be read, no pixel is valid, or none of them is road.
         GeoroadsError: the network takes more memory than is free.
     """
     how = params or EvaluateParams()
@@ -207,7 +207,7 @@ def summarize(counted: Sequence[TileCounts], subset: str = "val") -> Evaluation:
         subset: that they are; see ``EvaluateParams``.
 
     Raises:
-        DatasetError: when no pixel was counted.
+        DatasetError: when no pixel was counted, or none of road.
     """
     fits = subset == "val"
     pooled: LevelCounts = np.sum([t.counts for t in counted], axis=0)
@@ -216,6 +216,11 @@ def summarize(counted: Sequence[TileCounts], subset: str = "val") -> Evaluation:
         raise DatasetError(
             f"the {len(counted)} pictures have no valid pixel",
             "leave --white-nodata out where white is ground",
+        )
+    if not pooled[1].any():
+        raise DatasetError(
+            f"the {len(counted)} pictures show no road on valid ground: there is no IoU",
+            "choose another subset or split; georoads info says how much of each is road",
         )
     (level,) = {t.level for t in counted}
     seen = [t.counts for t in counted if t.counts.any()]

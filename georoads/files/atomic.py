@@ -77,15 +77,11 @@ def check_output(
     shown = printable(path)
     if shown != str(path) and not is_utf8(path):
         raise GeoroadsError(f"{shown} is not a name in UTF-8", "choose another name for the output")
-    target = Path(path)
-    try:
-        real = target.resolve()
-        target.exists()
-    except (OSError, RuntimeError) as e:  # RuntimeError: Python's own for a ring of links, until 3.13
-        why = getattr(e, "strerror", None) or "its links lead in a ring"
-        raise GeoroadsError(f"{shown} cannot be an output: {why}", "choose another name") from e
+    target, inputs, outputs = Path(path), tuple(inputs), tuple(outputs)
+    real = real_output(target)
     if any(real == other.resolve() for other in outputs):
         raise GeoroadsError(f"{shown} is named for two outputs", "give each a name of its own")
+    _refuse_companion(real, (*inputs, *outputs))
     folder = target.parent
     if not folder.is_dir():
         raise GeoroadsError(f"{shown}: the folder {printable(folder)} does not exist", "create it first")
@@ -99,6 +95,31 @@ def check_output(
     if target.exists() and not overwrite:
         raise GeoroadsError(f"{shown} exists", "--overwrite replaces it; or choose another name")
     _check_writable(real.parent, shown)
+
+
+def _refuse_companion(real: Path, others: Iterable[str | Path]) -> None:
+    """Refuse an output at a place where SQLite or GDAL keep what belongs to another file."""
+    for other in others:
+        name = os.path.realpath(other)
+        if any(str(real) == name + suffix for suffix in _COMPANIONS[1:]):
+            raise GeoroadsError(
+                f"{printable(real.name)} would be read as a part of {printable(Path(name).name)}",
+                "give the output another name",
+            )
+
+
+def real_output(target: Path) -> Path:
+    """The path of an output, links followed.
+
+    Raises:
+        GeoroadsError: its name is too long, or that of a link in a ring.
+    """
+    try:
+        target.exists()
+        return target.resolve()
+    except (OSError, RuntimeError) as e:  # RuntimeError: Python's own for a ring of links, until 3.13
+        why = getattr(e, "strerror", None) or "its links lead in a ring"
+        raise GeoroadsError(f"{printable(target)} cannot be an output: {why}", "choose another name") from e
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from georoads.files.atomic import check_output, replace_when_complete
-from georoads.text import without_secrets
+from georoads.files.atomic import check_output, disk_errors_named, replace_when_complete
+from georoads.text import printable, without_secrets
 
 
 def check_figures(
@@ -50,11 +50,13 @@ def write_figures(target: Path | None, content: Any, *, overwrite: bool) -> None
         return
     plain = dataclasses.asdict(content) if dataclasses.is_dataclass(content) else content  # type: ignore[arg-type]
     text = json.dumps(_without_secrets(plain), indent=1) + "\n"
-    if str(target) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    elif _is_stream(target):
-        target.write_text(text, encoding="utf-8")
+    if _is_stream(target):
+        with disk_errors_named(f"{printable(target)} cannot be written"):
+            if str(target) == "-":
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            else:
+                target.write_text(text, encoding="utf-8")
     else:
         with replace_when_complete(target, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8")

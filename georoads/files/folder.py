@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from georoads.errors import GeoroadsError
-from georoads.files.atomic import disk_errors_named, replacing
+from georoads.files.atomic import disk_errors_named, real_output, replacing
 from georoads.text import printable
 
 
@@ -66,7 +66,7 @@ def _move_into_place(part: Path, final: Path) -> None:
 
 def _check_target(target: Path, marker: str, *, overwrite: bool) -> None:
     shown = printable(target)
-    above = target.resolve().parent
+    above = real_output(target).parent
     if not above.is_dir():
         raise GeoroadsError(f"{shown}: the folder {printable(above)} does not exist", "create it first")
     if not target.exists():

@@ -120,7 +120,7 @@ def run_on(lines: Geometries, crs: str) -> Geometries:
     turns = np.cumsum(-np.rint(np.diff(points[:, 0], prepend=points[0, 0]) / turn))
     turns -= turns[first][line]
     longitude = points[:, 0] + turns * turn
-    if np.abs(longitude).max() < turn / 2 * (1 - 1e-12):  # nothing touches the antimeridian
+    if not turns.any() and np.abs(longitude).max() < turn / 2 * (1 - 1e-12):  # none touches the antimeridian
         return lines
     west, east = np.minimum.reduceat(longitude, first), np.maximum.reduceat(longitude, first)
     # Turns to add to each line, so that it lies east of the seam; then to all of them.

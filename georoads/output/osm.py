@@ -19,7 +19,7 @@ from georoads.errors import LayerError
 from georoads.text import printable
 
 MAX_OSM_BYTES = 1024**3
-"""Larger files are refused: reading one takes about its size of memory."""
+"""Larger files are refused: reading one takes about twice its size of memory."""
 _TAGS = (
     "name", "highway", "ref", "oneway", "lanes", "width", "surface", "bridge", "tunnel", "layer", "maxspeed",
 )  # fmt: skip

@@ -157,6 +157,6 @@ def _refuse_antimeridian(path: Path, grid: Grid) -> None:
     lon = grid.to_crs(grid.corners_px)[:, 0]
     if turn is not None and np.abs(lon).max() > turn / 2 * (1 + 1e-9):
         raise SceneError(
-            f"{path} crosses the antimeridian: it spans the longitudes {lon.min():g} to {lon.max():g}",
+            f"{path} crosses the antimeridian: it spans the longitudes {lon.min():.10g} to {lon.max():.10g}",
             "split it there: gdal_translate -projwin",
         )

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from georoads.crs import CrsError
 from georoads.errors import LayerError
 from georoads.grid import Points
 from georoads.output.errors_layer import LOOK, ErrorKind
@@ -162,18 +163,17 @@ def read_layer(
     found = read_features(path, layer, LINES, lambda fields: fields)
     lines, rows = shapely.get_parts(found.geometry, return_index=True)
     points, of_line = shapely.get_coordinates(lines, return_index=True)
-    if len(points) > most_points:
-        raise LayerError(
-            f"{found.where} has {len(points):,} points; {most_points:,} can be shown",
-            "cut it to an area, or write a QGIS project (.qgz)",
-        )
+    _check_size(found, len(points), most_points)
     # Parts without a point are left out.
     counts = np.bincount(of_line, minlength=len(lines)) if len(lines) else np.zeros(0, dtype=np.int64)
     rows = rows[counts > 0].astype(np.int64)
     box = None
     if len(points):
         box = box_of(points)
-        plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        try:
+            plane = plane_around(points[np.isfinite(points).all(axis=1)], found.crs)
+        except CrsError as e:
+            raise LayerError(f"{found.where} cannot be drawn: {e.message}", e.hint) from e
         points = plane.project(points, found.crs)
         if not np.isfinite(points).all():
             bad = len(np.unique(of_line[~np.isfinite(points).all(axis=1)]))
@@ -199,6 +199,15 @@ def read_layer(
         columns=columns,
         notes=found.notes,
     )
+
+
+def _check_size(found: Features, points: int, most_points: float) -> None:
+    """Refuse a layer of more points than a page can show."""
+    if points > most_points:
+        raise LayerError(
+            f"{found.where} has {points:,} points; {most_points:,} can be shown",
+            "cut it to an area, or write a QGIS project (.qgz)",
+        )
 
 
 def _is_geometry(column: NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -183,10 +183,14 @@ def _shown(layer: LayerRequest) -> str:
 
 
 def _load_what_follows() -> None:
-    """Import and load, beside the network, what the lines need then: half a second of a small scene."""
-    import pyogrio  # noqa: F401
+    """Import and load, beside the network, what the lines need then: half a second of a small scene.
 
-    anywhere = Grid("EPSG:32631", Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), 16, 16)
-    cross = np.zeros((16, 16), dtype=np.uint8)
-    cross[4:8] = cross[:, 4:8] = FULL
-    trace_network(lambda window: cross[window.slices], anywhere, VectorizeParams())
+    Where it does not succeed, the lines will say why.
+    """
+    with suppress(ImportError, OSError, MemoryError, RuntimeError):
+        import pyogrio  # noqa: F401
+
+        anywhere = Grid("EPSG:32631", Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), 16, 16)
+        cross = np.zeros((16, 16), dtype=np.uint8)
+        cross[4:8] = cross[:, 4:8] = FULL
+        trace_network(lambda window: cross[window.slices], anywhere, VectorizeParams())

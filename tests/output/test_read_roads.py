@@ -110,10 +110,12 @@ def test_coordinates_that_are_no_numbers(tmp_path: Path) -> None:
         read_roads(path)
 
 
-def test_wrong_geometry_type_among_lines(tmp_path: Path) -> None:
+def test_what_is_no_line_among_lines_is_left_out(tmp_path: Path) -> None:
     path = save(tmp_path / "a.gpkg", [LINE, "POLYGON ((0 0, 1 0, 1 1, 0 0))"])
-    with pytest.raises(LayerError, match="row 2 is a Polygon, not a line"):
-        read_roads(path)
+    assert wkts(path) == [LINE]
+    assert read_roads(path).notes == (f"{path}, layer any: 1 rows are lines; left out: 1 Polygon",)
+    with pytest.raises(LayerError, match="row 1 is a Polygon, not a line"):
+        read_roads(save(tmp_path / "b.gpkg", ["POLYGON ((0 0, 1 0, 1 1, 0 0))"]))
 
 
 def test_layer_without_crs(tmp_path: Path) -> None:
