@@ -19,9 +19,6 @@ GPU_BATCH = 8
 """Tiles that go through the network together on a GPU, at most."""
 
 
-_MORE_MEMORY = "give it more memory (ulimit -v), close other programs, or --set predict.batch=1"
-
-
 class Runtime(Protocol):
     """A network that is ready on a device.
 
@@ -82,8 +79,14 @@ def refusing(name: str, twin: Twin, failures: tuple[type[Exception], ...]) -> It
         lacks_memory = any(word in said.lower() for word in ("alloc", "memory"))
         raise CheckpointError(
             f"{name} cannot use the ONNX file {printable(twin.path)}: {said[:300]}",
-            _MORE_MEMORY if lacks_memory else WAY_OUT,
+            _way_out(lacks_memory=lacks_memory),
         ) from e
+
+
+def _way_out(*, lacks_memory: bool) -> str:
+    if lacks_memory:
+        return "give it more memory (ulimit -v), close other programs, or --set predict.batch=1"
+    return WAY_OUT
 
 
 def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
@@ -102,7 +105,7 @@ def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
     if out.shape != expected or out.dtype != np.float32:
         raise CheckpointError(
             f"the network of {printable(twin.path)} gives {out.dtype} {out.shape}, not float32 {expected}",
-            WAY_OUT if out.size else _MORE_MEMORY,  # OpenVINO gives nothing where it gets none
+            _way_out(lacks_memory=not out.size),  # OpenVINO gives nothing where it gets none
         )
     check_finite(out, f"the network of {printable(twin.path)}")
 
