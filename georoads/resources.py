@@ -64,6 +64,24 @@ def check_memory(what: str, needed_mb: float) -> None:
         )
 
 
+def check_address_space(what: str, needed_mb: float) -> None:
+    """Refuse work that takes more address space than a limit (``ulimit -v``) leaves: libraries would crash.
+
+    Args:
+        what: is done, for the message.
+        needed_mb: resident memory by estimate, MB; a quarter more is mapped.
+
+    Raises:
+        GeoroadsError: with the numbers.
+    """
+    left, needed_mb = _address_space_mb(), 1.25 * needed_mb
+    if left is not None and needed_mb > left:
+        raise GeoroadsError(
+            f"{what} takes about {needed_mb:,.0f} MB of address space, {max(0, left):,.0f} MB are left",
+            "raise the limit (ulimit -v), or --set predict.batch=1",
+        )
+
+
 def needs_beside(output: Path, memory_mb: float, disk_mb: float) -> Needs:
     """The needs of a job whose work lies beside its output, next to what is there.
 
@@ -99,6 +117,19 @@ def _machine_mb() -> float | None:
     if sys.platform == "win32" or "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return None
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _address_space_mb() -> float | None:
+    """What a limit of this process leaves; None where there is none, or the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    used_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return (limit - used_pages * os.sysconf("SC_PAGE_SIZE")) / 1e6
 
 
 def _container_mb() -> float | None:

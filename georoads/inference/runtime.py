@@ -75,10 +75,18 @@ def refusing(name: str, twin: Twin, failures: tuple[type[Exception], ...]) -> It
     try:
         yield
     except failures as e:
-        said = str(e).strip().splitlines() or [type(e).__name__]
+        said = (str(e).strip().splitlines() or [type(e).__name__])[-1]
+        lacks_memory = any(word in said.lower() for word in ("alloc", "memory"))
         raise CheckpointError(
-            f"{name} cannot use the ONNX file {printable(twin.path)}: {said[-1][:300]}", WAY_OUT
+            f"{name} cannot use the ONNX file {printable(twin.path)}: {said[:300]}",
+            _way_out(lacks_memory=lacks_memory),
         ) from e
+
+
+def _way_out(*, lacks_memory: bool) -> str:
+    if lacks_memory:
+        return "give it more memory (ulimit -v), close other programs, or --set predict.batch=1"
+    return WAY_OUT
 
 
 def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
@@ -97,7 +105,7 @@ def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
     if out.shape != expected or out.dtype != np.float32:
         raise CheckpointError(
             f"the network of {printable(twin.path)} gives {out.dtype} {out.shape}, not float32 {expected}",
-            WAY_OUT,
+            _way_out(lacks_memory=not out.size),  # OpenVINO gives nothing where it gets none
         )
     check_finite(out, f"the network of {printable(twin.path)}")
 

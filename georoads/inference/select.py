@@ -12,6 +12,7 @@ from georoads.inference.cuda import check_device_name
 from georoads.inference.runtime import GPU_BATCH, Runtime, RuntimeKind, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.twin import Twin, read_twin
+from georoads.resources import check_address_space
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
@@ -140,7 +141,10 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         )
     from georoads.inference.openvino_runtime import OpenVinoRuntime
 
-    batch = params.batch or cpu_batch(checkpoint.card.tile_px)
+    tile_px = checkpoint.card.tile_px
+    batch = params.batch or cpu_batch(tile_px)
+    kind = RuntimeKind("openvino", "cpu", params.precision, batch)
+    check_address_space("OpenVINO", memory_mb(kind, tile_px, on_cpu=True))
     return OpenVinoRuntime(_checked_twin(checkpoint), batch, params.precision, params.threads)
 
 
@@ -153,7 +157,10 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
     from georoads.inference.onnx_runtime import OnnxRuntime
 
     device = "cpu" if params.device == "auto" else params.device
-    batch = params.batch or (cpu_batch(checkpoint.card.tile_px) if device == "cpu" else GPU_BATCH)
+    tile_px = checkpoint.card.tile_px
+    batch = params.batch or (cpu_batch(tile_px) if device == "cpu" else GPU_BATCH)
+    kind = RuntimeKind("onnx", device, "fp32", batch)
+    check_address_space("ONNX Runtime", memory_mb(kind, tile_px, on_cpu=device == "cpu"))
     return OnnxRuntime(_checked_twin(checkpoint), batch, device, params.threads)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -33,7 +35,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(NEEDED), reason=f"{', '.join(NEEDED)} not installed"),
 ]
-RUNS = "python", "-W", "ignore", "-m", "georoads"
+RUNS = "-W", "ignore", "-m", "georoads"
 
 
 @dataclass(frozen=True)
@@ -72,36 +74,68 @@ def cluster() -> Iterator[Nodes]:
         yield three
 
 
-def command(work: Work, output: Path, *more: str) -> list[str]:
+def command(work: Work, output: Path, *more: str | Path, program: Sequence[str] = RUNS) -> list[str]:
+    """What predicts, or extracts, to an output; ``program`` is georoads, or what stands for it."""
     verb = "predict" if output.suffix == ".tif" else "extract"
-    said = [
-        verb,
-        str(work.scene),
-        "-o",
-        str(output),
-        "--model",
-        str(work.model),
-        "--set",
-        "predict.runtime=openvino",
-    ]
-    return [sys.executable, *RUNS[1:], *said, *more]
+    said = [verb, work.scene, "-o", output, "--model", work.model, "--set", "predict.runtime=openvino", *more]
+    return [sys.executable, *program, *map(str, said)]
+
+
+class Driver:
+    """A run whose workers wait after their first group of tiles, until they are let go."""
+
+    def __init__(self, work: Work, output: Path, *more: str, before: Sequence[str], environment: Any) -> None:
+        """
+        Args:
+            more: arguments.
+            before: what the command begins with.
+            environment: of the process.
+        """
+        self._folder = output.with_name("latch")
+        self._folder.mkdir()
+        program = "-W", "ignore", str(Path(__file__).with_name("held_workers.py")), str(self._folder)
+        self.process = subprocess.Popen(
+            [*before, *command(work, output, *more, program=program)], cwd=ROOT, text=True,
+            env=environment | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def held(self, workers: int) -> Driver:
+        """Wait until so many workers have done something, and have more to do."""
+        started = time.monotonic()
+        while len([*self._folder.glob("held-*")]) < workers:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() - started < 120, "the workers do not come"
+            time.sleep(0.01)
+        return self
+
+    def let_go(self) -> None:
+        """Let the workers, those that are left and those that come, go on; no other trace stays."""
+        (self._folder / "go").touch()
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and what was said."""
+        found = ended(self.process)
+        shutil.rmtree(self._folder)
+        return found
 
 
 def on(cluster: Nodes, work: Work, output: Path, *more: str) -> subprocess.Popen[str]:
     """Start a driver on the first node."""
-    engine = ["--engine", cluster.address, "--set", "engine.cpus=1", *more]
     return subprocess.Popen(
-        cluster.on(0) + command(work, output, *engine), cwd=ROOT, env=cluster.environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        [*cluster.on(0), *command(work, output, *engine(cluster), *more)], cwd=ROOT, env=cluster.environment,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
-def after_some_tiles(driver: subprocess.Popen[str], output: Path) -> None:
-    """Wait until some groups of tiles are in the folder of the work."""
-    tiles = output.with_name(output.name + ".work") / "tiles.raw"
-    while not tiles.exists() or tiles.stat().st_blocks * 512 < 3 * 40 * 64 * 64:
-        assert driver.poll() is None, driver.communicate()
-        time.sleep(0.01)
+def held_on(cluster: Nodes, work: Work, output: Path, workers: int) -> Driver:
+    """Start a driver on the first node, and wait until so many workers are in the middle of their work."""
+    driver = Driver(work, output, *engine(cluster), before=cluster.on(0), environment=cluster.environment)
+    return driver.held(workers)
+
+
+def engine(cluster: Nodes) -> tuple[str, ...]:
+    return "--engine", cluster.address, "--set", "engine.cpus=1"
 
 
 def ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
@@ -121,10 +155,10 @@ def test_51_a_node_that_dies_changes_nothing(cluster: Nodes, work: Work, tmp_pat
 
 
 def a_node_dies(cluster: Nodes, work: Work, folder: Path) -> None:
-    driver = on(cluster, work, folder / "p.tif")
-    after_some_tiles(driver, folder / "p.tif")
+    driver = held_on(cluster, work, folder / "p.tif", workers=3)
     cluster.kill(2)
-    code, said = ended(driver)
+    driver.let_go()
+    code, said = driver.end()
     assert code == 0, said
     assert "workers that died, and whose work others did" in said
     assert (folder / "p.tif").read_bytes() == work.raster.read_bytes()
@@ -134,10 +168,9 @@ def test_51_a_driver_that_is_killed_and_resumed_gives_the_same(
     cluster: Nodes, work: Work, tmp_path: Path
 ) -> None:
     output = tmp_path / "r.gpkg"
-    driver = on(cluster, work, output)
-    after_some_tiles(driver, output)
-    os.killpg(driver.pid, signal.SIGKILL)
-    ended(driver)
+    driver = held_on(cluster, work, output, workers=2)  # a node has died above
+    os.killpg(driver.process.pid, signal.SIGKILL)
+    driver.end()
     assert not output.exists()
     code, said = ended(on(cluster, work, output, "--resume"))
     assert code == 0, said
@@ -150,13 +183,10 @@ def test_51_workers_of_this_machine_end_with_an_interrupt_and_their_work_is_gone
 ) -> None:
     mark, output = secrets.token_hex(4), tmp_path / "r.gpkg"
     workers = ["--engine", "ray", "--set", "engine.workers=2", "--set", "engine.cpus=1"]
-    driver = subprocess.Popen(
-        command(work, output, *workers), cwd=ROOT, env=marked(mark) | {"OMP_NUM_THREADS": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    after_some_tiles(driver, output)
-    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
-    code, said = ended(driver)
+    environment = marked(mark) | {"OMP_NUM_THREADS": "1"}
+    driver = Driver(work, output, *workers, before=(), environment=environment).held(2)
+    os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
+    code, said = driver.end()
     assert code == 130, said
     assert "Traceback" not in said
     assert nothing_is_left(mark)

@@ -1,6 +1,7 @@
-"""georoads with a small, local network that takes its time: python slow_main.py SECONDS ARGUMENTS ...
+"""georoads with a small, local network that can be held: python held_main.py TILES ARGUMENTS ...
 
-Run by the tests that stop a run from outside. SECONDS are slept for each batch of tiles.
+Run by the tests that stop a run from outside. After so many batches of tiles the network says so and waits
+until a signal comes; never, if TILES is negative.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from georoads.walk import prepared
 TILE, OVERLAP = 128, 32
 
 
-class SlowRuntime(LocalRuntime):
-    """Says road where a pixel is brighter than around it."""
+class HeldRuntime(LocalRuntime):
+    """Says road where a pixel is brighter than around it, and waits after some tiles."""
 
     name = "openvino"
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        time.sleep(float(sys.argv[0]))
+        if self.calls == int(sys.argv[0]):
+            print("held", file=sys.stderr, flush=True)
+            while True:
+                time.sleep(60)
         print("tile", file=sys.stderr, flush=True)
         return super().logits(batch)
 
@@ -48,7 +52,7 @@ def stub_checkpoint(name: str) -> checkpoint.Checkpoint:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     tile_store.COMMIT_S = 0.0
-    prepared.open_runtime = lambda *_: SlowRuntime()  # type: ignore[attr-defined]
+    prepared.open_runtime = lambda *_: HeldRuntime()  # type: ignore[attr-defined]
     checkpoint.find_checkpoint = stub_checkpoint
     del sys.argv[0]
     main()
