@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,9 @@ def tiles(
 def _refuse_inputs_in(folder: Path, inputs: tuple[Path, ...]) -> None:
     """Refuse a folder of the data set that holds an input: ``--overwrite`` would take it away."""
     from georoads.errors import GeoroadsError
+    from georoads.files.atomic import real_output
 
+    real = real_output(folder)
     for path in inputs:
-        if path.resolve().is_relative_to(folder.resolve()):
+        if Path(os.path.realpath(path)).is_relative_to(real):
             raise GeoroadsError(f"{path} lies in {folder}, the folder to write", "choose another folder")
