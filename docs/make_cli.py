@@ -19,8 +19,8 @@ Made from `--help` by `docs/make_cli.py`. Parameters without an option of their 
 `--set section.parameter=value`; `--set help` lists those of a command and says what each means.
 
 Exit codes: 0 done; 1 refused, with a line `error:` and a line `hint:`; 2 wrong usage; 130 and 143 stopped by
-a signal (137: killed at a second one); 141 nobody reads the output any more. `--debug`, anywhere in the line, or
-`GEOROADS_DEBUG=1` shows the traceback of an error.
+a signal (137: killed at a second one); 141 nobody reads the output any more. `--debug`, before or after the
+command, or `GEOROADS_DEBUG=1` shows the traceback of an error.
 
 ## Completion
 Commands and options complete with Tab once the shell has read what click makes for it. In `~/.bashrc`,
@@ -40,7 +40,9 @@ def page() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    with click.Context(command, info_name=f"georoads {name}", terminal_width=WIDTH) as context:
+    with click.Context(
+        command, info_name=f"georoads {name}", terminal_width=WIDTH, **cli.context_settings
+    ) as context:
         text = command.get_help(context)
     return f"## {name}\n\n```text\n{text}\n```\n"
 

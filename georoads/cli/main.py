@@ -34,7 +34,6 @@ from georoads.cli.view import view
 from georoads.errors import GeoroadsError
 from georoads.text import printable, without_secrets
 
-HELP = {"help_option_names": ["-h", "--help"]}
 DEBUG = click.option(
     "--debug",
     is_flag=True,
@@ -44,7 +43,7 @@ DEBUG = click.option(
 )
 
 
-@click.group(context_settings=HELP)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="georoads")
 @DEBUG
 def cli() -> None:
@@ -55,7 +54,6 @@ for command in (
     download, tiles, extract, predict, vectorize, score, view, train, evaluate, info, models, export, doctor,
 ):  # fmt: skip
     cli.add_command(command)
-    command.context_settings |= HELP
     command.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, hidden=True))
 
 
