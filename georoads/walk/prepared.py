@@ -150,6 +150,10 @@ def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
     inputs = (*request.scenes, *files, *request.checkpoint.paths)
     overwrite = request.raster.overwrite
     check_output(request.output, overwrite=overwrite, inputs=inputs)
+    if request.output.suffix.lower() not in (".tif", ".tiff"):
+        raise GeoroadsError(
+            f"{printable(request.output)}: p is written as GeoTIFF", "let its name end in .tif"
+        )
     check_figures(request.figures, overwrite=overwrite, inputs=inputs, outputs=(request.output,))
     scene = open_files(files, request.scene)
     grid = common_grid(scene, request.checkpoint.card.gsd_m, request.scene)

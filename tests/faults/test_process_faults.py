@@ -394,11 +394,11 @@ def test_99_names_of_250_bytes(mask: Path, tmp_path: Path, monkeypatch: pytest.M
         assert ended.code == 0, ended.err
     assert len(contents(tmp_path)) == 7
     too_long = tmp_path / ("n" * 300 + ".gpkg")
-    for command in (
+    for refusal in (
         ("vectorize", scene, "-o", too_long), ("score", too_long, roads), ("info", too_long),
         ("train", too_long), ("extract", scene, "-o", tmp_path / "n.gpkg", "--aoi", too_long),
     ):  # fmt: skip
-        refused(*command, says="File name too long", hint="name")
+        refused(*refusal, says="File name too long", hint="name")
 
 
 @POSIX
@@ -410,8 +410,8 @@ def test_99_links_in_a_ring(mask: Path, layer: Path, tmp_path: Path) -> None:
     scored = "score", layer, layer
     for command in (("vectorize", mask, "-o"), (*scored, "--explain"), (*scored, "--json"), tiles):
         refused(*command, ring, says="links lead in a ring", hint="another name")
-    for command in (("info", ring), ("score", ring, layer), ("vectorize", ring, "-o", tmp_path / "n.gpkg")):
-        refused(*command, says="ring.gpkg")
+    for refusal in (("info", ring), ("score", ring, layer), ("vectorize", ring, "-o", tmp_path / "n.gpkg")):
+        refused(*refusal, says="ring.gpkg")
 
 
 # 100: standard streams that are closed or full
