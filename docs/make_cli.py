@@ -19,7 +19,8 @@ Made from `--help` by `docs/make_cli.py`. Parameters without an option of their 
 `--set section.parameter=value`; `--set help` lists those of a command and says what each means.
 
 Exit codes: 0 done; 1 refused, with a line `error:` and a line `hint:`; 2 wrong usage; 130 and 143 stopped by
-a signal; 141 nobody reads the output any more.
+a signal (137: killed at a second one); 141 nobody reads the output any more. `--debug`, before or after the
+command, or `GEOROADS_DEBUG=1` shows the traceback of an error.
 
 ## Completion
 Commands and options complete with Tab once the shell has read what click makes for it. In `~/.bashrc`,

@@ -68,7 +68,7 @@ def evaluate(
     from georoads.data.split import split_dataset
     from georoads.evaluation.evaluate import EvaluateParams
     from georoads.evaluation.gallery import Gallery
-    from georoads.evaluation.report import FILES, About, check_report, metrics, write_report
+    from georoads.evaluation.report import About, check_report, files_of_report, metrics, write_report
     from georoads.extras import require_extra
     from georoads.files.figures import check_figures, write_figures
     from georoads.inference.select import open_runtime
@@ -83,9 +83,8 @@ def evaluate(
     checkpoint = find_checkpoint(model)
     data = open_dataset(dataset, gsd_m)
     parts = split_dataset(data, split)
-    inputs = (*checkpoint.paths, *_files_of(data), Path(split))
-    written = () if report is None else tuple(report / name for name in FILES)
-    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=written)
+    inputs, outputs = _files_read(checkpoint, data, split), files_of_report(report)
+    check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=outputs)
     runtime = open_runtime(checkpoint, params["predict"])
     gallery = Gallery(how.gallery if report is not None else 0)
     found, seconds = _judged(parts.subset(subset), checkpoint, runtime, how, gallery, quiet=quiet)
@@ -106,8 +105,9 @@ def evaluate(
             options.say(f"{report / 'report.html'} shows more", err=True)
 
 
-def _files_of(data: RoadDataset) -> Iterator[Path]:
-    """What is read of a data set."""
+def _files_read(checkpoint: Checkpoint, data: RoadDataset, split: str) -> Iterator[Path]:
+    """The files of model, data set and split."""
+    yield from (*checkpoint.paths, Path(split))
     for sample in data.samples:
         yield from (sample.image, sample.mask)
     yield from (data.path / name for name in ("metadata.csv", "index.csv", "split.json"))

@@ -41,16 +41,18 @@ def stoppable() -> Iterator[None]:
     _keep_signals_of_children_apart()
     watcher = Thread(target=_end_at_second, args=(reader, writer, _fork_guard(reader)), daemon=True)
     watcher.start()
+    ours = os.getpid()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(former)
-        writer.shutdown(socket.SHUT_RDWR)
-        watcher.join()
-        reader.close()
-        writer.close()
-        for number, handler in before:
-            signal.signal(number, handler)
+        if os.getpid() == ours:  # a forked process would shut this one's socket
+            signal.set_wakeup_fd(former)
+            writer.shutdown(socket.SHUT_RDWR)
+            watcher.join()
+            reader.close()
+            writer.close()
+            for number, handler in before:
+                signal.signal(number, handler)
 
 
 def _stop(number: int, frame: object) -> NoReturn:

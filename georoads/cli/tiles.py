@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def tiles(
     from functools import partial
 
     from georoads.data.tiles import TilesParams, write_tiles
-    from georoads.files.figures import check_figures, write_figures
+    from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.read import read_roads
     from georoads.progress import progress
@@ -88,8 +89,7 @@ def tiles(
         raise click.UsageError(str(e)) from e
     scene_params = options.with_settings(settings, scene=scene_params)["scene"]
     checkpoint = find_checkpoint(model)
-    _refuse_inputs_in(output, (scene, lines))
-    check_figures(json_file, overwrite=overwrite, inputs=(scene, lines, *checkpoint.paths), outputs=(output,))
+    _check_outputs(output, json_file, (scene, lines, *checkpoint.paths), overwrite=overwrite)
     opened = open_scene(scene, scene_params)
     model_gsd_m = checkpoint.card.gsd_m
     grid = working_grid(opened, model_gsd_m, scene_params)
@@ -111,10 +111,17 @@ def _summary(output: Path, done: TilesReport) -> str:
     )
 
 
-def _refuse_inputs_in(folder: Path, inputs: tuple[Path, ...]) -> None:
-    """Refuse a folder of the data set that holds an input: ``--overwrite`` would take it away."""
-    from georoads.errors import GeoroadsError
+def _check_outputs(folder: Path, figures: Path | None, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
+    """Refuse figures that could not be written, and a data set's folder that holds an input.
 
+    ``--overwrite`` would take the input away.
+    """
+    from georoads.errors import GeoroadsError
+    from georoads.files.atomic import real_output
+    from georoads.files.figures import check_figures
+
+    real = real_output(folder)
     for path in inputs:
-        if path.resolve().is_relative_to(folder.resolve()):
+        if Path(os.path.realpath(path)).is_relative_to(real):
             raise GeoroadsError(f"{path} lies in {folder}, the folder to write", "choose another folder")
+    check_figures(figures, overwrite=overwrite, inputs=inputs, outputs=(folder,))

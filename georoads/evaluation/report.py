@@ -89,6 +89,11 @@ def metrics(found: Evaluation, about: About) -> dict[str, Any]:
     }
 
 
+def files_of_report(folder: Path | None) -> tuple[Path, ...]:
+    """What ``write_report`` writes; nothing where no report is wanted."""
+    return () if folder is None else tuple(folder / name for name in FILES)
+
+
 def check_report(folder: Path, *, overwrite: bool = False) -> None:
     """Refuse a report folder before any work is done for it.
 

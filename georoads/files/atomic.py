@@ -79,7 +79,7 @@ def check_output(
         raise GeoroadsError(f"{shown} is not a name in UTF-8", "choose another name for the output")
     target, inputs, outputs = Path(path), tuple(inputs), tuple(outputs)
     real = real_output(target)
-    if any(real == other.resolve() for other in outputs):
+    if any(str(real) == os.path.realpath(other) for other in outputs):
         raise GeoroadsError(f"{shown} is named for two outputs", "give each a name of its own")
     _refuse_companion(real, (*inputs, *outputs))
     folder = target.parent
