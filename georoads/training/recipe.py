@@ -55,7 +55,7 @@ _MANY = 1_000_000_000
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, _MANY), "steps": (1, _MANY), "validate_every": (1, _MANY), "minutes": (0.001, 1_000_000),
     "batch": (1, 4096), "lr": (1e-12, 100), "lr_end": (0, 1), "warmup": (0, 0.99), "weight_decay": (0, 100),
-    "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1_000_000), "patience": (0, _MANY),
+    "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1e12), "patience": (0, _MANY),
     "workers": (0, 1024), "seed": (0, 2**32 - 1), "threshold": (0.002, 1), "samples": (0, 1000),
     "samples_every": (0, _MANY),
 }  # fmt: skip

@@ -1,20 +1,22 @@
-"""The examples run: the three scripts, and the notebook's cells on a drawn data set in DeepGlobe's layout."""
+"""The examples run: the three scripts, and the notebook, in a kernel, on drawn tiles named as DeepGlobe's."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
-import matplotlib as mpl
+import nbformat
 import numpy as np
 import pytest
 from documented import example_corner, module_at
 from drawn_pairs import SMALL_RECIPE
+from nbclient import NotebookClient
 
 import georoads
 from georoads.data.split import published_lists
@@ -29,12 +31,11 @@ def example(name: str) -> ModuleType:
     return module_at(EXAMPLES / f"{name}.py")
 
 
-def draw_kaggle_layout(folder: Path) -> None:
-    """Pale bars on dark ground, named as tiles of the published split's train and test lists."""
-    learnt, judged = published_lists()
+def draw_tiles(folder: Path, names: Sequence[str]) -> None:
+    """Pale bars on dark ground, in the Kaggle layout."""
     (folder / "train").mkdir(parents=True)
     rows = ["image_id,split,sat_image_path,mask_path"]
-    for number, name in enumerate((*learnt[:12], *judged[:2])):
+    for number, name in enumerate(names):
         rng = np.random.default_rng(number)
         mask = np.zeros((96, 96), dtype=np.uint8)
         mask[20 + 3 * number : 30 + 3 * number] = 255
@@ -103,29 +104,42 @@ def test_the_notebook_holds_no_output() -> None:
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
 
 
-def test_the_notebook_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_notebook_runs_in_its_folder_twice_and_with_a_part_of_the_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw_kaggle_layout(tmp_path / "drawn")
-    (tmp_path / "tiny.toml").write_text(SMALL_RECIPE.format(path="drawn"), encoding="utf-8")
-    monkeypatch.setenv("DEEPGLOBE", str(tmp_path / "drawn"))
+    """As a user has it: the notebook and its scene in ``examples``, the tiles at the top of the checkout."""
+    learnt, judged = published_lists()
+    (tmp_path / "examples").mkdir()
+    example_corner(tmp_path / "examples" / "scene.tif", 160)
+    (tmp_path / "tiny.toml").write_text(SMALL_RECIPE.format(path="deepglobe"), encoding="utf-8")
     monkeypatch.setenv("RECIPE", str(tmp_path / "tiny.toml"))
-    monkeypatch.setenv("SCENE", str(example_corner(tmp_path / "corner.tif", 160)))
-    monkeypatch.chdir(tmp_path)
-    mpl.use("Agg")
-    from matplotlib import pyplot
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("DEEPGLOBE", "SCENE"):
+        monkeypatch.delenv(name, raising=False)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path / "examples"}})
+    with client.setup_kernel():
+        draw_tiles(tmp_path / "deepglobe", (*learnt[:12], *judged[:2]))
+        told = told_by(client)
+        assert "kaggle layout: 14 labelled tiles" in told and "11 train, 1 val, 2 test" in told
+        assert told.count("Epoch: ") == 2 and "Evaluation on Test Data" in told
+        again = told_by(client)
+        assert again == re.sub(r"Epoch: .*\n", "", told)  # nothing is trained twice
+        shutil.rmtree(tmp_path / "deepglobe")
+        draw_tiles(tmp_path / "deepglobe", learnt[4:10])  # no tile of test among them
+        part = told_by(client)
+        assert "5 train, 1 val, 0 test" in part and "Evaluation on Val Data" in part
+    runs = sorted((tmp_path / "runs").glob("walkthrough-*"))
+    assert len(runs) == 2 and all((run / "roads.gpkg").is_file() for run in runs)
 
-    space: dict[str, Any] = {}
-    try:
-        for cell in cells():
-            if cell["cell_type"] == "code":
-                exec(compile("".join(cell["source"]), cell["id"], "exec"), space)
-        assert len(pyplot.get_fignums()) == 2 + 1 + 1 + 1  # two tiles, curves, one val picture, lines
-    finally:
-        pyplot.close("all")
-    told = capsys.readouterr().out
-    assert "kaggle layout: 14 labelled tiles" in told
-    assert "11 train, 1 val, 2 test" in told
-    assert told.count("Epoch: ") == 2
-    assert re.search(r"road IoU +0\.\d{4}", told)
-    assert (tmp_path / "runs" / "walkthrough" / "roads.gpkg").is_file()
+
+def told_by(client: NotebookClient) -> str:
+    """Run all cells in the kernel as it is; what they print. Every cell that draws shows its pictures."""
+    told, shown = "", 0
+    for number, cell in enumerate(client.nb.cells):
+        if cell.cell_type == "code":
+            client.execute_cell(cell, number)
+            told += "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
+            shown += sum("image/png" in output.get("data", {}) for output in cell.outputs)
+    assert shown == 2 + 1 + 1 + 1  # two tiles, curves, one val picture, lines
+    return told

