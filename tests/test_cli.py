@@ -81,7 +81,7 @@ def test_a_flag_that_has_moved_still_works_and_says_where_to(flag: tuple[str, ..
 SECTIONS = {
     "extract": "scene network predict engine",
     "predict": "scene predict engine",
-    "vectorize": "network",
+    "vectorize": "mask network",
     "tiles": "scene",
     "view": "scene",
     "info": "scene",

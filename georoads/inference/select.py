@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
@@ -16,7 +15,6 @@ from georoads.resources import check_address_space
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
-_DEVICE = re.compile("auto|cpu|mps|cuda(:[0-9]{1,3})?")
 _MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
 """Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
 _LIGHTER = 'or, for CPUs, python -m pip install "georoads[openvino]"'
@@ -53,8 +51,7 @@ class PredictParams:
             raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        if not _DEVICE.fullmatch(self.device):
-            raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, not {self.device!r}")
+        check_device_name(self.device)
         for name, least, most in (("batch", 0, 256), ("threads", 0, 1024), ("prefetch", 1, 64)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be {least} to {most}, not {getattr(self, name)}")
@@ -67,7 +64,6 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         GeoroadsError: the runtime that was asked for is not installed, the device is not there, or the
             ONNX twin is damaged or no network of ours.
     """
-    check_device_name(params.device)
     runtime = _open_single(checkpoint, params)
     if not params.tta:
         return runtime

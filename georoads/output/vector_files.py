@@ -203,7 +203,7 @@ def _check_driver(file: Path) -> str:
         if not file.is_file():
             raise LayerError(f"{shown} is not a file", "give a file that holds a layer")
     except OSError as e:  # a name that is too long, a ring of links
-        raise LayerError(f"{shown} cannot be found: {e.strerror}", "check the path") from e
+        raise LayerError(f"{shown} cannot be found: {e.strerror}", "check its name and path") from e
     if driver is None:
         raise LayerError(
             f"{shown}: not a known kind of layer",

@@ -165,6 +165,8 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     """
     from pyproj.exceptions import ProjError
 
+    if not np.isfinite(transform).all():
+        raise SceneError(f"{path} lies nowhere on the Earth: its transform is {transform[:6]}", _REPROJECT)
     try:
         grid = _within_a_turn(Grid(exact_crs(crs), transform, width, height))
         with np.errstate(all="ignore"):

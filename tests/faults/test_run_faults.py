@@ -103,7 +103,7 @@ def test_39_an_output_that_cannot_be_is_refused_before_work(scene: Path, tmp_pat
             refused("extract", scene, "-o", name, says=says)
         refused("predict", scene, "-o", scene, "--overwrite", says="is an input and the output")
         refused("predict", scene, "-o", out, says="is a folder")
-        refused("predict", scene, "-o", out / "p.png", says="is written as GeoTIFF", hint=".tif")
+        refused("predict", scene, "-o", out / "p.png", says="no name of a GeoTIFF", hint=".tif")
         refused("predict", scene, "-o", out / "none" / "p.tif", says="does not exist")
 
 

@@ -62,7 +62,7 @@ def test_91_a_number_that_is_none_or_out_of_range_is_refused(
         ("evaluate", "evaluate.slack_px=NaN", "evaluate.slack_px is nan", "a finite number"),
         ("evaluate", "predict.batch=44127", "predict.batch must be 0 to 256", "--set help"),
         ("predict", "predict.prefetch=1000000", "predict.prefetch must be 1 to 64", "--set help"),
-        ("predict", "predict.device=cuda:x", "predict.device must be auto, cpu, cuda, cuda:N", "--set help"),
+        ("predict", "predict.device=cuda:x", "there is no device 'cuda:x'", "--device cuda"),
         ("predict", "engine.gpu_share=Infinity", "engine.gpu_share is inf", "a finite number"),
     ],
 )

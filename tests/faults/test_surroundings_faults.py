@@ -130,7 +130,7 @@ def test_18_a_name_that_is_not_utf8_is_refused_and_escaped(tmp_path: Path) -> No
         "info @set",
         "tiles @scene.tif --roads @roads.gpkg -o @out --size 64 --overlap 16 --model @stub.safetensors",
         "evaluate @set --model @stub.safetensors --report @out",
-        "train @set --dry-run",
+        "train @set --dry-run --set model.encoder_weights=none",
         "score @roads.gpkg @roads.gpkg --explain @out.gpkg",
         "view @roads.gpkg -o @out.html",
     ],
