@@ -165,7 +165,7 @@ def usable_grid(path: Path, crs: str, transform: Affine, width: int, height: int
     """
     from pyproj.exceptions import ProjError
 
-    if not np.isfinite(transform).all():
+    if not all(map(math.isfinite, transform)):
         raise SceneError(f"{path} lies nowhere on the Earth: its transform is {transform[:6]}", _REPROJECT)
     try:
         grid = _within_a_turn(Grid(exact_crs(crs), transform, width, height))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import signal
 import sqlite3
@@ -25,7 +24,6 @@ from georoads.inference import raster as raster_module
 from georoads.inference.raster import ProbabilityRaster
 
 ROOT = Path(__file__).resolve().parents[2]
-FAULTS = ROOT.parent / "shared" / "data" / "faults2"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 PLACE = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
 ROAD = np.zeros((150, 150), np.bool_)
@@ -171,25 +169,6 @@ def test_67_what_was_said_stands_in_the_layer(tmp_path: Path) -> None:
     assert any('"mask": {"road": [2]}' in json.dumps(json.loads(t)) for t in texts if t.startswith("{"))
 
 
-@pytest.mark.skipif(not FAULTS.is_dir(), reason="the inputs are not here")
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("classes_0_1_2", "holds 0, 1 and 2"), ("classes_1_2", "holds 1 and 2"),
-        ("fill_minus9999_undeclared", "-9999"), ("float_0_255", "0 to 255"),
-        ("ignore_0_1_255", "0, 1 and 255"), ("percent_0_100", "0 to 100"),
-        ("two_bands_background_road", "2 bands"),
-        ("good_01", ""), ("miniswhite_1bit", ""), ("inverted_1_is_background", "note: 92%"),
-    ],
-)  # fmt: skip
-def test_67_the_masks_that_were_taken_wrongly(name: str, says: str, tmp_path: Path) -> None:
-    mask = FAULTS / "1_values_of_masks" / f"{name}.tif"
-    ended = typed("vectorize", mask, "-o", tmp_path / "r.gpkg")
-    assert says in ended.err
-    assert ended.code == (0 if says[:4] in ("", "note") else 1)
-    assert ("3 roads, 0.23 km" in ended.err) == (says == "")
-
-
 # 68: values that stand for colours, and bands beside the mask
 
 BLACK, WHITE, RED = (0, 0, 0, 255), (255, 255, 255, 255), (200, 0, 0, 255)
@@ -333,16 +312,6 @@ def test_71_lines_one_pixel_wide_are_no_specks(tmp_path: Path) -> None:
     # p, unsure of itself, that is one pixel wide stays a speck.
     ended = lines(draw(tmp_path / "p.tif", skeleton() * np.float32(0.6)))
     assert ended.code == 0 and ": 0 roads" in ended.err and "note: no road is left" in ended.err
-
-
-@pytest.mark.skipif(not FAULTS.is_dir(), reason="the inputs are not here")
-def test_71_a_skeleton_is_as_long_as_its_mask(tmp_path: Path) -> None:
-    km = []
-    for name in ("mask", "skeleton"):
-        raster = FAULTS / "8_skeleton_raster" / f"{name}.tif"
-        ended = typed("vectorize", raster, "-o", tmp_path / f"{name}.gpkg")
-        km.append(float(re.findall(r"([\d.]+) km", ended.err)[0]))
-    assert abs(km[0] - km[1]) < 0.02
 
 
 # 72: names of outputs, and what a killed run leaves

@@ -24,7 +24,6 @@ from georoads.data.split import split_dataset
 from georoads.errors import DatasetError
 from georoads.picture_files import read_pixels
 
-FAULTS2 = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "faults2"
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 PICTURE = np.asarray(cv2.GaussianBlur(NOISE, (7, 7), 2.0), dtype=np.uint8)
 NAMES = [f"t{i}" for i in range(10)]
@@ -289,32 +288,3 @@ def test_84_deepglobe_without_its_index_keeps_its_own_division(tmp_path: Path) -
         (root / "val" / f"12_{end}").write_bytes((root / "train" / f"12_{end}").read_bytes())
     with pytest.raises(DatasetError, match="have the same id"):
         open_dataset(root)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("folder", "said"),
-    [
-        ("6a_masks_0_1/data", "grey levels 0, 1 and none from 128 on"),
-        ("6b_masks_0_2/data", "grey levels 0, 2 and none from 128 on"),
-        ("6c_masks_inverted/data", "92% of the pixels are road; road is white: are the masks inverted?"),
-        ("7_exif_orientation/data", "train: 7.6% of the pixels are road"),
-        ("11_pairs_without_gsd/data", "--gsd to info"),
-        ("20_training_16bit", "holds uint16 values, 0 to 2040"),
-    ],
-)
-def test_81_to_84_on_the_inputs_that_showed_them(folder: str, said: str) -> None:
-    if not FAULTS2.is_dir():
-        pytest.skip("the development data is not beside the checkout")
-    told = typed("info", FAULTS2 / folder)
-    assert said in told.out + told.err
-
-
-@pytest.mark.shared
-@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
-def test_82_the_picture_that_showed_it_is_not_turned() -> None:
-    if not FAULTS2.is_dir():
-        pytest.skip("the development data is not beside the checkout")
-    for sample in open_dataset(FAULTS2 / "7_exif_orientation" / "data").samples:
-        with rasterio.open(sample.image) as source:
-            assert np.abs(read_image(sample).transpose(2, 0, 1).astype(int) - source.read()).mean() < 4
