@@ -4,8 +4,9 @@ Runs the strategies of tests/faults/fuzzed.py; as reader ``scenes`` those of fuz
 of all kinds through extract with a small network, about ten a second; as ``masks`` those of fuzzed_masks.py,
 drawn rasters of all kinds through vectorize; as ``CRSs`` those of fuzzed_crs.py, roads in drawn CRSs through
 every format and back, one or two a second; as ``models`` and ``settings`` those of fuzzed_models.py (ONNX
-files through predict) and fuzzed_settings.py (``--set`` of seven commands), three to ten a second. What makes
-one fail is shown as small as it can be made; a minute for one is a failure, too.
+files through predict) and fuzzed_settings.py (``--set`` of seven commands), three to ten a second; as
+``networks`` drawn probabilities, whose road network must be sound, ten a second. What makes one fail is shown
+as small as it can be made; a minute for one is a failure, too.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import SearchStrategy, integers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "faults"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "inference"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "output"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "data"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "network"))
 from fuzzed import READERS
 from fuzzed_crs import check_crs, drawn_crs
 from fuzzed_masks import check_mask, drawn_masks
 from fuzzed_models import DrawnModel, check_model, draw_scene, drawn_models
 from fuzzed_scenes import check_scene, drawn_scenes
 from fuzzed_settings import Settings, check_settings, draw_inputs, drawn_settings
+from network_drawings import drawn_levels, drawn_network
+from soundness import check_levels
 
 from georoads.errors import GeoroadsError
 
@@ -58,12 +62,18 @@ def _check_settings(drawn: Settings, folder: Path) -> str:
     return check_settings(drawn, inputs, outputs)
 
 
+def _check_network(seed: int, _: Path) -> str:
+    check_levels((drawn_levels if seed % 2 else drawn_network)(seed))
+    return "read"
+
+
 DRAWN: dict[str, tuple[SearchStrategy[Any], Callable[[Any, Path], str]]] = {
     "scenes": (drawn_scenes(), check_scene),
     "masks": (drawn_masks(), check_mask),
     "CRSs": (drawn_crs(), check_crs),
     "models": (drawn_models(("openvino", "onnx")), _check_model),
     "settings": (drawn_settings(), _check_settings),
+    "networks": (integers(0, 2**31), _check_network),
 }
 """What is drawn, and what checks it and says whether it was read or refused."""
 

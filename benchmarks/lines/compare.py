@@ -16,18 +16,21 @@ import argparse
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "network"))
 from baselines import cresi_lines, our_network, plain_lines
 from drawing import draw_tile
 from numpy.typing import NDArray
 from reference import FROZEN
+from soundness import check
 from tiles import digest, predicted_levels, tile_grid, to_layer, truth_levels, val_samples
-from validity import check
 
 from georoads.data.dataset import Sample
 from georoads.grid import Points

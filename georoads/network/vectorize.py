@@ -15,8 +15,8 @@ from georoads.network.graph.clean import clean
 from georoads.network.graph.graph import Graph
 from georoads.network.graph.nodata_rim import drop_along_nodata
 from georoads.network.graph.trace import measure_widths, trace
+from georoads.network.lines.centrelines import draw_centrelines
 from georoads.network.lines.road_network import road_network
-from georoads.network.lines.straighten import straighten_junctions
 from georoads.network.mask.anchors import edge_anchors
 from georoads.network.mask.line_raster import is_line_raster
 from georoads.network.mask.median import cut_medians
@@ -71,8 +71,7 @@ def trace_network(
     road_level = level_of(params.road_p * params.low_share)
     search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
-    graph = straighten_junctions(graph, shape)
-    network = road_network(graph, grid, params)
+    network = road_network(*draw_centrelines(graph, grid, params), grid)
     if has_road and not network.n_edges:
         messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)

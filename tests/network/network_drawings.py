@@ -63,6 +63,34 @@ def drawn_network(seed: int) -> NDArray[np.uint8]:
     return raster
 
 
+def drawn_levels(seed: int) -> NDArray[np.uint8]:
+    """Many broken, bent and doubled roads of unsure p, in a larger raster: where gaps are closed."""
+    random = np.random.default_rng(seed)
+    height, width = (int(side) for side in random.integers(150, 400, 2))
+    p = np.zeros((height, width))
+    y, x = np.mgrid[:height, :width] + 0.5
+    for _ in range(int(random.integers(6, 30))):
+        start, angle = random.uniform(-20, 400, 2), random.uniform(0, 2 * np.pi)
+        stop = start + random.uniform(10, 250) * np.array([np.cos(angle), np.sin(angle)])
+        p = np.maximum(
+            p, random.uniform(0.3, 1) * bar((height, width), tuple(start), tuple(stop), random.uniform(1, 16))
+        )
+    for _ in range(int(random.integers(0, 5))):
+        away = np.hypot(x - random.uniform(0, width), y - random.uniform(0, height))
+        p = np.maximum(
+            p, random.uniform(0.4, 1) * (np.abs(away - random.uniform(8, 90)) < random.uniform(1, 6))
+        )
+    holes = ndimage.gaussian_filter(random.normal(size=p.shape), random.uniform(2, 8))
+    p[holes > np.quantile(holes, random.uniform(0.75, 1))] *= random.uniform(0, 0.6)
+    p = ndimage.gaussian_filter(p, random.uniform(0.3, 3)) + random.normal(
+        0, random.uniform(0, 0.06), p.shape
+    )
+    raster: NDArray[np.uint8] = (254 * np.clip(p, 0, 1)).astype(np.uint8)
+    if random.random() < 0.3:
+        raster[x + y * random.uniform(-1, 2) < random.uniform(0, 80)] = 255
+    return raster
+
+
 def topology(mask: NDArray[np.bool_]) -> tuple[int, int]:
     """Numbers of 8-connected components and of 4-connected holes."""
     return ndimage.label(mask, np.ones((3, 3)))[1], ndimage.label(~np.pad(mask, 1))[1] - 1

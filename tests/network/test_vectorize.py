@@ -13,37 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from network_drawings import RAW, bar, drawn, drawn_network, network_of, same, utm_grid
+from network_drawings import RAW, bar, drawn, drawn_levels, drawn_network, network_of, same, utm_grid
 from numpy.typing import NDArray
 from scipy import ndimage
+from soundness import check_levels, check_sound
 
 from georoads.grid import Window
 from georoads.network.graph.along import widths_along
 from georoads.network.lines.attributes import confidences
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton import thin
-from georoads.network.types import NodeKind, ParallelMap, RoadNetwork
+from georoads.network.types import NodeKind, ParallelMap
 from georoads.network.vectorize import trace_network
 from georoads.workers.threads import Threads
 
-ROADS = Path(__file__).resolve().parents[3] / "shared" / "data" / "deepglobe" / "train"
-
-
-def check_invariants(network: RoadNetwork) -> None:
-    """Both ends of every edge are nodes; ids and order are those promised."""
-    assert network.node_id.tolist() == list(range(1, network.n_nodes + 1))
-    keys = [(y, x) for x, y in network.node_xy.tolist()]
-    assert keys == sorted(keys)
-    firsts = []
-    for edge in range(network.n_edges):
-        line, (a, b) = network.line(edge), network.edge_nodes[edge]
-        assert (line[0] == network.node_xy[a - 1]).all()
-        assert (line[-1] == network.node_xy[b - 1]).all()
-        assert a <= b
-        firsts.append((line[0, 1], line[0, 0]))
-    assert firsts == sorted(firsts)
-    assert (network.length_m > 0).all()
-    assert set(np.unique(network.edge_nodes)) == set(network.node_id.tolist())
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+ROADS, CROSSING = SHARED / "deepglobe" / "train", SHARED / "faults2" / "17_crossing_lines"
 
 
 @pytest.mark.parametrize("mask", [np.zeros((5, 7), bool), drawn("... .#. ..."), np.zeros((1, 1), bool)])
@@ -57,7 +42,7 @@ def test_an_empty_mask_gives_an_empty_network(mask: NDArray[np.bool_]) -> None:
 def test_a_road_through_the_scene() -> None:
     raster = np.where(bar((60, 200), (-5, 30.5), (205, 30.5), 7), 200, 10).astype(np.uint8)
     network = network_of(raster, VectorizeParams())
-    check_invariants(network)
+    check_sound(network)
     assert network.node_xy.tolist() == [[0.5, 30.5], [199.5, 30.5]]
     assert network.node_kind.tolist() == [NodeKind.SCENE_EDGE] * 2
     assert network.points.tolist() == [[0.5, 30.5], [199.5, 30.5]]
@@ -75,7 +60,7 @@ def test_kinds_of_nodes() -> None:
     y, x = np.mgrid[:300, :300]
     mask |= np.abs(np.hypot(x - 230, y - 200) - 40) < 4
     network = network_of(mask, VectorizeParams())
-    check_invariants(network)
+    check_sound(network)
     kinds = [NodeKind(int(kind)).label for kind in network.node_kind]
     assert sorted(kinds) == ["end", "junction", "ring", "scene_edge", "scene_edge"]
     ring = int(network.node_id[kinds.index("ring")])
@@ -121,7 +106,7 @@ def test_the_result_does_not_depend_on_the_block_size(
 ) -> None:
     mask = np.asarray(ndimage.binary_dilation(mask & np.roll(mask, 1)))
     whole = network_of(mask, params, gsd=1.0)
-    check_invariants(whole)
+    check_sound(whole)
     assert same(whole, network_of(mask, params, gsd=1.0, block_px=block_px))
 
 
@@ -172,7 +157,7 @@ def test_the_result_does_not_depend_on_who_does_the_blocks(parallel_map: Paralle
 @pytest.mark.parametrize("seed", [64, 72, 93])
 def test_without_cleaning_small_loops_keep_a_length(seed: int) -> None:
     """Loops that never leave the reach of their junction: all their points could be cut."""
-    check_invariants(network_of(drawn_network(seed), RAW))
+    check_sound(network_of(drawn_network(seed), RAW))
 
 
 @pytest.mark.parametrize("edge", [254, 200])
@@ -203,20 +188,28 @@ def test_no_window_is_larger_than_a_block_with_its_margin_and_empty_blocks_are_r
 
 @pytest.mark.shared
 @pytest.mark.skipif(not ROADS.exists(), reason="needs the development data set beside the checkout")
-def test_real_masks_give_clean_networks() -> None:
+def test_real_masks_give_sound_networks() -> None:
     cv2 = pytest.importorskip("cv2")
-    shapely = pytest.importorskip("shapely")
     for path in sorted(ROADS.glob("*_mask.png"))[5:400:40]:
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127
-        network = network_of(mask, VectorizeParams())
-        check_invariants(network)
-        lines = [shapely.LineString(network.line(edge)) for edge in range(network.n_edges)]
-        assert all(line.is_simple for line in lines), path.name
-        pairs = shapely.STRtree(lines).query(lines, predicate="crosses").T
-        for a, b in pairs[pairs[:, 0] < pairs[:, 1]]:
-            met = shapely.get_coordinates(lines[a].intersection(lines[b]))
-            ends = network.node_xy[network.edge_nodes[a] - 1]
-            assert np.abs(met[:, None] - ends).max(axis=2).min(axis=1).max() < 1e-6, path.name
+        check_sound(network_of(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127, VectorizeParams()))
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_no_lines_cross_without_a_node(block: int) -> None:
+    for seed in range(20 * block, 20 * block + 20):
+        check_levels(drawn_levels(seed))
+        check_levels(drawn_network(seed))
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not CROSSING.exists(), reason="needs the development data set beside the checkout")
+@pytest.mark.parametrize("kind", ["cross", "self-cross", "width"])
+def test_what_crossed_without_a_node(kind: str) -> None:
+    files = [*CROSSING.glob(f"{kind}-*.npz")]
+    assert files
+    for file in files:
+        with np.load(file) as drawn:
+            check_levels(drawn["lev"])
 
 
 def test_widths_leave_bridges_out() -> None:

@@ -29,6 +29,9 @@ LEAD_PX = 12.0
 SIDE_COS = float(np.cos(np.radians(40.0)))
 """A dead end must point at the side that it is joined to within this angle."""
 
+TOUCH_PX = 1e-6
+"""Rounding may put the place where two lines meet so far beside it."""
+
 WIDEST = 1.5
 """A road is nowhere wider than this many times its median width."""
 
@@ -64,6 +67,8 @@ def bridge_gaps(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
     opposed = (ahead[pairs[:, 0]] * ahead[pairs[:, 1]]).sum(axis=1) <= -BRIDGE_COS
     good = (facing >= BRIDGE_COS * length) | (opposed & (length < width_m[pairs].min(axis=1)))
     pairs, length = np.sort(ends.node[pairs[good]], axis=1), length[good]
+    free = _uncrossed(graph, *graph.node_xy[pairs].transpose(1, 0, 2))
+    pairs, length = pairs[free], length[free]
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0], length))]
     return _join_straight(graph, pairs[disjoint(pairs, np.arange(len(pairs)))])
 
@@ -88,7 +93,8 @@ def bridge_to_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
     aims = _aim_at_sides(graph, pixel, bridge_m)
     if not len(aims.tip):
         return graph
-    free = _uncrossed(graph, aims) & _unrepeated(graph.node_xy[aims.tip], graph.xy[aims.target])
+    start, end = graph.node_xy[aims.tip], graph.xy[aims.target]
+    free = _uncrossed(graph, start, end) & _unrepeated(start, end)
     cuts, cut_of = np.unique(aims.target[free], return_inverse=True)
     graph, node = divide(graph, cuts)
     pairs = np.column_stack((aims.tip[free], node[cut_of]))
@@ -105,22 +111,48 @@ class _Aims:
     target: NDArray[np.int64]
 
 
-def _uncrossed(graph: Graph, aims: _Aims) -> NDArray[np.bool_]:
-    """(K,) bool: the straight way from node to point crosses neither a line nor a shorter such way."""
-    start, end = graph.node_xy[aims.tip], graph.xy[aims.target]
-    # The lines at both ends are touched there; only what lies between counts.
-    inner = shapely.linestrings(np.stack((start + 0.1 * (end - start), start + 0.9 * (end - start)), axis=1))
+def clear_of_lines(graph: Graph, ways: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which ways touch the graph's lines, and themselves, nowhere but with their own two ends.
+
+    Args:
+        graph: in whose plane they lie.
+        ways: (K,) shapely.LineString, from a node to a point of a line or to another node.
+
+    Returns:
+        (K,) bool.
+    """
     lines = shapely.linestrings(graph.xy, indices=graph.edge_of_points())
-    free = np.ones(len(start), np.bool_)
-    free[shapely.STRtree(lines).query(inner, predicate="intersects")[0]] = False
+    clear = np.asarray(shapely.is_simple(ways), dtype=np.bool_)
+    way, line = shapely.STRtree(lines).query(ways, predicate="intersects")
+    clear[way[_meet_between(ways[way], lines[line])]] = False
+    return clear
+
+
+def _uncrossed(graph: Graph, start: Points, end: Points) -> NDArray[np.bool_]:
+    """(K,) bool: straight ways, (K, 2) from and to, that cross neither a line nor a shorter such way."""
+    ways = shapely.linestrings(np.stack((start, end), axis=1))
+    free = clear_of_lines(graph, ways)
     length = np.hypot(*(end - start).T)
-    one, other = shapely.STRtree(inner).query(inner, predicate="crosses")
+    one, other = shapely.STRtree(ways).query(ways, predicate="intersects")
+    first = (length[one] < length[other]) | ((length[one] == length[other]) & (one < other))
+    one, other = one[first], other[first]
+    apart = _meet_between(ways[one], ways[other]) | _meet_between(ways[other], ways[one])
+    one, other = one[apart], other[apart]
     # The shortest first: a way that is crossed itself stops no other.
     for k in np.argsort(length[one], kind="stable").tolist():
-        a, b = one[k], other[k]
-        if (length[a], a) < (length[b], b) and free[a]:
-            free[b] = False
+        if free[one[k]]:
+            free[other[k]] = False
     return free
+
+
+def _meet_between(ways: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """(K,) bool: whether each way meets the other line elsewhere than at its own two ends."""
+    met, of = shapely.get_coordinates(shapely.intersection(ways, others), return_index=True)
+    ends = shapely.get_coordinates([shapely.get_point(ways, 0), shapely.get_point(ways, -1)])
+    away = np.hypot(*(met[None] - ends.reshape(2, -1, 2)[:, of]).transpose(2, 0, 1)).min(axis=0)
+    between = np.zeros(len(ways), np.bool_)
+    between[of[away > TOUCH_PX]] = True
+    return between
 
 
 def _unrepeated(start: Points, end: Points) -> NDArray[np.bool_]:

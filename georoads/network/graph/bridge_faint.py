@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
@@ -24,7 +25,7 @@ from scipy.spatial import cKDTree
 from georoads.grid import Points, Window
 from georoads.levels import NODATA, probabilities
 from georoads.network.compiled import compiled
-from georoads.network.graph.bridge import LEAD_PX, join_along
+from georoads.network.graph.bridge import LEAD_PX, clear_of_lines, join_along
 from georoads.network.graph.cheapest_path import cheapest_way
 from georoads.network.graph.divide import divide
 from georoads.network.graph.graph import Graph
@@ -139,8 +140,10 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelM
             break
         ends = graph.dead_ends(graph.at_edge | ~waiting)
         dead_ends = list(zip(ends.edge.tolist(), ends.side.tolist(), strict=True))
-        paths = parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
-        taken, left = _choose_apart([path for path in paths if path is not None])
+        found = parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
+        paths = [path for path in found if path is not None]
+        clear = clear_of_lines(graph, np.array([shapely.LineString(path.xy) for path in paths], np.object_))
+        taken, left = _choose_apart([path for path, is_clear in zip(paths, clear, strict=True) if is_clear])
         if not taken:
             break
         tips = graph.node_xy[[p.tip for p in left]]

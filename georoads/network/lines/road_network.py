@@ -1,4 +1,4 @@
-"""The road network that is handed on: smoothed lines with their attributes, in reading order."""
+"""The road network that is handed on: centrelines with their attributes, in reading order."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from georoads.grid import Grid, Points
 from georoads.network.graph.along import widths_along
 from georoads.network.graph.graph import Graph
 from georoads.network.lines.attributes import confidences, geodesic_lengths_m
-from georoads.network.lines.smooth import Lines, smooth_lines
-from georoads.network.params import VectorizeParams
+from georoads.network.lines.smooth import Lines
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.ragged import owners, take
 
 
-def road_network(graph: Graph, grid: Grid, params: VectorizeParams) -> RoadNetwork:
-    """Smooth, measure, number and order the roads of a graph.
+def road_network(graph: Graph, lines: Lines, grid: Grid) -> RoadNetwork:
+    """Measure, number and order the roads of a graph.
 
     Args:
         graph: cleaned and straightened.
+        lines: the centrelines of its edges.
         grid: the working grid.
-        params: the lengths.
 
     Returns:
         Nodes numbered from 1 in reading order; edges in reading order of their first point, each from the
         node that comes first.
     """
-    lines = smooth_lines(graph, params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m)
     node_xy = lines.node_xy
     nodes = np.lexsort((node_xy[:, 0], node_xy[:, 1]))
     rank = np.empty(len(nodes), np.int64)

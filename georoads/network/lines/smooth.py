@@ -38,17 +38,22 @@ class Lines:
     offsets: NDArray[np.int64]
 
 
-def smooth_lines(graph: Graph, smooth_px: float, simplify_px: float) -> Lines:
+def smooth_lines(
+    graph: Graph, smooth_px: float, simplify_px: float, as_traced: NDArray[np.bool_] | None = None
+) -> Lines:
     """Centrelines of all edges.
 
     Args:
         graph: cleaned; only the nodes of rings move.
         smooth_px: length scale of smoothing: twice the Gaussian's standard deviation.
         simplify_px: the simplified line is nowhere farther than this from the smoothed one.
+        as_traced: (E,) bool, edges that keep all of their points; None: none does.
     """
     degree = graph.degree()
     ring = graph.is_loop & (degree[graph.edge_nodes[:, 0]] == 2)
-    points, sizes = _smooth_paths(graph.xy, graph.offsets, ring, smooth_px / 2, simplify_px)
+    if as_traced is None:
+        as_traced = np.zeros(graph.n_edges, np.bool_)
+    points, sizes = _smooth_paths(graph.xy, graph.offsets, ring, as_traced, smooth_px / 2, simplify_px)
     offsets = offsets_of(sizes)
     node_xy = graph.node_xy.copy()
     node_xy[graph.edge_nodes[ring, 0]] = points[offsets[:-1][ring]]
@@ -57,7 +62,12 @@ def smooth_lines(graph: Graph, smooth_px: float, simplify_px: float) -> Lines:
 
 @compiled
 def _smooth_paths(
-    xy: Points, offsets: NDArray[np.int64], ring: NDArray[np.bool_], sigma: float, tolerance: float
+    xy: Points,
+    offsets: NDArray[np.int64],
+    ring: NDArray[np.bool_],
+    as_traced: NDArray[np.bool_],
+    sigma: float,
+    tolerance: float,
 ) -> tuple[Points, NDArray[np.int64]]:
     """All lines end to end, and the number of points of each."""
     points = np.empty((len(xy), 2))
@@ -65,7 +75,7 @@ def _smooth_paths(
     count = 0
     for edge in range(len(ring)):
         path = xy[offsets[edge] : offsets[edge + 1]]
-        line = simplify(smooth(path, ring[edge], sigma), tolerance)
+        line = path if as_traced[edge] else simplify(smooth(path, ring[edge], sigma), tolerance)
         # A line that crosses itself now is simplified only, and failing that left as it was traced.
         if crosses_itself(line):
             line = simplify(path, tolerance)

@@ -30,12 +30,15 @@ END_RADII = 2.5
 """Before a dead end the skeleton may be bent over this many half widths."""
 
 
-def straighten_junctions(graph: Graph, shape: tuple[int, int]) -> Graph:
+def straighten_junctions(
+    graph: Graph, shape: tuple[int, int], fixed: NDArray[np.bool_] | None = None
+) -> Graph:
     """Move junctions and dead ends, and cut the skeleton's bends beside them.
 
     Args:
         graph: cleaned.
         shape: (height, width) of the raster, which no end leaves.
+        fixed: (N,) bool, nodes that stay where they are, as do the arms beside them; None: none does.
 
     Returns:
         The same nodes and edges; points within about a half width of a junction or an end are gone.
@@ -54,8 +57,12 @@ def straighten_junctions(graph: Graph, shape: tuple[int, int]) -> Graph:
         for radii in (ARM_RADII, 2 * ARM_RADII)
     )
     node_xy = _move_junctions(node_xy, graph.node_radius, degree >= 3, near, far, starts)
+    if fixed is None:
+        fixed = np.zeros(graph.n_nodes, np.bool_)
+    node_xy[fixed] = graph.node_xy[fixed]
     radius = np.where(degree >= 3, graph.node_radius, 0.0)[graph.edge_nodes].reshape(-1, 2)
     reach = np.where(degree[graph.edge_nodes] == 1, END_RADII * half_width[:, None], radius)
+    reach[fixed[graph.edge_nodes]] = 0
     return _cut_bends(replace(graph, node_xy=node_xy).pin_ends(), reach)
 
 

@@ -1,12 +1,16 @@
-"""Is a road network sound? Counts of what no user should find in a layer."""
+"""Is a road network sound? What no user should find in a layer, and what is promised of one."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from network_drawings import network_of, same
+from numpy.typing import NDArray
 
+from georoads.network.params import VectorizeParams
 from georoads.network.types import RoadNetwork
 
 NEAR_PX = 1e-3
@@ -70,3 +74,28 @@ def _pairs(lines: np.ndarray, ends: np.ndarray, network: RoadNetwork) -> tuple[i
         away = np.hypot(*(at[:, None, :] - nodes[None, :, :]).transpose(2, 0, 1)) if len(nodes) else None
         crossing += bool(away is None or (away.min(axis=1) > NEAR_PX).any())
     return overlapping, crossing
+
+
+def check_sound(network: RoadNetwork) -> None:
+    """Both ends of every edge are nodes; ids and order are those promised; and no fault is counted."""
+    assert network.node_id.tolist() == list(range(1, network.n_nodes + 1))
+    keys = [(y, x) for x, y in network.node_xy.tolist()]
+    assert keys == sorted(keys)
+    firsts = []
+    for edge in range(network.n_edges):
+        line, (a, b) = network.line(edge), network.edge_nodes[edge]
+        assert (line[0] == network.node_xy[a - 1]).all()
+        assert (line[-1] == network.node_xy[b - 1]).all()
+        assert a <= b
+        firsts.append((line[0, 1], line[0, 0]))
+    assert firsts == sorted(firsts)
+    assert (network.length_m > 0).all()
+    assert set(np.unique(network.edge_nodes)) == set(network.node_id.tolist())
+    assert not any(dataclasses.astuple(check(network))), check(network)
+
+
+def check_levels(levels: NDArray[np.uint8], block_px: int = 64) -> None:
+    """The network that is traced at defaults is sound, and the same by small blocks."""
+    network = network_of(levels, VectorizeParams())
+    check_sound(network)
+    assert same(network, network_of(levels, VectorizeParams(), block_px=block_px))

@@ -1,0 +1,88 @@
+"""Centrelines: the graph's paths straightened and smoothed, as far as no line comes to cross another.
+
+A junction that is moved and a line that is smoothed may come to lie across a line that passes close by, or
+across themselves. Such lines, with the nodes that they join, are left as they were traced, and then whatever
+these cross, until nothing does. What crosses as it was traced is no road that anybody saw: of such lines the
+one with the longest bridge goes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from georoads.grid import Grid
+from georoads.network.graph.dissolve import dissolve
+from georoads.network.graph.graph import Graph
+from georoads.network.lines.smooth import Lines, smooth_lines
+from georoads.network.lines.straighten import straighten_junctions
+from georoads.network.params import VectorizeParams
+
+TOUCH_PX = 1e-6
+"""Rounding may put the place where two lines meet at a node so far beside it."""
+
+
+def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple[Graph, Lines]:
+    """Straighten and smooth all paths that can be.
+
+    Args:
+        graph: cleaned.
+        grid: the working grid.
+        params: the lengths.
+
+    Returns:
+        The graph, whose nodes may have moved, and the lines of its edges, of which none crosses itself and no
+        two meet elsewhere than at a node of both.
+    """
+    shape, smooth_px, simplify_px = (
+        (grid.height, grid.width), params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m
+    )  # fmt: skip
+    as_traced = np.zeros(graph.n_nodes, np.bool_)
+    while True:
+        straight = straighten_junctions(graph, shape, as_traced)
+        kept = as_traced[graph.edge_nodes[:, 0]] | as_traced[graph.edge_nodes[:, 1]]
+        lines = smooth_lines(straight, smooth_px, simplify_px, kept)
+        pairs = crossing_pairs(lines, graph.edge_nodes)
+        if not len(pairs):
+            return straight, lines
+        still = as_traced[graph.edge_nodes[pairs]].all(axis=(1, 2))
+        as_traced[graph.edge_nodes[pairs]] = True
+        if still.all():
+            graph = _without_longest_bridges(graph, pairs)
+            as_traced = np.zeros(graph.n_nodes, np.bool_)
+
+
+def crossing_pairs(lines: Lines, edge_nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(K, 2) rows of lines that meet elsewhere than at a common node; twice the same: it crosses itself.
+
+    Args:
+        lines: of all edges.
+        edge_nodes: (E, 2) int64, the nodes that they join.
+    """
+    if not len(edge_nodes):
+        return np.empty((0, 2), np.int64)
+    drawn = shapely.linestrings(
+        lines.points, indices=np.repeat(np.arange(len(edge_nodes)), np.diff(lines.offsets))
+    )
+    itself = np.flatnonzero(~shapely.is_simple(drawn))
+    a, b = shapely.STRtree(drawn).query(drawn, predicate="intersects")
+    a, b = a[a < b], b[a < b]
+    met, pair = shapely.get_coordinates(shapely.intersection(drawn[a], drawn[b]), return_index=True)
+    # A place where they meet is a node when it is an end of the first line and one of the second.
+    away = np.full(len(met), np.inf)
+    for one in range(2):
+        for other in range(2):
+            node = edge_nodes[a[pair], one]
+            here = np.hypot(*(met - lines.node_xy[node]).T)
+            away = np.where(node == edge_nodes[b[pair], other], np.minimum(away, here), away)
+    crossing = np.unique(pair[away > TOUCH_PX])
+    return np.concatenate((np.column_stack((itself, itself)), np.column_stack((a, b))[crossing]))
+
+
+def _without_longest_bridges(graph: Graph, pairs: NDArray[np.int64]) -> Graph:
+    """The graph without the one of each pair of edges that has the longer bridge; then the longer one."""
+    rank = np.lexsort((graph.lengths(), graph.bridged_px)).argsort()
+    keep = np.ones(graph.n_edges, np.bool_)
+    keep[np.where(rank[pairs[:, 0]] > rank[pairs[:, 1]], pairs[:, 0], pairs[:, 1])] = False
+    return dissolve(graph.keep_edges(keep)).drop_lone_nodes()
