@@ -25,7 +25,6 @@ from georoads.errors import LayerError
 from georoads.output.coordinates import check_range
 from georoads.output.formats import READ, check_parquet
 from georoads.output.geopackage import check_no_view
-from georoads.output.osm import read_osm
 from georoads.output.plain_path import plain_path
 from georoads.text import printable
 
@@ -289,6 +288,8 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
 
 def _read_osm(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:
     """The roads of a file of OpenStreetMap."""
+    from georoads.output.osm import read_osm
+
     roads = read_osm(file)
     columns = {name: roads.columns[name] for name in choose(list(roads.columns))}
     notes = (f"{printable(file)}: {len(roads.lines)} roads; {roads.left_out}",) if roads.left_out else ()

@@ -34,7 +34,6 @@ from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
 from georoads.scene.sources import remote_name
 from georoads.text import printable, source_name
-from georoads.view.preview import check_preview_output
 from georoads.walk.request import (
     ExtractRequest,
     LayerRequest,
@@ -199,6 +198,8 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
     check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
     if wanted.preview is None:
         return
+    from georoads.view.preview import check_preview_output
+
     if not isinstance(wanted.output, Path):
         raise GeoroadsError(
             f"{printable(wanted.preview)}: previews are drawn from files, not from {wanted.output}",

@@ -28,7 +28,6 @@ from georoads.progress import Watch, unwatched
 from georoads.scene.mosaic import members_of
 from georoads.scene.scene import Scene
 from georoads.scene.working_grid import own_corner
-from georoads.view.preview import write_preview
 from georoads.walk.prepared import Opened, PreparedExtract, PreparedPredict, PreparedVectorize
 from georoads.walk.request import LayerRequest
 from georoads.walk.result import Plan, RoadResult, Summary
@@ -148,6 +147,8 @@ def _trace_and_write(
 
 def _draw_preview(layer: LayerRequest, scenes: tuple[Scene, ...]) -> None:
     if layer.preview is not None and isinstance(layer.output, Path):
+        from georoads.view.preview import write_preview
+
         name, overwrite = layer.write.layer, layer.write.overwrite
         write_preview(layer.preview, layer.output, scenes, layer=name, overwrite=overwrite)
 
