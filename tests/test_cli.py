@@ -112,6 +112,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert loaded_by(code, ("torch", "rasterio", "geopandas", "skimage", "matplotlib", "numba")) == []
 
 
+@pytest.mark.slow
 def test_extract_through_openvino_does_not_import_torch(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     arguments = ["extract", str(ROOT / "examples/scene.tif"), "-o", str(tmp_path / "r.gpkg"), "-q"]
@@ -120,6 +121,7 @@ def test_extract_through_openvino_does_not_import_torch(tmp_path: Path) -> None:
     assert loaded_by(code, ("torch", "matplotlib", "albumentations")) == []
 
 
+@pytest.mark.slow
 def test_the_example_scene_is_extracted(tmp_path: Path) -> None:
     roads, scores = tmp_path / "roads.gpkg", tmp_path / "scores.json"
     done = georoads("extract", "examples/scene.tif", "-o", roads, "--json", tmp_path / "run.json")

@@ -76,6 +76,7 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     return checkpoint
 
 
+@pytest.mark.slow
 def test_prefetch_depth_does_not_change_a_byte(scene: Path, tmp_path: Path) -> None:
     for name, depth in (("a.tif", 1), ("b.tif", 4)):
         georoads.predict(scene, tmp_path / name, predict=georoads.PredictParams(prefetch=depth))
@@ -138,6 +139,7 @@ def run(*arguments: str | Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stub")
 def test_each_thing_is_checked_once_and_its_output_again_when_it_is_published(
     parts: tuple[Path, Path, Path], tmp_path: Path

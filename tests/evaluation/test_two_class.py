@@ -34,6 +34,7 @@ def test_no_pixel() -> None:
     assert two_class_dice_loss(np.zeros((2, 255), np.int64)) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_as_segmentation_models_pytorch_has_them(seed: int) -> None:
     import torch

@@ -171,6 +171,7 @@ def test_21_a_card_that_is_no_json_is_refused(folder: Path, text: str, says: str
     refused_by_predict(folder, path, f"the card {path} {says}", "copy it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "says", "expectation"),
     [
@@ -209,6 +210,7 @@ def test_21_a_key_of_a_card_is_named_with_what_it_should_be(
     refused_by_predict(folder, path, says, expectation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

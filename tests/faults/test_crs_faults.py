@@ -46,6 +46,7 @@ ODD = {
 # 59: CRSs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_59_roads_lie_where_they_lay_in_every_format(name: str, tmp_path: Path) -> None:
     text, lon, lat = ODD[name]

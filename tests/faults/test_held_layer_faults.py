@@ -69,6 +69,7 @@ def mask(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", HELD.values(), ids=HELD)
 def test_49_a_geopackage_that_is_open_elsewhere_stays_as_it_is(mask: Path, statements: str) -> None:
     output = mask.with_name("roads.gpkg")

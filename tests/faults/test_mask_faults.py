@@ -343,6 +343,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @POSIX
 def test_72_what_a_killed_vectorize_leaves_is_cleared_by_the_next(tmp_path: Path) -> None:
     mask = draw(tmp_path / "m.tif", classes(1, 0))

@@ -25,6 +25,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
 @pytest.mark.parametrize("megabytes", [600, 1000, 1300, 1600])

@@ -145,6 +145,7 @@ def test_94_no_file_of_a_model_or_a_data_set_is_an_output(tmp_path: Path, mask: 
 # 95: a second signal
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize(("lock", "codes"), [("free", (130, 143)), ("held", (-signal.SIGKILL,))])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -165,6 +166,7 @@ def test_95_a_second_signal_ends_native_code(lock: str, codes: tuple[int, ...], 
         assert process.stdout.read() == ""  # the process beside it keeps nothing open
 
 
+@pytest.mark.slow
 @POSIX
 def test_95_signals_of_children_are_not_ours() -> None:
     """A training ends its workers by SIGTERM; torch listens to their ends."""
@@ -417,6 +419,7 @@ def test_99_links_in_a_ring(mask: Path, layer: Path, tmp_path: Path) -> None:
 # 100: standard streams that are closed or full
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", "2>&- >&- <&-"])
 def test_100_what_cannot_be_said_stops_no_work(stream: str, mask: Path, tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ TURNED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TURNED)
 @pytest.mark.parametrize("step", [1.0, 0.6])
 def test_06_turned_sheared_and_south_up(tmp_path: Path, kind: str, step: float) -> None:
@@ -208,6 +209,7 @@ def test_07_bands(tmp_path: Path) -> None:
     no(scene, tmp_path, "--bidx", "1,9,2", says="a.tif has 5 bands")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "factor"), [("uint16", 20), ("int16", 20), ("float32", 0.01), ("float64", 1e6)]
 )
@@ -266,6 +268,7 @@ def half_invalid(path: Path, kind: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nodata", "infrared", "alpha", "nan", "inf", "mask"])
 def test_10_pixels_without_data(tmp_path: Path, kind: str) -> None:
     scene = half_invalid(tmp_path / "a.tif", kind)
@@ -373,6 +376,7 @@ def test_15_a_bomb(tmp_path: Path) -> None:
     no(scene, tmp_path, "--set", "scene.max_megapixels=2e6", says="blocks of 65536 x 65536 pixels")
 
 
+@pytest.mark.slow
 def test_15_what_a_sparse_file_lacks_is_nodata_and_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,6 +183,7 @@ def filled(path: Path, dtype: str, fill: float, factor: float, **profile: Any) -
     return write_raster(path, values, **profile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "fill", "factor"),
     [
@@ -264,6 +265,7 @@ def test_77_alpha_proper_is_named(tmp_path: Path) -> None:
     assert (levels(scene, "--bidx", "1,2,3")[:, :30] == 255).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("dark", [0, 60])
 def test_78_grey_whose_smallest_value_is_white(tmp_path: Path, dtype: str, dark: int) -> None:
@@ -317,6 +319,7 @@ def bounds_of(text: str) -> dict[str, str]:
     return dict(line.strip().split(": ", 1) for line in text.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [",", " ", ", "])
 def test_79_bounds_of_info_can_be_given_again(tmp_path: Path, between: str) -> None:
     scene = write_raster(tmp_path / "a.tif", cross())

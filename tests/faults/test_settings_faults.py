@@ -73,6 +73,7 @@ def test_91_so_it_is_in_every_section(
         refused(command, *ARGUMENTS[command](inputs, tmp_path), "--set", text, says=says, hint=hint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", SECTIONS)
 def test_91_any_value_is_obeyed_or_refused(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

@@ -59,6 +59,7 @@ def rewrite_masks(data: Path, levels: tuple[int, int], folder: str = "masks") ->
 # 81: what masks hold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("road", [1, 2, 127])
 def test_81_masks_without_a_level_of_road_are_refused_and_the_hint_works(
     data: Path, toml: Path, road: int

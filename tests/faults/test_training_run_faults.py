@@ -118,6 +118,7 @@ def test_85_what_would_fail_later_is_found_by_a_dry_run_and_before_the_first_ste
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["FPN", "Linknet", "DeepLabV3Plus"])
 def test_85_chips_that_the_network_cannot_take_are_refused_and_the_hint_works(
     toml: Path, architecture: str
@@ -210,6 +211,7 @@ def test_86_an_interrupted_training_is_saved_after_its_step_and_goes_on_there(
     assert lines[0] == lines[1]
 
 
+@pytest.mark.slow
 @POSIX
 def test_86_a_stop_in_the_first_validation_finds_the_state_saved(
     recipe: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -393,6 +395,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_87_a_damaged_run_folder_is_refused_and_stays_as_it_is(
     toml: Path, whole: Path, tmp_path: Path, name: str
@@ -404,6 +407,7 @@ def test_87_a_damaged_run_folder_is_refused_and_stays_as_it_is(
         refused("train", "--recipe", toml, "-o", run, *SIX_STEPS, "--resume", "-q", says=said)
 
 
+@pytest.mark.slow
 def test_87_the_way_out_goes_on_from_the_last_model(toml: Path, whole: Path, tmp_path: Path) -> None:
     run = shutil.copytree(whole, tmp_path / "run")
     (run / STATE).unlink()
@@ -424,6 +428,7 @@ def test_87_a_model_without_its_run_is_not_replaced(toml: Path, whole: Path, tmp
     assert contents(run) == before
 
 
+@pytest.mark.slow
 def test_87_a_kill_between_the_two_files_of_the_best_model_loses_nothing(
     recipe: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -445,6 +450,7 @@ def test_87_a_kill_between_the_two_files_of_the_best_model_loses_nothing(
     assert (run / "best.json").read_text() == (whole / "best.json").read_text()
 
 
+@pytest.mark.slow
 def test_87_a_full_disk_leaves_the_old_state(
     recipe: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

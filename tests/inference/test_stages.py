@@ -145,6 +145,7 @@ def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
     assert when[0] < len(plan) - plan.cols  # the first block did not wait for the last row of tiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 3])
 def test_a_batch_is_left_alone_while_the_network_has_it(scene: Scene, tmp_path: Path, depth: int) -> None:
     class Slow(LocalRuntime):
@@ -200,6 +201,7 @@ run(open_scene({scene!r}), Mortal(batch=3), Path({out!r}))
 """
 
 
+@pytest.mark.slow
 def test_killed_twice_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: Path) -> None:
     whole = LocalRuntime(batch=3)
     run(scene, whole, tmp_path / "whole.tif")

@@ -159,6 +159,7 @@ def blobs(seed: int) -> NDArray[np.bool_]:
     return np.asarray((raster > 127) & (raster < 255))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half_steps", [2, 4, 32])
 @pytest.mark.parametrize("block_px", [5, 16, 31, 64])
 def test_blocks_thin_as_the_whole_does(

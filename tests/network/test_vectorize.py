@@ -110,6 +110,7 @@ def test_the_result_does_not_depend_on_the_block_size(
     assert same(whole, network_of(mask, params, gsd=1.0, block_px=block_px))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -194,6 +195,7 @@ def test_real_masks_give_sound_networks() -> None:
         check_sound(network_of(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127, VectorizeParams()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_no_lines_cross_without_a_node(block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):

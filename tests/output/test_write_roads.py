@@ -310,6 +310,7 @@ except GeoroadsError as e:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of file size")
 @pytest.mark.parametrize(
     "suffix, room", [(".gpkg", 30_000), (".gpkg", 120_000), (".fgb", 500), (".geojson", 100)]

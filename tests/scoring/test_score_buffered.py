@@ -126,6 +126,7 @@ def test_both_sides_of_the_antimeridian() -> None:
     assert result.reference_km == pytest.approx(0.11132, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("buffer_m", [0.5, 4.0, 15.0])
 def test_agrees_with_dense_sampling(seed: int, buffer_m: float) -> None:
