@@ -268,10 +268,10 @@ def _add_bilinear(
     total: NDArray[np.float32],
     weight: NDArray[np.float32],
 ) -> None:
-    """Add a bilinear sample for every working pixel; invalid pixels and those outside have no weight.
+    """Add a bilinear sample for every working pixel; invalid pixels have no weight, nor has a sample outside.
 
     Args:
-        rgb: (3, h, w) pixels of the scene.
+        rgb: (3, h, w) pixels of the scene, around all samples as far as it reaches.
         valid: (h, w).
         x, y: (H, W) where the samples lie, in pixels of ``rgb``; whole numbers are pixel centres.
         total: (3, H, W), to which the weighted colours are added.
@@ -281,6 +281,7 @@ def _add_bilinear(
     # The pixel to the upper left of each sample, and how far the sample lies from its centre.
     col, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     fx, fy = (x - col).astype(np.float32), (y - row).astype(np.float32)
+    seen = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     # The four pixels around, each by the share of the square that lies opposite.
     for dr, dc, w in (
         (0, 0, (1 - fy) * (1 - fx)),
@@ -288,10 +289,8 @@ def _add_bilinear(
         (1, 0, fy * (1 - fx)),
         (1, 1, fy * fx),
     ):
-        r, c = row + dr, col + dc
-        # Indices are clipped, so that what lies outside can be looked up; its share is 0.
-        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-        share = w * (inside & valid[r, c])
+        # Beyond the scene's edge its last pixels go on.
+        r, c = np.clip(row + dr, 0, height - 1), np.clip(col + dc, 0, width - 1)
+        share = w * (seen & valid[r, c])
         total += rgb[:, r, c] * share
         weight += share

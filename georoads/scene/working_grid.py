@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from affine import Affine
 
@@ -124,7 +122,8 @@ def _warped_grid(own: Grid, gsd_m: float) -> Grid:
     # One unit of the CRS need not be one metre on the ground: measure the default grid's pixel.
     default = Grid(crs, t, max(1, width), max(1, height))
     x, y = (gsd_m / s for s in default.steps_m)
-    size = max(1, math.ceil(width / x)), max(1, math.ceil(height / y))
+    # A last column or row that lies outside the scene in part would be a rim without data.
+    size = max(1, int(width / x + 1e-6)), max(1, int(height / y + 1e-6))
     return Grid(crs, Affine(t.a * x, t.b * y, t.c, t.d * x, t.e * y, t.f), *size)
 
 

@@ -53,6 +53,22 @@ def test_what_is_too_faint_unknown_or_too_far_stays_open(
     assert network_of(levels, params).n_edges == 2
 
 
+@pytest.mark.parametrize("beyond", ["the raster's end", "nodata"])
+@pytest.mark.parametrize("faint", [FAINT, 20])
+def test_a_road_that_grows_faint_before_the_scenes_edge_leaves_the_scene(beyond: str, faint: int) -> None:
+    levels = np.zeros((80, 200), np.uint8)
+    levels[36:44] = ROAD
+    levels[36:44, 180:] = faint
+    if beyond == "nodata":
+        levels = np.pad(levels, ((0, 0), (0, 40)), constant_values=255)
+    network = network_of(levels, JOIN)
+    east = network.node_xy[:, 0].argmax()
+    seen = faint == FAINT  # p = 0.08 is too little
+    assert network.node_kind[east] == (NodeKind.SCENE_EDGE if seen else NodeKind.END)
+    assert (network.node_xy[east, 0] == 199.5) == seen
+    assert abs(network.node_xy[east, 1] - 40) < 2
+
+
 def test_the_way_follows_the_faint_road_around_a_bend() -> None:
     # A road comes from the west, bends by 45 degrees unseen, and goes on to the south-east.
     shape = (220, 300)

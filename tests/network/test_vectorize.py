@@ -82,8 +82,20 @@ def test_the_rim_of_a_flight_is_no_road_but_a_road_that_reaches_it_stays() -> No
     raster[:21] = 255  # the flight ends where the first bar begins
     network = network_of(raster, VectorizeParams())
     assert network.n_edges == 1
-    assert network.points[:, 0].tolist() == [150.5, 150.5]
+    assert np.abs(network.points[:, 0] - 150.5).max() <= 1
+    assert network.node_xy[0, 1] == 21.5
     assert network_of(raster, VectorizeParams(rim_m=0)).n_edges > 1
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 40])
+def test_a_road_reaches_nodata_whatever_its_angle(degrees: float) -> None:
+    """Where it meets the border aslant, its skeleton forks: the last piece lies beside nodata all along."""
+    x, y = 150 + 130 * np.tan(np.radians(degrees)) * np.array([-1, 1]), np.array([-10, 250])
+    raster = np.where(bar((240, 300), (x[0], y[0]), (x[1], y[1]), 15), 254, 0).astype(np.uint8)
+    raster[:40] = raster[200:] = 255
+    network = network_of(raster, VectorizeParams())
+    assert network.node_kind.tolist() == [NodeKind.SCENE_EDGE] * 2
+    assert network.node_xy[:, 1].tolist() == pytest.approx([40.5, 199.5])
 
 
 def test_a_slanted_road_keeps_its_course_up_to_the_scenes_edge() -> None:

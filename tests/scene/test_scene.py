@@ -84,6 +84,15 @@ def test_own_grid_reads_what_rasterio_reads(tmp_path: Path) -> None:
     assert valid.all()
 
 
+@pytest.mark.parametrize("gsd", [0.3, 0.7, 1.0, 1.7])
+@pytest.mark.parametrize("side", [61, 100])
+def test_a_resampled_scene_has_no_rim_without_data(gsd: float, side: int, tmp_path: Path) -> None:
+    scene = open_scene(write_raster(tmp_path / "a.tif", picture(shape=(3, side, side)), north_up(gsd)))
+    grid = working_grid(scene, 0.5)
+    with SceneReader(scene, grid) as reader:
+        assert reader.read(grid.window)[1].all()
+
+
 @pytest.mark.parametrize("step", [0.3, 1.0])
 def test_warped_windows_are_crops_of_the_whole(tmp_path: Path, step: float) -> None:
     scene = open_scene(write_raster(tmp_path / "a.tif", picture(), north_up(step)))

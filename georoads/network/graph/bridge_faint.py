@@ -5,7 +5,8 @@ there. From each dead end the least-cost path over p is followed ahead to the fi
 
 1. Only what lies ahead of the end, within REACH_DEG of its direction and within reach, is walked; and no
    pixel of the road that ends there, so that no line turns back into itself.
-2. The path stops where it enters another road: within half that road's width of its line.
+2. The path stops where it enters another road, within half that road's width of its line; or at the scene's
+   edge, beyond which roads go on: there the network is less sure, as it sees one side of them only.
 3. It is taken for road when the mean of p on it, where it is outside the mask, is at least ``faint_p`` and it
    is not much longer than straight.
 4. Of paths that come near each other the shorter one is taken; the other end looks again afterwards.
@@ -19,7 +20,7 @@ from functools import partial
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points, Window
@@ -84,13 +85,13 @@ class _Path:
 
     Attributes:
         tip: row of the node that is the dead end.
-        target: row of the point (of ``xy``) that it leads to.
+        target: row of the point (of ``xy``) that it leads to; None: to the scene's edge.
         xy: (K, 2) float64 pixel coordinates from the tip to the target, both included.
         level: (K,) uint8.
     """
 
     tip: int
-    target: int
+    target: int | None
     xy: Points
     level: NDArray[np.uint8]
 
@@ -181,31 +182,38 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
     near = np.array(sorted(around), dtype=np.int64)
     mine = ground.edge_of[near] == dead_end[0]
-    if mine.all():
-        return None
     others = near[~mine]
     box = _window(tip, reach_px, search.shape)
     level = search.read(box)
     # 1. The ground ahead, without the road that ends here.
     open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
     _close_own_road(open_ground, graph.xy[near[mine]], tip, box)
-    # 2. Any other road is a target, up to half its width from its line.
+    # 2. Any other road is a target, up to half its width from its line; and so is the scene's edge.
     corner, shape = (box.row, box.col), level.shape
-    target = _mark_discs(graph.xy[others], ground.side_of[others], corner, shape) & open_ground
-    way = _cheapest_to_target(level, open_ground, target, tip, box)
+    road = _mark_discs(graph.xy[others], ground.side_of[others], corner, shape) & open_ground
+    way = _cheapest_to_target(
+        level, open_ground, road | _scene_edge(level, box, search.shape) & open_ground, tip, box
+    )
     # 3. It must show enough road, and not wander.
     if way is None or not _shows_road(level[way[:, 0], way[:, 1]], search.road_level, search.faint_level):
         return None
-    xy = way[:, ::-1] + (box.col + 0.5, box.row + 0.5)
-    last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
-    path = _Path(
-        tip=node,
-        target=last,
-        xy=np.vstack((tip, xy[1:], graph.xy[last])),
-        level=np.append(level[way[:, 0], way[:, 1]], graph.level[last]),
-    )
-    straight = float(np.hypot(*(graph.xy[last] - tip)))
+    xy, along = way[:, ::-1] + (box.col + 0.5, box.row + 0.5), level[way[:, 0], way[:, 1]]
+    path = _Path(node, None, np.vstack((tip, xy[1:])), along)
+    if road[tuple(way[-1])]:
+        last = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
+        path = _Path(node, last, np.vstack((path.xy, graph.xy[last])), np.append(along, graph.level[last]))
+    straight = float(np.hypot(*(path.xy[-1] - tip)))
     return path if path.length <= min(reach_px, LONGEST_DETOUR * straight + NEAR_PX) else None
+
+
+def _scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w) bool: pixels of a window at the raster's edge or beside nodata."""
+    # Around the window more of its own pixels, unless the raster ends there.
+    ends = box.row == 0, box.row + box.height == shape[0], box.col == 0, box.col + box.width == shape[1]
+    unseen = np.pad(level == NODATA, 1)
+    unseen[0], unseen[-1] = unseen[0] | ends[0], unseen[-1] | ends[1]
+    unseen[:, 0], unseen[:, -1] = unseen[:, 0] | ends[2], unseen[:, -1] | ends[3]
+    return np.asarray(binary_dilation(unseen, np.ones((3, 3)))[1:-1, 1:-1] & (level != NODATA))
 
 
 def _shows_road(level: NDArray[np.uint8], road: int, least: int) -> bool:
@@ -318,9 +326,14 @@ def _with_paths(graph: Graph, paths: list[_Path]) -> Graph:
     # A dead end has one edge, and the node at its other end: back there would be a loop beside the edge.
     root = np.full(graph.n_nodes, -1)
     root[graph.edge_nodes.ravel()] = graph.edge_nodes[:, ::-1].ravel()
-    cuts, cut_of = np.unique([p.target for p in paths], return_inverse=True)
-    graph, node = divide(graph, cuts)
-    pairs = np.column_stack(([p.tip for p in paths], node[cut_of]))
+    paths = sorted(paths, key=lambda path: path.target is None)
+    cuts, cut_of = np.unique([p.target for p in paths if p.target is not None], return_inverse=True)
+    graph, node = divide(graph, cuts.astype(np.int64))
+    # Behind the points that roads are divided at, the places where paths leave the scene.
+    leaving = np.array([p.xy[-1] for p in paths if p.target is None]).reshape(-1, 2)
+    ends = np.concatenate((node[cut_of], graph.n_nodes + np.arange(len(leaving))))
+    graph = graph.with_nodes(leaving, np.full(len(leaving), NEAR_PX), at_edge=True)
+    pairs = np.column_stack(([p.tip for p in paths], ends)).astype(np.int64)
     new = (pairs[:, 1] != pairs[:, 0]) & (pairs[:, 1] != root[pairs[:, 0]])
     pairs, paths = pairs[new], [p for p, is_new in zip(paths, new, strict=True) if is_new]
     if not paths:

@@ -232,14 +232,16 @@ class Graph(Paths):
         of = self._attributes("edge")
         return {f.name: f.metadata["of_pieces"](getattr(self, f.name)[edges], pieces) for f in of}
 
-    def with_nodes(self, xy: Points, radius: NDArray[np.float64]) -> Graph:
-        """The graph with further nodes behind its own, inside the scene and without edges.
+    def with_nodes(self, xy: Points, radius: NDArray[np.float64], *, at_edge: bool = False) -> Graph:
+        """The graph with further nodes behind its own, without edges.
 
         Args:
             xy: (K, 2) float64, pixel coordinates.
             radius: (K,) float64, pixels to the nearest background.
+            at_edge: whether roads leave the scene there.
         """
-        new = {"node_xy": xy, "node_radius": radius}
+        leaves = np.full(len(xy), at_edge)
+        new = {"node_xy": xy, "node_radius": radius, "anchored": leaves, "at_edge": leaves}
         joined = {}
         for f in self._attributes("node"):
             values = new[f.name] if f.name in new else np.full(len(xy), f.metadata["absent"])
