@@ -72,7 +72,8 @@ ROADS = Layer(
             unit="m", decimals=3,
         ),
         Field(
-            "width_m", "float64", "Width (m)", "Median width of the road along the line",
+            "width_m", "float64", "Width (m)",
+            "Median width of the road away from junctions; of short lines that of the roads they go on as",
             unit="m", decimals=3,
         ),
         Field(

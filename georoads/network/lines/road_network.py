@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Grid, Points
-from georoads.network.graph.along import widths_along
 from georoads.network.graph.graph import Graph
 from georoads.network.lines.attributes import confidences, geodesic_lengths_m
 from georoads.network.lines.smooth import Lines
+from georoads.network.lines.widths import no_wider_than_long, road_widths
 from georoads.network.types import NodeKind, RoadNetwork
 from georoads.ragged import owners, take
 
@@ -33,22 +33,23 @@ def road_network(graph: Graph, lines: Lines, grid: Grid) -> RoadNetwork:
     edges, flip = _order_edges(rank[graph.edge_nodes].reshape(-1, 2), lines)
     ends = np.where(flip[:, None], graph.edge_nodes[:, ::-1], graph.edge_nodes)
     points, offsets = _arrange_points(lines, edges, flip)
-    width, spread = widths_along(graph.width, graph.offsets)
+    width, spread = road_widths(graph)
+    edge_nodes, length_m = rank[ends[edges]].reshape(-1, 2), geodesic_lengths_m(grid, points, offsets)
     mean, low = confidences(graph.level, graph.offsets)
     return RoadNetwork(
         grid=grid,
         node_id=np.arange(1, graph.n_nodes + 1, dtype=np.int64),
         node_xy=node_xy[nodes],
         node_kind=_node_kinds(graph)[nodes],
-        edge_nodes=rank[ends[edges]].reshape(-1, 2) + 1,
+        edge_nodes=edge_nodes + 1,
         offsets=offsets,
         points=points,
-        length_m=geodesic_lengths_m(grid, points, offsets),
-        width_m=width[edges] * grid.gsd_m,
+        length_m=length_m,
+        width_m=no_wider_than_long(width[edges] * grid.gsd_m, length_m, edge_nodes),
         width_std_m=spread[edges] * grid.gsd_m,
         confidence=mean[edges],
         confidence_p05=low[edges],
-        bridged_m=graph.bridged_px[edges] * grid.gsd_m,
+        bridged_m=np.minimum(graph.bridged_px[edges] * grid.gsd_m, length_m),
     )
 
 
