@@ -355,7 +355,7 @@
   }
 
   function toggle(name) {
-    if (name === "imagery" && !picture) return;
+    if ($(name).hidden) return;
     on[name] = !on[name];
     for (const button of document.querySelectorAll(`[data-switch="${name}"]`)) {
       button.setAttribute("aria-pressed", String(on[name]));

@@ -82,7 +82,7 @@ def project(
         roads: the file that they come from.
         scenes: what lies below them, the first on top.
         folder: where the project will lie.
-        width: how wide the lines are, where no style of the user's own says so.
+        width: how wide the lines are; THIN stands for the default style of a layer that keeps one.
     """
     root = Element("qgis", {"version": _VERSION, "projectname": layer.name})
     SubElement(root, "title").text = layer.name
