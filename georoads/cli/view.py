@@ -16,6 +16,13 @@ from georoads.cli import options
     "--scene", "scenes", type=options.PATH, multiple=True, help="Scene under the lines; may be repeated."
 )
 @click.option("--layer", metavar="NAME", help="Layer of the file; default: the only one, or roads.")
+@click.option(
+    "--width",
+    type=click.Choice(["thin", "road"]),
+    default="thin",
+    show_default=True,
+    help="Draw thin lines, or lines as wide as the road.",
+)
 @options.allow_vrt
 @options.settings
 @options.overwrite
@@ -25,6 +32,7 @@ def view(
     output: Path,
     scenes: tuple[Path, ...],
     layer: str | None,
+    width: str,
     allow_vrt: bool,
     settings: tuple[str, ...],
     overwrite: bool,
@@ -36,10 +44,11 @@ def view(
     of the layer's style in QGIS; on the page, pointing at one shows its attributes.
     """
     from georoads.scene.scene import SceneParams
+    from georoads.view.request import LineWidth
     from georoads.view.write import write_view
 
     params = options.with_settings(settings, scene=SceneParams(allow_vrt=allow_vrt))["scene"]
-    made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite)
+    made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite, width=LineWidth(width))
     if not quiet:
         for note in made.notes:
             options.say(f"note: {note}", err=True)

@@ -131,9 +131,10 @@ The layers that georoads writes; the suffix of the output chooses the format.
 
 An address `postgresql://…` takes `roads` and `nodes` as tables: [PostGIS](postgis.md).
 
-A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style (`layer_styles`) and the
-provenance (`gpkg_metadata`). GeoJSON and FlatGeobuf keep the provenance as `DESCRIPTION` of the layer,
-GeoParquet as `georoads` in the metadata of the file.
+A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style and others by name
+(`layer_styles`, [view.md](view.md#styles-in-qgis)) and the provenance (`gpkg_metadata`). GeoJSON and
+FlatGeobuf keep the provenance as `DESCRIPTION` of the layer, GeoParquet as `georoads` in the metadata of the
+file.
 
 Rows, their order and values are the same in all of them; only FlatGeobuf stores them in the order of its
 index, where `road_id` tells the order. Names and types are the same when a layer is empty (GeoJSON cannot say

@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from georoads.errors import LayerError
@@ -77,11 +77,13 @@ class StyledLayer:
         layer: its name and fields.
         qml: its default style in QGIS.
         values: the values that a field may have and what each means, by name of the field's constraint.
+        others: its other styles, by the word that ends their name.
     """
 
     layer: Layer
     qml: str
     values: Mapping[str, Mapping[str, str]]
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def finish_geopackage(path: Path, layers: Sequence[StyledLayer], provenance: Provenance) -> None:
@@ -319,14 +321,20 @@ def _add_provenance(db: sqlite3.Connection, layers: Sequence[StyledLayer], prove
     )
 
 
+def style_name(layer: str, word: str = "") -> str:
+    """The name of a style in QGIS: that of a layer's default, or of another one that ends in a word."""
+    return f"georoads {layer} {word}".rstrip()
+
+
 def _add_styles(db: sqlite3.Connection, layers: Sequence[StyledLayer], timestamp: str) -> None:
     db.executemany(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
         "styleName, styleQML, styleSLD, useAsDefault, description, owner, update_time) "
-        "VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', ?)",
+        "VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '', ?)",
         [
-            (s.layer.name, GEOMETRY_COLUMN, f"georoads {s.layer.name}", s.qml, s.layer.title, timestamp)
-            for s in layers
+            (s.name, GEOMETRY_COLUMN, style_name(s.name, word), qml, not word, s.title, timestamp)
+            for s, styles in ((of.layer, {"": of.qml, **of.others}) for of in layers)
+            for word, qml in styles.items()
         ],
     )
     db.execute(

@@ -1,16 +1,17 @@
-"""The default look of the layers in QGIS, as QML (QGIS 3.22 and later).
+"""The looks of the layers in QGIS, as QML (QGIS 3.22 and later): a default and others by name.
 
-Roads are drawn as wide as they are on the ground, coloured by confidence over a dark casing, so that they
-read on bright and on dark imagery; zoomed out they keep a width that can be seen. The colours grow in
-lightness with confidence (the top of matplotlib's "plasma"), so they also read without colour vision.
-Nodes show only at large scales. Everything that varies comes from fields, so the text is the same for
-every layer and holds nothing that a file name or an attribute could break.
+By default roads are thin lines, coloured by confidence over a dark casing, so that they read on bright and on
+dark imagery and hide neither. A second look draws them as wide as on the ground, a third what to check. The
+colours grow in lightness with confidence (the top of matplotlib's "plasma"), so they also read without colour
+vision; what is mostly bridged is dashed. Nodes show only at large scales. Everything that varies comes from
+fields: the text is the same for every layer and holds nothing that a file name or an attribute could break.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from georoads.network.types import NodeKind
@@ -20,6 +21,30 @@ _VERSION = "3.22.0"
 _CASING = "30,20,40,255"
 _EXPRESSION = "3"
 """QgsProperty's number for a value that an expression gives."""
+
+UNCERTAIN_BELOW = 0.6
+"""Lines of less confidence are to be checked."""
+BRIDGED_FROM_M = 5.0
+"""Lines of which so many metres were bridged are to be checked; shorter gaps are less than a road is wide."""
+DASHED_FROM_SHARE = 0.5
+"""Lines of which a larger share was bridged are dashed."""
+_IS_DASHED = f'coalesce("bridged_m", 0) > {DASHED_FROM_SHARE} * "length_m"'
+
+
+class Check(StrEnum):
+    """What a line is to be checked for."""
+
+    NOTHING = "nothing to check"
+    BRIDGED = "bridged"
+    UNCERTAIN = "uncertain"
+
+
+CHECK_LOOK: dict[Check, tuple[str, str]] = {
+    Check.NOTHING: ("176,190,204,255", "0.3"),
+    Check.BRIDGED: ("70,205,255,255", "0.8"),
+    Check.UNCERTAIN: ("255,90,150,255", "0.8"),
+}
+"""Colour and width in mm, from the least to the most important, which is drawn last."""
 
 CLASSES: tuple[tuple[float, float, str], ...] = (
     (0.0, 0.5, "186,44,178,255"),
@@ -38,6 +63,8 @@ _NODE_LOOK: dict[NodeKind, tuple[str, str, str]] = {
 }
 """Marker, colour and size in mm."""
 
+WIDE_STYLE, CHECK_STYLE = "wide", "check"
+"""The words that end the names of the other styles."""
 _NODES_FROM_SCALE = "5000"
 _FALLBACK_WIDTH_M = "4"
 """For roads that somebody adds by hand and leaves without a width."""
@@ -45,17 +72,41 @@ _FALLBACK_WIDTH_M = "4"
 
 @dataclass(frozen=True)
 class _Stroke:
-    """One of the two lines that make a road: its colour, its width on the ground (an expression of QGIS), the
-    least width on the screen, and when it is drawn."""
+    """One of the two lines that make a road.
+
+    Attributes:
+        colour: R,G,B,A.
+        mm: its width on the screen, or the least where it has a width on the ground.
+        level: when it is drawn.
+        width_m: its width on the ground, an expression of QGIS; "" for none.
+        is_casing: True for the one below, which is never dashed.
+    """
 
     colour: str
-    width_m: str
-    least_mm: float
+    mm: float
     level: str
+    width_m: str = ""
+    is_casing: bool = False
 
 
 def roads_qml() -> str:
+    """QML of the ``roads`` layer, the default: classes of confidence, thin lines."""
+    return _confidence_qml(0.55, 1.1, "")
+
+
+def wide_roads_qml() -> str:
     """QML of the ``roads`` layer: classes of confidence, widths in metres on the ground."""
+    return _confidence_qml(0.6, 1.0, f'coalesce("width_m", {_FALLBACK_WIDTH_M})')
+
+
+def _confidence_qml(mm: float, casing_mm: float, width_m: str) -> str:
+    """QML of roads by confidence.
+
+    Args:
+        mm: width of the lines, at least.
+        casing_mm: that of the dark lines below them.
+        width_m: as in ``_Stroke``.
+    """
     root = qml_root()
     # Roads added by hand have no confidence: they are drawn as the lowest class.
     value = {"attr": 'coalesce("confidence", 0)', "graduatedMethod": "GraduatedColor"}
@@ -66,11 +117,29 @@ def roads_qml() -> str:
         limits = {"lower": f"{low:.6f}", "upper": f"{high:.6f}", "label": f"{low:.2f} – {high:.2f}"}
         SubElement(ranges, "range", {**limits, "symbol": str(number), "render": "true"})
         symbol = add_symbol(symbols, str(number), "line")
-        width = f'coalesce("width_m", {_FALLBACK_WIDTH_M})'
         # Two levels: all casings first, so that no casing cuts the road that it joins.
-        _add_stroke(symbol, _Stroke(_CASING, width_m=f"{width} + 1", least_mm=1.0, level="0"))
-        _add_stroke(symbol, _Stroke(colour, width_m=width, least_mm=0.6, level="1"))
+        casing_m = f"{width_m} + 1" if width_m else ""
+        _add_stroke(symbol, _Stroke(_CASING, casing_mm, "0", casing_m, is_casing=True))
+        _add_stroke(symbol, _Stroke(colour, mm, "1", width_m))
     SubElement(root, "layerOpacity").text = "0.85"
+    return qml_text(root)
+
+
+def check_roads_qml() -> str:
+    """QML of the ``roads`` layer: what to check stands out from the others."""
+    root = qml_root()
+    value = (
+        f"CASE WHEN coalesce(\"confidence\", 0) < {UNCERTAIN_BELOW} THEN '{Check.UNCERTAIN}' "
+        f"WHEN \"bridged_m\" >= {BRIDGED_FROM_M} THEN '{Check.BRIDGED}' ELSE '{Check.NOTHING}' END"
+    )
+    renderer = add_renderer(root, "categorizedSymbol", {"attr": value, "symbollevels": "1"})
+    categories = SubElement(renderer, "categories")
+    symbols = SubElement(renderer, "symbols")
+    for number, (check, (colour, mm)) in enumerate(CHECK_LOOK.items()):
+        add_category(categories, check.value, label=check.value, symbol=str(number))
+        symbol = add_symbol(symbols, str(number), "line")
+        _add_stroke(symbol, _Stroke(_CASING, float(mm) + 0.5, "0", is_casing=True))
+        _add_stroke(symbol, _Stroke(colour, float(mm), str(number + 1)))
     return qml_text(root)
 
 
@@ -80,17 +149,29 @@ def nodes_qml() -> str:
     root.set("hasScaleBasedVisibilityFlag", "1")
     root.set("minScale", _NODES_FROM_SCALE)
     root.set("maxScale", "0")
+    _add_nodes(root, _NODE_LOOK)
+    return qml_text(root)
+
+
+def check_nodes_qml() -> str:
+    """QML of the ``nodes`` layer: where roads end, at every scale, and nothing else."""
+    root = qml_root()
+    _add_nodes(root, {NodeKind.END: ("circle", "255,225,60,255", "2.6")})
+    return qml_text(root)
+
+
+def _add_nodes(root: Element, looks: Mapping[NodeKind, tuple[str, str, str]]) -> None:
+    """Draw nodes of these kinds, each by marker, colour and size in mm."""
     renderer = add_renderer(root, "categorizedSymbol", {"attr": "kind", "symbollevels": "0"})
     categories = SubElement(renderer, "categories")
     symbols = SubElement(renderer, "symbols")
-    for kind, (marker, colour, size) in _NODE_LOOK.items():
+    for kind, (marker, colour, size) in looks.items():
         number = str(int(kind))
         add_category(categories, kind.label, label=kind.label.replace("_", " "), symbol=number)
         symbol = add_symbol(symbols, number, "marker")
         layer = add_symbol_layer(symbol, "SimpleMarker", "0")
         options = {"name": marker, "color": colour, "size": size, "size_unit": "MM"}
         add_options(layer, {**options, "outline_color": _CASING, "outline_width": "0.3"})
-    return qml_text(root)
 
 
 def qml_root() -> Element:
@@ -155,26 +236,35 @@ def add_options(layer: Element, options: Mapping[str, str]) -> None:
 
 def _add_stroke(symbol: Element, stroke: _Stroke) -> None:
     layer = add_symbol_layer(symbol, "SimpleLine", stroke.level)
-    add_options(
-        layer,
-        {
-            "capstyle": "round",
-            "joinstyle": "round",
-            "line_color": stroke.colour,
-            "line_style": "solid",
+    options = {"capstyle": "round", "joinstyle": "round", "line_color": stroke.colour, "line_style": "solid"}
+    width = {"line_width": f"{stroke.mm:g}", "line_width_unit": "MM"}
+    if stroke.width_m:
+        width = {
             "line_width": _FALLBACK_WIDTH_M,
             "line_width_unit": "RenderMetersInMapUnits",
             # from scale, to scale, has a least size, the least size in mm, has a greatest size, its mm
-            "width_map_unit_scale": f"3x:0,0,1,{stroke.least_mm},0,0",
-        },
-    )
+            "width_map_unit_scale": f"3x:0,0,1,{stroke.mm},0,0",
+        }
+    add_options(layer, {**options, **width})
+    expressions = {"outlineWidth": stroke.width_m} if stroke.width_m else {}
+    if not stroke.is_casing:
+        # Round caps would close the gaps between dashes.
+        expressions["outlineStyle"] = f"if({_IS_DASHED}, 'dash', 'solid')"
+        expressions["capStyle"] = f"if({_IS_DASHED}, 'flat', 'round')"
+    if expressions:
+        _add_expressions(layer, expressions)
+
+
+def _add_expressions(layer: Element, expressions: Mapping[str, str]) -> None:
+    """Let expressions give properties of a symbol layer, by the names that QGIS has for them."""
     defined = SubElement(SubElement(layer, "data_defined_properties"), "Option", {"type": "Map"})
     SubElement(defined, "Option", {"name": "name", "type": "QString", "value": ""})
     properties = SubElement(defined, "Option", {"name": "properties", "type": "Map"})
-    width = SubElement(properties, "Option", {"name": "outlineWidth", "type": "Map"})
-    SubElement(width, "Option", {"name": "active", "type": "bool", "value": "true"})
-    SubElement(width, "Option", {"name": "expression", "type": "QString", "value": stroke.width_m})
-    SubElement(width, "Option", {"name": "type", "type": "int", "value": _EXPRESSION})
+    for name, expression in expressions.items():
+        given = SubElement(properties, "Option", {"name": name, "type": "Map"})
+        SubElement(given, "Option", {"name": "active", "type": "bool", "value": "true"})
+        SubElement(given, "Option", {"name": "expression", "type": "QString", "value": expression})
+        SubElement(given, "Option", {"name": "type", "type": "int", "value": _EXPRESSION})
     SubElement(defined, "Option", {"name": "type", "type": "QString", "value": "collection"})
 
 

@@ -37,7 +37,15 @@ from georoads.output.geopackage import (
 )
 from georoads.output.postgis import Existing, check_database, srid_of, write_database
 from georoads.output.provenance import Provenance
-from georoads.output.style import nodes_qml, roads_qml
+from georoads.output.style import (
+    CHECK_STYLE,
+    WIDE_STYLE,
+    check_nodes_qml,
+    check_roads_qml,
+    nodes_qml,
+    roads_qml,
+    wide_roads_qml,
+)
 from georoads.output.table import Table, node_table, road_table
 from georoads.text import printable
 
@@ -265,8 +273,15 @@ def _write_geopackage(
             for number, table in enumerate(tables):
                 write_with_gdal(part, "GPKG", table, provenance, append=appends or number > 0)
         styles = (roads_qml(), nodes_qml())
+        others = (
+            {WIDE_STYLE: wide_roads_qml(), CHECK_STYLE: check_roads_qml()},
+            {CHECK_STYLE: check_nodes_qml()},
+        )
         meanings = {KIND_CONSTRAINT: KINDS}
-        styled = [StyledLayer(t.layer, qml, meanings) for t, qml in zip(tables, styles, strict=True)]
+        styled = [
+            StyledLayer(table.layer, qml, meanings, more)
+            for table, qml, more in zip(tables, styles, others, strict=True)
+        ]
         finish_geopackage(part, styled, provenance)
 
 

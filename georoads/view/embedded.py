@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from georoads.output.dictionary import NODES, ROADS
-from georoads.output.geopackage import DAMAGED
+from georoads.output.geopackage import DAMAGED, style_name
 
 MAX_STYLE = 2**22
 """Longer styles are not read; in characters, of which ours have some 10,000."""
@@ -17,10 +17,20 @@ SHOWN = ("renderer-v2", "labeling", "blendMode", "featureBlendMode", "layerOpaci
 """Elements of a style that say how a layer looks; others may hold scripts, and are not taken over."""
 
 
-def embedded_style(path: Path, layer: str) -> ElementTree.Element | None:
-    """The default style of a layer in a GeoPackage, as ``parsed_style``; None where there is none."""
-    query = "SELECT styleQML FROM layer_styles WHERE f_table_name = ? AND useAsDefault ORDER BY id DESC"
-    found = _first_row(path, "layer_styles", query, (layer,))
+def embedded_style(path: Path, layer: str, word: str = "") -> ElementTree.Element | None:
+    """A style of a layer in a GeoPackage, as ``parsed_style``; None where there is none.
+
+    Args:
+        path: the file.
+        layer: name of the layer.
+        word: the one that ends the style's name; "" for the default style, whatever it is called.
+    """
+    query = (
+        "SELECT styleQML FROM layer_styles "
+        "WHERE f_table_name = ?1 AND CASE ?2 WHEN '' THEN useAsDefault ELSE styleName = ?2 END "
+        "ORDER BY id DESC"
+    )
+    found = _first_row(path, "layer_styles", query, (layer, style_name(layer, word) if word else ""))
     return parsed_style(found[0]) if found else None
 
 

@@ -61,7 +61,7 @@ class LineClass:
 
     label: str
     colour: str
-    least_px: float = 1.5
+    least_px: float = 2.0
     is_dashed: bool = False
 
 
@@ -239,7 +239,7 @@ def _classify(columns: dict[str, NDArray[Any]], n: int) -> _Classification:
     names = [kind.value for kind in ErrorKind]
     if kinds is not None and "length_m" in columns and all(kind in names for kind in kinds):
         classes = tuple(
-            LineClass(kind.value, _hex(colour), 2.0 if kind is ErrorKind.RIGHT else 3.0, pattern == "dash")
+            LineClass(kind.value, hex_of(colour), 2.0 if kind is ErrorKind.RIGHT else 3.0, pattern == "dash")
             for kind, (colour, pattern, _) in LOOK.items()
         )
         order = [kind.value for kind in LOOK]
@@ -252,7 +252,7 @@ def _classify(columns: dict[str, NDArray[Any]], n: int) -> _Classification:
 
 
 def _classify_confidence(p: NDArray[Any]) -> _Classification:
-    classes = tuple(LineClass(f"{low:.2f} – {high:.2f}", _hex(colour)) for low, high, colour in CLASSES)
+    classes = tuple(LineClass(f"{low:.2f} – {high:.2f}", hex_of(colour)) for low, high, colour in CLASSES)
     of_row = np.searchsorted([high for _, high, _ in CLASSES], p).astype(np.uint8)
     if np.isnan(p).any():
         of_row = np.where(np.isnan(p), 0, of_row + 1).astype(np.uint8)
@@ -260,6 +260,6 @@ def _classify_confidence(p: NDArray[Any]) -> _Classification:
     return _Classification("Confidence", classes, of_row)
 
 
-def _hex(rgba: str) -> str:
+def hex_of(rgba: str) -> str:
     """#rrggbb of QGIS's R,G,B,A."""
     return "#{:02x}{:02x}{:02x}".format(*map(int, rgba.split(",")[:3]))

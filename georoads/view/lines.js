@@ -9,10 +9,10 @@ async function unpack(text) {
 }
 
 async function loadLines(data) {
-  const names = ["counts", "points", "rows", "widths", "classOf", "ends"];
-  const [c, p, r, w, k, e] = await Promise.all(names.map((name) => unpack(data[name])));
+  const names = ["counts", "points", "rows", "widths", "classOf", "ends", "marks"];
+  const [c, p, r, w, k, e, m] = await Promise.all(names.map((name) => unpack(data[name])));
   const counts = new Uint32Array(c), rows = new Uint32Array(r), widths = new Uint16Array(w);
-  const classOf = new Uint8Array(k), ends = new Uint8Array(e), n = counts.length;
+  const classOf = new Uint8Array(k), ends = new Uint8Array(e), marks = new Uint8Array(m), n = counts.length;
   const points = new Int32Array(p), half = points.length / 2;
   const xs = points.subarray(0, half), ys = points.subarray(half);
   for (let i = 1; i < half; i++) { xs[i] += xs[i - 1]; ys[i] += ys[i - 1]; }
@@ -86,5 +86,5 @@ async function loadLines(data) {
     return least;
   }
 
-  return { n, xs, ys, rows, widths, classOf, ends, offsets, box, widest, within, distance };
+  return { n, xs, ys, rows, widths, classOf, ends, marks, offsets, box, widest, within, distance };
 }

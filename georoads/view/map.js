@@ -1,18 +1,22 @@
-// The map of map.html, over the lines of lines.js. A view is the place in the middle of the window, in centimetres
+// The map of map.html, over the lines of lines.js, with the pens of drawing.js. A view is the place in the middle of the window, in centimetres
 // of the plane, and k, pixels per centimetre.
 (() => {
   const $ = (id) => document.getElementById(id);
   const canvas = $("map"), ctx = canvas.getContext("2d", { alpha: false });
   const data = JSON.parse($("data").textContent), picture = $("picture");
-  const BACKGROUND = "#10151c", CASING = "rgba(18,14,26,.85)";
+  const UNCERTAIN = 1, BRIDGED = 2, DASHED = 4, NEAR = 3; // bits of marks; and the end of a line that is near another
+  const OPACITY = 0.6; // of lines as wide as the road: what lies below them shows
+  const MOST_LIFT = 4; // the picture is brightened so often at most
   const BUDGET_MS = 9; // of a frame, for drawing lines
   const PART = 4000; // points that are drawn without a look at the clock
   const MARGIN = 0.25; // of the window, drawn beyond its borders
   const CASED = 20000; // more lines in view are drawn without casing
   const NODES_FROM = 0.0075; // pixels per centimetre: about 1 : 5000
   const shown = data.classes.map(() => true);
-  let roads, n, xs, ys, rows, widths, classOf, ends, offsets, box; // as soon as they are unpacked
-  let attributes = null, view = null, drawn = null, job = null, scheduled = false, imagery = !!picture;
+  let roads, n, xs, ys, rows, widths, classOf, ends, marks, offsets, box; // as soon as they are unpacked
+  let attributes = null, view = null, drawn = null, job = null, scheduled = false;
+  const on = { imagery: !!picture, width: data.wide, nodes: !picture, check: false }; // what is switched on
+  let ground = null, lift = data.lift; // the picture as it is shown, and how bright
   let fitted = true; // as long as nobody has moved the map
   let selected = -1, hovered = -1, width = 1, height = 1, ratio = 1;
 
@@ -27,31 +31,40 @@
     return made;
   }
 
-  const key = () => `${shown} ${imagery} ${ratio} ${width} ${height}`;
+  const key = () => `${shown} ${Object.values(on)} ${ratio} ${width} ${height}`;
+
+  // Lines that look alike: by class, or by what there is to check.
+  const groups = () => (on.check ? data.checks.lines : data.classes);
+  const groupOf = (i) => !on.check ? classOf[i] : marks[i] & UNCERTAIN ? 2 : marks[i] & BRIDGED ? 1 : 0;
+  const lookOf = (i) => groups()[groupOf(i)];
+  const isNear = (i) => ends[2 * i] === NEAR || ends[2 * i + 1] === NEAR;
+  const isShown = (i) => shown[classOf[i]] && (!on.check || groupOf(i) > 0 || isNear(i));
 
   function* drawing(made) {
     const { view: v, w, h } = made, to = made.sheet.getContext("2d");
     to.scale(ratio, ratio);
     const reach = roads.widest + 20 / v.k, dx = w / 2 / v.k + reach, dy = h / 2 / v.k + reach;
     const found = roads.within(v.x - dx, v.y - dy, v.x + dx, v.y + dy, shown);
-    const by = data.classes.map(() => []);
-    for (const i of found) by[classOf[i]].push(i);
+    const by = groups().map(() => []);
+    for (const i of found) by[groupOf(i)].push(i);
     const place = { k: v.k, ox: w / 2 - v.x * v.k, oy: h / 2 + v.y * v.k };
     yield;
     if (found.length <= CASED) {
-      for (const [c, lines] of by.entries()) yield* strokes(to, lines, place, data.classes[c], true);
+      for (const [c, lines] of by.entries()) yield* strokes(to, lines, place, groups()[c], true);
     }
-    for (const [c, lines] of by.entries()) yield* strokes(to, lines, place, data.classes[c], false);
-    if (data.nodes && v.k >= NODES_FROM) nodes(to, found, place);
+    for (const [c, lines] of by.entries()) yield* strokes(to, lines, place, groups()[c], false);
+    if (on.nodes && data.nodes && v.k >= NODES_FROM) nodes(to, found, place, dotAt);
+    if (on.check) nodes(to, found, place, ringAt);
   }
 
   function* strokes(to, lines, place, look, isCasing) {
     to.strokeStyle = isCasing ? CASING : look.colour;
-    let open = 0, wide = -1;
+    let open = 0, last = -1;
     const close = () => { if (open) to.stroke(); open = 0; };
     for (const i of lines) {
       const px = Math.round(4 * pixels(i, place.k)) / 4 + (isCasing ? 2 : 0);
-      if (px !== wide) { close(); pen(to, px, look.dash && !isCasing); wide = px; }
+      const isDashed = !isCasing && (look.dash || (marks[i] & DASHED) > 0), kind = isDashed ? -px - 2 : px;
+      if (kind !== last) { close(); pen(to, px, isDashed); last = kind; }
       if (!open) to.beginPath();
       open += trace(to, i, place);
       if (open > PART) { close(); yield; }
@@ -60,14 +73,7 @@
     yield;
   }
 
-  const pixels = (i, k) => Math.max(data.classes[classOf[i]].px, widths[i] * k);
-
-  function pen(to, px, isDashed) {
-    to.lineWidth = px;
-    to.lineJoin = px > 3 ? "round" : "bevel";
-    to.lineCap = isDashed ? "butt" : px > 3 ? "round" : "square";
-    to.setLineDash(isDashed ? [3 * px, 2 * px] : []);
-  }
+  const pixels = (i, k) => Math.max(lookOf(i).px, on.width ? widths[i] * k : 0);
 
   // Adds a line to the path, without the points that are within a pixel of the last one. Returns the number added.
   function trace(to, i, { k, ox, oy }) {
@@ -83,20 +89,15 @@
     return added;
   }
 
-  const NODE_COLOURS = ["", "#ff5a3c", "#ffffff"]; // a dead end; three or more roads meet
-  function nodes(to, lines, { k, ox, oy }) {
+  const dotAt = (to, x, y, kind) => { if (kind) dot(to, x, y, NODE_COLOURS[kind]); };
+  const ringAt = (to, x, y, kind) => { if (kind === NEAR) ring(to, x, y, data.checks.near.colour, 9); };
+  function nodes(to, lines, { k, ox, oy }, draw) {
     to.setLineDash([]);
     for (const i of lines) {
       for (const [kind, j] of [[ends[2 * i], offsets[i]], [ends[2 * i + 1], offsets[i + 1] - 1]]) {
-        if (kind) dot(to, xs[j] * k + ox, oy - ys[j] * k, NODE_COLOURS[kind]);
+        draw(to, xs[j] * k + ox, oy - ys[j] * k, kind);
       }
     }
-  }
-
-  function dot(to, x, y, colour) {
-    to.beginPath(); to.arc(x, y, 3.5, 0, 7);
-    to.fillStyle = colour; to.fill();
-    to.lineWidth = 1.2; to.strokeStyle = "#1e1428"; to.stroke();
   }
 
   const stale = () => {
@@ -127,17 +128,18 @@
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.fillStyle = BACKGROUND;
     ctx.fillRect(0, 0, width, height);
-    if (imagery && picture.complete && picture.naturalWidth) {
+    if (on.imagery && picture.complete && picture.naturalWidth) {
       const [l, b, r, t] = data.picture.map((v) => v * 100), [x, y] = toScreen(l, t);
-      ctx.drawImage(picture, x, y, (r - l) * view.k, (t - b) * view.k);
-      ctx.fillStyle = "rgba(16,21,28,.4)"; // lines stand out from a darker ground
-      ctx.fillRect(x, y, (r - l) * view.k, (t - b) * view.k);
+      ground = ground || groundOf(picture, lift);
+      ctx.drawImage(ground, x, y, (r - l) * view.k, (t - b) * view.k);
     }
     const made = drawn || job;
     if (made) {
       const s = view.k / made.view.k, [x, y] = toScreen(made.view.x, made.view.y);
       const snap = (v) => Math.round(v * ratio) / ratio;
+      ctx.globalAlpha = on.imagery && on.width ? OPACITY : 1;
       ctx.drawImage(made.sheet, snap(x - (made.w / 2) * s), snap(y - (made.h / 2) * s), made.w * s, made.h * s);
+      ctx.globalAlpha = 1;
     }
     if (hovered >= 0 && hovered !== selected) highlight(hovered, 5);
     if (selected >= 0) highlight(selected, 9);
@@ -146,7 +148,7 @@
 
   function highlight(i, halo) {
     const place = { k: view.k, ox: width / 2 - view.x * view.k, oy: height / 2 + view.y * view.k };
-    const look = data.classes[classOf[i]], px = pixels(i, view.k);
+    const look = lookOf(i), px = pixels(i, view.k);
     const strokes = [[CASING, px + halo + 3], ["#ffffff", px + halo], [CASING, px + 2], [look.colour, px]];
     for (const [colour, wide] of strokes) {
       ctx.strokeStyle = colour;
@@ -254,7 +256,7 @@
   function step(by) {
     for (let tries = 0, i = selected; tries < n; tries++) {
       i = i < 0 ? (by > 0 ? 0 : n - 1) : (i + by + n) % n;
-      if (!shown[classOf[i]]) continue;
+      if (!isShown(i)) continue;
       const x = (box[4 * i] + box[4 * i + 2]) / 2, y = (box[4 * i + 1] + box[4 * i + 3]) / 2, [px, py] = toScreen(x, y);
       if (px < 40 || py < 40 || px > width - 40 || py > height - 40) {
         view = { k: view.k, x, y };
@@ -262,20 +264,6 @@
       }
       return select(i);
     }
-  }
-
-  function swatch(look) {
-    const made = element("canvas"), to = made.getContext("2d");
-    made.width = 68; made.height = 28;
-    to.scale(2, 2);
-    to.fillStyle = BACKGROUND; to.fillRect(0, 0, 34, 14);
-    if (look.length) look.forEach((colour, j) => dot(to, 11 + 12 * j, 7, colour));
-    else {
-      to.strokeStyle = look.colour; pen(to, 4, look.dash); to.lineCap = "butt";
-      if (look.dash) to.setLineDash([7, 4]);
-      to.beginPath(); to.moveTo(0, 7); to.lineTo(34, 7); to.stroke();
-    }
-    return made;
   }
 
   function legend() {
@@ -291,7 +279,7 @@
       button.title = "Show or hide";
       button.setAttribute("aria-pressed", "true");
       const km = `${number(look.km, look.km < 100 ? 2 : 1)} km`;
-      button.append(swatch(look), element("span", look.label), element("span", km, "km"));
+      button.append(lineSwatch(look.colour, look.dash), element("span", look.label), element("span", km, "km"));
       button.onclick = () => {
         shown[c] = !shown[c];
         button.setAttribute("aria-pressed", String(shown[c]));
@@ -301,13 +289,31 @@
       };
       part.append(button);
     }
-    if (data.nodes) {
-      for (const [kind, text] of [[2, "roads meet"], [1, "a road ends"]]) {
-        const row = element("div", "", "nodes");
-        row.append(swatch([NODE_COLOURS[kind]]), element("span", text), element("small", "zoomed in"));
-        part.append(row);
-      }
+    if (marks.some((m) => m & DASHED)) legendRow(part, lineSwatch("#ffffff", true), "mostly bridged");
+    if (!data.nodes) return;
+    for (const [kind, text] of [[2, "roads meet"], [1, "a road ends"]]) {
+      legendRow(part, swatch((to) => dot(to, 17, 7, NODE_COLOURS[kind])), text, "zoomed in", "nodes");
     }
+    const { lines, near } = data.checks;
+    part.append(element("h2", "What to check"));
+    for (const look of [lines[2], lines[1]]) {
+      legendRow(part, lineSwatch(look.colour, false), look.label, number(look.count), "check");
+    }
+    legendRow(part, swatch((to) => ring(to, 17, 7, near.colour, 5)), near.label, number(near.count), "check");
+  }
+
+  // A row of the legend: what is seen, in words, how much of it; a click switches what shows it.
+  function legendRow(part, sign, text, amount = "", name = "") {
+    const row = element(name ? "button" : "div", "", "row");
+    row.append(sign, element("span", text), element("small", amount));
+    if (name) {
+      row.type = "button";
+      row.dataset.switch = name;
+      row.title = $(name).title;
+      row.setAttribute("aria-pressed", String(on[name]));
+      row.onclick = () => toggle(name);
+    }
+    part.append(row);
   }
 
   function pointers() {
@@ -348,10 +354,19 @@
     }, { passive: false });
   }
 
-  function toggleImagery() {
+  function toggle(name) {
+    if ($(name).hidden) return;
+    on[name] = !on[name];
+    for (const button of document.querySelectorAll(`[data-switch="${name}"]`)) {
+      button.setAttribute("aria-pressed", String(on[name]));
+    }
+    schedule();
+  }
+
+  function brighten() {
     if (!picture) return;
-    imagery = !imagery;
-    $("imagery").setAttribute("aria-pressed", String(imagery));
+    lift = lift % MOST_LIFT + 1;
+    ground = null;
     schedule();
   }
 
@@ -360,7 +375,8 @@
       ArrowLeft: () => move(80, 0), ArrowRight: () => move(-80, 0),
       ArrowUp: () => move(0, 80), ArrowDown: () => move(0, -80),
       "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": fit, Home: fit,
-      n: () => step(1), p: () => step(-1), i: toggleImagery, Escape: () => select(-1),
+      n: () => step(1), p: () => step(-1), b: brighten, Escape: () => select(-1),
+      i: () => toggle("imagery"), w: () => toggle("width"), o: () => toggle("nodes"), c: () => toggle("check"),
     };
     addEventListener("keydown", (e) => {
       if (!view || e.ctrlKey || e.metaKey || e.altKey || !Object.hasOwn(act, e.key)) return;
@@ -372,8 +388,14 @@
     $("in").onclick = () => zoom(1.5);
     $("out").onclick = () => zoom(1 / 1.5);
     $("fit").onclick = fit;
-    $("imagery").onclick = toggleImagery;
-    $("imagery").hidden = !picture;
+    $("bright").onclick = brighten;
+    $("imagery").hidden = $("bright").hidden = !picture;
+    $("nodes").hidden = $("check").hidden = !data.nodes;
+    for (const name of Object.keys(on)) {
+      $(name).dataset.switch = name;
+      $(name).setAttribute("aria-pressed", String(on[name]));
+      $(name).onclick = () => toggle(name);
+    }
   }
 
   function resize() {
@@ -386,8 +408,8 @@
 
   loadLines(data).then(async (found) => {
     roads = found;
-    ({ n, xs, ys, rows, widths, classOf, ends, offsets, box } = found);
-    legend(); describe(); keys(); resize();
+    ({ n, xs, ys, rows, widths, classOf, ends, marks, offsets, box } = found);
+    keys(); legend(); describe(); resize();
     if (picture) await picture.decode().catch(() => {});
     fit(); pointers();
     new ResizeObserver(resize).observe(canvas);

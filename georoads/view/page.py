@@ -1,6 +1,6 @@
 """The map as one HTML page: no file beside it, no request, no script but ours, known by its hash.
 
-Page, style and script stand in map.html, map.css, lines.js and map.js. Names are escaped; attributes travel
+Page, style and script stand in map.html, map.css and three .js files. Names are escaped; attributes travel
 as packed JSON and become text of the page, never markup.
 """
 
@@ -23,12 +23,15 @@ from georoads import __version__
 from georoads.files.atomic import replace_when_complete
 from georoads.output.dictionary import ROADS
 from georoads.output.errors_layer import ERRORS
+from georoads.output.style import CHECK_LOOK, UNCERTAIN_BELOW, Check
 from georoads.text import printable, source_name
-from georoads.view.layer import MapLayer, MapSize, read_layer
-from georoads.view.picture import Picture, jpeg_of, picture_of, plane_of
+from georoads.view.checks import Checks, checks_of
+from georoads.view.layer import MapLayer, MapSize, hex_of, read_layer
+from georoads.view.picture import Picture, jpeg_of, lift_of, picture_of, plane_of
 from georoads.view.plane import widened
-from georoads.view.request import MapRequest
+from georoads.view.request import LineWidth, MapRequest
 
+_SCRIPTS = ("lines.js", "drawing.js", "map.js")
 LONGEST_TEXT = 2000
 """Characters of an attribute; the rest is cut off."""
 _TITLES = {field.name: field.title for field in (*ROADS.fields, *ERRORS.fields)}
@@ -47,28 +50,31 @@ def write_map(request: MapRequest) -> MapSize:
     if opened:
         area = None if lines.bounds is None else widened(lines.bounds, 0.05, 50.0)
         picture = picture_of(opened, lines.plane, area)
-    content = page(lines, picture, ", ".join(map(source_name, request.scenes))).encode()
+    content = page(lines, picture, ", ".join(map(source_name, request.scenes)), request.width).encode()
     with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         part.write_bytes(content)
     return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content), lines.notes)
 
 
-def page(layer: MapLayer, picture: Picture | None = None, scenes: str = "") -> str:
+def page(
+    layer: MapLayer, picture: Picture | None = None, scenes: str = "", width: LineWidth = LineWidth.THIN
+) -> str:
     """The page as HTML.
 
     Args:
         layer: the lines.
         picture: what lies below them, in their plane.
         scenes: names of the files of the picture.
+        width: how wide the lines are at first.
     """
-    style, script = _read_asset("map.css"), _read_asset("lines.js") + _read_asset("map.js")
+    style, script = _read_asset("map.css"), "".join(map(_read_asset, _SCRIPTS))
     places = {
         "title": _escape_text(layer.name),
         "policy": f"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_policy_hash(style)}'; script-src '{_policy_hash(script)}'",
         "style": style,
         "script": script,
-        "data": _script_json(_script_data(layer, picture)),
+        "data": _script_json(_script_data(layer, picture) | {"wide": width is LineWidth.ROAD}),
         "source": f", over {_escape_text(scenes)}" if picture is not None else "",
         "lines": f"{layer.n_lines:,} {'line' if layer.n_lines == 1 else 'lines'}",
         "length": f"{layer.length_m.sum() / 1000:,.2f} km",
@@ -84,6 +90,7 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
     centimetres = np.rint(layer.points * 100).astype(np.int64)
     deltas = np.diff(centimetres, axis=0, prepend=0).T  # first all of x, then all of y
     width_cm = np.minimum(np.rint(layer.width_m * 100), 65535)
+    checks = checks_of(layer)
     kilometres = np.bincount(layer.class_of, layer.length_m / 1000, minlength=len(layer.classes))
     attributes = {
         "titles": [_TITLES.get(name, printable(name)) for name in layer.columns],
@@ -98,14 +105,38 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
             for c, km in zip(layer.classes, kilometres.tolist(), strict=True)
         ],
         "nodes": layer.subject != "Errors",
+        "lift": 1 if picture is None else lift_of(picture),
+        "checks": _check_looks(layer, checks),
         "counts": _pack_array(np.diff(layer.offsets), "<u4"),
         "points": _pack_array(deltas, "<i4"),
         "rows": _pack_array(layer.rows, "<u4"),
         "widths": _pack_array(width_cm, "<u2"),
         "classOf": _pack_array(layer.class_of, "u1"),
-        "ends": _pack_array(layer.line_ends, "u1"),
+        # Dead ends with another line shortly ahead are a kind of their own.
+        "ends": _pack_array(np.where(checks.is_near, 3, layer.line_ends), "u1"),
+        "marks": _pack_array(
+            checks.is_uncertain + 2 * checks.is_bridged + 4 * checks.is_mostly_bridged, "u1"
+        ),
         "attributes": _deflate(json.dumps(attributes, ensure_ascii=False, allow_nan=False).encode()),
     }
+
+
+def _check_looks(layer: MapLayer, checks: Checks) -> dict[str, Any]:
+    """How lines look that are to be checked, from the least important on, and ends near another line."""
+    found = {Check.UNCERTAIN: checks.is_uncertain, Check.BRIDGED: checks.is_bridged}
+    labels = {Check.UNCERTAIN: f"confidence below {UNCERTAIN_BELOW}", Check.BRIDGED: "a gap was bridged"}
+    lines = [
+        {
+            "label": labels.get(check, check.value),
+            "colour": hex_of(colour),
+            "px": 1.0 if check is Check.NOTHING else 3.0,
+            "dash": False,
+            "count": int(found[check].sum()) if check in found else 0,
+        }
+        for check, (colour, _) in CHECK_LOOK.items()
+    ]
+    near = {"label": "ends near another line", "colour": "#ffe13c", "count": int(checks.is_near.sum())}
+    return {"lines": lines, "near": near}
 
 
 def _json_value(value: Any) -> Any:

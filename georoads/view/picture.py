@@ -33,6 +33,14 @@ AVERAGED_PX = 400_000_000
 have to be decoded."""
 
 
+MOST_LIFT = 4
+"""A picture is brightened by so much at most."""
+_BLACK, _DARK, _SEEN = 8.0, 50.0, 75.0
+"""Medians of luminance: those between the first two are brightened until they reach the third."""
+_LUMINANCE = np.array((0.299, 0.587, 0.114))
+"""Shares of red, green and blue (ITU-R BT.601)."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture, north up.
@@ -97,6 +105,31 @@ def picture_of(scenes: Sequence[Scene], plane: Plane, area: Bounds | None, side_
         seen = warped[3] >= 128
         rgb[seen] = warped[:3, seen].T
     return Picture(rgb, bounds)
+
+
+def lift_of(picture: Picture) -> int:
+    """How often a dark picture is laid over itself to be seen, as ``brightened``; 1 for others.
+
+    DeepGlobe's pictures, and scenes that were stretched, have a median above 57 of 255. What is black for the
+    most part is a mask, in which black says something.
+    """
+    shown = picture.rgb[(picture.rgb != BACKGROUND).any(axis=2)]
+    median = float(np.median(shown @ _LUMINANCE)) if len(shown) else 255.0
+    if not _BLACK <= median < _DARK:
+        return 1
+    lifts = range(2, MOST_LIFT + 1)
+    return next((lift for lift in lifts if 255 * (1 - (1 - median / 255) ** lift) >= _SEEN), MOST_LIFT)
+
+
+def brightened(rgb: NDArray[np.uint8], lift: int) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) laid over itself so often in the mode *screen*: shadows grow light, white stays.
+
+    Example:
+        >>> brightened(np.array([[[0, 51, 255]]], dtype=np.uint8), 2).tolist()
+        [[[0, 92, 255]]]
+    """
+    table = np.rint(255 * (1 - (1 - np.arange(256) / 255) ** lift)).astype(np.uint8)
+    return table[rgb]
 
 
 def jpeg_of(picture: Picture, most_bytes: int = 2_000_000) -> bytes:

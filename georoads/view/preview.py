@@ -14,10 +14,11 @@ from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.scene import Scene
 from georoads.text import printable
+from georoads.view.checks import checks_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
-from georoads.view.picture import BACKGROUND, Picture, picture_of, plane_of
+from georoads.view.picture import BACKGROUND, Picture, brightened, lift_of, picture_of, plane_of
 from georoads.view.plane import Bounds, round_length, widened
-from georoads.view.request import MapRequest
+from georoads.view.request import LineWidth, MapRequest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 LONG_PX, SHORT_PX = 2000, 1000
 """Longer side of the picture, and the least of its shorter one."""
 _DPI = 100
-_CASING = "#120e1a"
-_DIM = 0.72
+_CASING, _CASING_ALPHA = "#120e1a", 0.75
+_LEGEND_DASH = (0, (1.2, 0.8))
+_DIM = 0.82
 """Lines stand out from a darker ground."""
 
 
@@ -57,6 +59,7 @@ def write_preview(
     *,
     layer: str | None = None,
     overwrite: bool = False,
+    width: LineWidth = LineWidth.THIN,
 ) -> MapSize:
     """Draw the lines of a layer over scenes; the file appears whole or not at all.
 
@@ -68,6 +71,7 @@ def write_preview(
         scenes: what it was made of, opened, the first on top; without any, the ground is plain.
         layer: name of the layer in a GeoPackage; None for the only one, or ``roads``.
         overwrite: True when an existing file may be replaced.
+        width: how wide the lines are.
 
     Raises:
         LayerError, SceneError: as ``read_layer`` and ``picture_of``.
@@ -80,7 +84,7 @@ def write_preview(
         ground = picture_of(scenes, lines.plane, area, LONG_PX)
     else:
         ground = Picture(np.full((1, 1, 3), BACKGROUND, np.uint8), area or (-50.0, -50.0, 50.0, 50.0))
-    figure = draw_preview(lines, ground)
+    figure = draw_preview(lines, ground, width)
     with replace_when_complete(output, overwrite=overwrite) as part:
         figure.savefig(part, dpi=_DPI, facecolor=figure.get_facecolor(), metadata={"Software": None})
         size = part.stat().st_size
@@ -90,16 +94,23 @@ def write_preview(
 def write_picture(request: MapRequest) -> MapSize:
     """Write the map of a request as ``write_preview`` does."""
     return write_preview(
-        request.output, request.roads, request.open_scenes(), layer=request.layer, overwrite=request.overwrite
-    )
+        request.output, request.roads, request.open_scenes(),
+        layer=request.layer, overwrite=request.overwrite, width=request.width,
+    )  # fmt: skip
 
 
 def _require_matplotlib() -> None:
     require_extra("preview", "drawing a PNG", ("matplotlib",))
 
 
-def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
-    """The picture with the lines over it, coloured by their classes, a legend and a scale bar."""
+def draw_preview(layer: MapLayer, picture: Picture, line_width: LineWidth = LineWidth.THIN) -> Figure:
+    """The picture with the lines over it, coloured by their classes, a legend and a scale bar.
+
+    Args:
+        layer: the lines.
+        picture: what lies below them, in their plane; brightened where it is dark.
+        line_width: how wide the lines are.
+    """
     from matplotlib.figure import Figure
 
     west, south, east, north = _widen_to_picture(picture.bounds)
@@ -111,10 +122,12 @@ def draw_preview(layer: MapLayer, picture: Picture) -> Figure:
     axes.set(xlim=(west, east), ylim=(south, north))
     axes.set_axis_off()
     ground = picture.bounds[0], picture.bounds[2], picture.bounds[1], picture.bounds[3]
-    dimmed = picture.rgb * _DIM + np.array(BACKGROUND) * (1 - _DIM)
+    dimmed = brightened(picture.rgb, lift_of(picture)) * _DIM + np.array(BACKGROUND) * (1 - _DIM)
     axes.imshow(dimmed.astype(np.uint8), extent=ground, aspect="auto", interpolation="bilinear")
-    _draw_lines(axes, layer, px_per_m)
-    _draw_legend(axes, layer)
+    is_dashed = np.array([c.is_dashed for c in layer.classes])[layer.class_of]
+    is_bridged = checks_of(layer).is_mostly_bridged
+    _draw_lines(axes, layer, is_dashed | is_bridged, _line_px(layer, px_per_m, line_width))
+    _draw_legend(axes, layer, has_bridges=bool(is_bridged.any()))
     _draw_scale_bar(axes, px_per_m)
     return figure
 
@@ -127,35 +140,56 @@ def _widen_to_picture(bounds: Bounds) -> Bounds:
     return west - x, south - y, east + x, north + y
 
 
-def _draw_lines(axes: Axes, layer: MapLayer, px_per_m: float) -> None:
+def _line_px(layer: MapLayer, px_per_m: float, line_width: LineWidth) -> NDArray[np.float64]:
+    """(N,) float64, the width of each line in pixels; the picture is mostly seen at half of its size."""
+    thin = np.array([2 * c.least_px for c in layer.classes])[layer.class_of]
+    return np.maximum(layer.width_m * px_per_m, thin) if line_width is LineWidth.ROAD else thin
+
+
+def _draw_lines(
+    axes: Axes, layer: MapLayer, is_dashed: NDArray[np.bool_], width_px: NDArray[np.float64]
+) -> None:
+    """Draw the lines.
+
+    Args:
+        axes: of the picture, in metres of the plane.
+        layer: the lines.
+        is_dashed: (N,) bool.
+        width_px: (N,) float64 pixels.
+    """
     from matplotlib.collections import LineCollection
 
     lines = np.split(layer.points, layer.offsets[1:-1]) if layer.n_lines else []
-    least = np.array([2 * c.least_px for c in layer.classes])[layer.class_of]
-    points = np.maximum(layer.width_m * px_per_m, least) * 72 / _DPI
+    points = width_px * 72 / _DPI
     # All casings first, so that none cuts the road that it joins.
-    axes.add_collection(LineCollection(lines, colors=_CASING, linewidths=points + 2.2, capstyle="round"))
+    axes.add_collection(
+        LineCollection(lines, colors=_CASING, linewidths=points + 2.2, capstyle="round", alpha=_CASING_ALPHA)
+    )
     for number, look in enumerate(layer.classes):
-        own: NDArray[np.int64] = np.flatnonzero(layer.class_of == number)
-        axes.add_collection(
-            LineCollection(
-                [lines[i] for i in own], colors=look.colour, linewidths=points[own],
-                linestyles=(0, (3, 2)) if look.is_dashed else "solid",
-                capstyle="butt" if look.is_dashed else "round", joinstyle="round",
-            )
-        )  # fmt: skip
+        for dashed in (False, True):
+            own: NDArray[np.int64] = np.flatnonzero((layer.class_of == number) & (is_dashed == dashed))
+            axes.add_collection(
+                LineCollection(
+                    [lines[i] for i in own], colors=look.colour, linewidths=points[own],
+                    linestyles=(0, (3, 2)) if dashed else "solid",
+                    capstyle="butt" if dashed else "round", joinstyle="round",
+                )
+            )  # fmt: skip
 
 
-def _draw_legend(axes: Axes, layer: MapLayer) -> None:
+def _draw_legend(axes: Axes, layer: MapLayer, *, has_bridges: bool) -> None:
     from matplotlib.lines import Line2D
 
     entries = [
-        Line2D([], [], color=c.colour, linewidth=7, linestyle=(0, (1.2, 0.8)) if c.is_dashed else "-")
+        Line2D([], [], color=c.colour, linewidth=7, linestyle=_LEGEND_DASH if c.is_dashed else "-")
         for c in layer.classes
     ]
     labels = [c.label for c in layer.classes]
     if layer.subject == "Confidence":
         entries, labels = entries[::-1], labels[::-1]
+    if has_bridges:
+        entries.append(Line2D([], [], color="white", linewidth=7, linestyle=_LEGEND_DASH))
+        labels.append("mostly bridged")
     total = f"{layer.n_lines:,} lines, {layer.length_m.sum() / 1000:,.2f} km"
     box = axes.legend(
         entries, labels, title=f"{layer.subject}\n{total}", loc="upper right", fontsize=17, title_fontsize=17,

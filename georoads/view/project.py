@@ -21,14 +21,23 @@ from georoads.errors import GeoroadsError
 from georoads.files.atomic import replace_when_complete
 from georoads.output.dictionary import NODES, ROADS, Field
 from georoads.output.errors_layer import ERRORS, errors_qml
-from georoads.output.style import add_options, add_symbol, add_symbol_layer, nodes_qml, qml_root, roads_qml
+from georoads.output.style import (
+    WIDE_STYLE,
+    add_options,
+    add_symbol,
+    add_symbol_layer,
+    nodes_qml,
+    qml_root,
+    roads_qml,
+    wide_roads_qml,
+)
 from georoads.scene.native import HIGH, LOW
 from georoads.scene.scene import Scene
 from georoads.text import printable, source_name, without_secrets
 from georoads.view.embedded import embedded_style, nodes_of
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.plane import Bounds, box_of, outline, widened
-from georoads.view.request import MapRequest
+from georoads.view.request import LineWidth, MapRequest
 
 _VERSION = "3.22.16"
 """The last release of 3.22; another one says in a line that the project is older or newer than itself."""
@@ -53,7 +62,8 @@ def write_project(request: MapRequest) -> MapSize:
     """
     opened = request.open_scenes()
     lines = read_layer(request.roads, request.layer, most_points=math.inf)
-    content = project(lines, request.roads, opened, request.output.resolve().parent)
+    folder = request.output.resolve().parent
+    content = project(lines, request.roads, opened, folder, request.width)
     with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         with zipfile.ZipFile(part, "w") as archive:
             # The date is that of all: the same layers give the same bytes.
@@ -62,7 +72,9 @@ def write_project(request: MapRequest) -> MapSize:
     return MapSize(lines.n_lines, float(lines.length_m.sum()), size, lines.notes)
 
 
-def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path) -> str:
+def project(
+    layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path, width: LineWidth = LineWidth.THIN
+) -> str:
     """The project as XML.
 
     Args:
@@ -70,6 +82,7 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
         roads: the file that they come from.
         scenes: what lies below them, the first on top.
         folder: where the project will lie.
+        width: how wide the lines are; THIN stands for the default style of a layer that keeps one.
     """
     root = Element("qgis", {"version": _VERSION, "projectname": layer.name})
     SubElement(root, "title").text = layer.name
@@ -86,8 +99,9 @@ def project(layer: MapLayer, roads: Path, scenes: Sequence[Scene], folder: Path)
     source = _name_source(roads, folder, layer.layer)
     added = _add_layer(tree, layers, key="roads", title=name, source=source, crs=layer.crs)
     known = [f for f in (*ROADS.fields, *ERRORS.fields) if f.name in layer.columns]
-    style = embedded_style(roads, layer.layer)
-    _describe_vectors(added, "Line", _style_of(layer) if style is None else style, known)
+    wide = embedded_style(roads, layer.layer, WIDE_STYLE) if width is LineWidth.ROAD else None
+    style = embedded_style(roads, layer.layer) if wide is None else wide
+    _describe_vectors(added, "Line", _style_of(layer, width) if style is None else style, known)
     for number, scene in enumerate(scenes, 1):
         is_remote = not scene.file.files
         source = without_secrets(scene.file.gdal_name) if is_remote else _name_source(scene.path, folder)
@@ -147,18 +161,18 @@ def _describe_vectors(added: Element, geometry: str, style: Element, fields: Seq
         SubElement(aliases, "alias", {"field": field.name, "name": field.title})
 
 
-def _style_of(layer: MapLayer) -> Element:
+def _style_of(layer: MapLayer, width: LineWidth) -> Element:
     """The look of a layer without a style of its own: as on the page."""
     if layer.subject == "Confidence":
-        return fromstring(roads_qml())
+        return fromstring(wide_roads_qml() if width is LineWidth.ROAD else roads_qml())
     if layer.subject == "Errors":
         return fromstring(errors_qml())
     root = qml_root()
     renderer = SubElement(root, "renderer-v2", {"type": "singleSymbol", "symbollevels": "1"})
     symbol = add_symbol(SubElement(renderer, "symbols"), "0", "line")
-    for level, colour, width in (("0", "#1e1428", "1.2"), ("1", layer.classes[0].colour, "0.8")):
+    for level, colour, mm in (("0", "#1e1428", "1.1"), ("1", layer.classes[0].colour, "0.55")):
         stroke = add_symbol_layer(symbol, "SimpleLine", level)
-        add_options(stroke, {"line_color": _rgba(colour), "line_width": width, "capstyle": "round"})
+        add_options(stroke, {"line_color": _rgba(colour), "line_width": mm, "capstyle": "round"})
     return root
 
 

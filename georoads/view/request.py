@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from georoads.files.atomic import check_output
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
+
+
+class LineWidth(StrEnum):
+    """How wide the lines of a map are: two pixels, or as the road on the ground."""
+
+    THIN = "thin"
+    ROAD = "road"
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class MapRequest:
         scene_params: how the scenes are read; None for the defaults.
         layer: name of the layer in the file; None for the only layer of lines, or the one called ``roads``.
         overwrite: True when an existing file may be replaced.
+        width: how wide the lines are; on a page, at first.
     """
 
     roads: Path
@@ -30,6 +39,7 @@ class MapRequest:
     scene_params: SceneParams | None = None
     layer: str | None = None
     overwrite: bool = False
+    width: LineWidth = LineWidth.THIN
 
     def open_scenes(self) -> list[Scene]:
         """The scenes, opened, once it is seen that the output can be written.

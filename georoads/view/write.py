@@ -11,7 +11,7 @@ from georoads.view.layer import MapSize
 from georoads.view.page import write_map
 from georoads.view.preview import write_picture
 from georoads.view.project import write_project
-from georoads.view.request import MapRequest
+from georoads.view.request import LineWidth, MapRequest
 
 WRITERS = {".html": write_map, ".htm": write_map, ".qgz": write_project, ".png": write_picture}
 """What writes which suffix."""
@@ -25,6 +25,7 @@ def write_view(
     *,
     layer: str | None = None,
     overwrite: bool = False,
+    width: LineWidth = LineWidth.THIN,
 ) -> MapSize:
     """Write a map of a layer of lines, over scenes if there are any; the file appears whole or not at all.
 
@@ -35,6 +36,7 @@ def write_view(
         scene_params: how the scenes are read; None for the defaults.
         layer: name of the layer in the file; None for the only layer of lines, or the one called ``roads``.
         overwrite: True when an existing file may be replaced.
+        width: how wide the lines are; on a page, at first.
 
     Raises:
         GeoroadsError: no map is written with this suffix; as ``write_map``, ``write_project`` and
@@ -46,4 +48,4 @@ def write_view(
             f"{printable(output)}: a map is not written as {output.suffix or 'a file without suffix'!r}",
             "let its name end in .html (a page), .qgz (a QGIS project) or .png (a picture)",
         )
-    return write(MapRequest(roads, output, scenes, scene_params, layer=layer, overwrite=overwrite))
+    return write(MapRequest(roads, output, scenes, scene_params, layer, overwrite, width))

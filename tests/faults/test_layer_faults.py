@@ -220,7 +220,7 @@ def test_54_a_geopackage_keeps_the_name_as_text(mask: Path) -> None:
     (record,) = rows(output, "SELECT metadata FROM gpkg_metadata")
     assert json.loads(str(record[0]))["scene"] == EVIL
     styles = rows(output, "SELECT styleQML FROM layer_styles")
-    assert len(styles) == 2
+    assert len(styles) == 5
     for (qml,) in styles:
         assert ElementTree.fromstring(str(qml)).tag == "qgis"
         assert "DROP" not in str(qml) and "onerror" not in str(qml)

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 YELLOW, PURPLE, ORANGE = (250, 246, 92), (186, 44, 178), (253, 188, 44)
 """The colours of confidence 0.95, of 0.4, and of lines without one."""
+PINK, BLUE, WHITE = (255, 90, 150), (70, 205, 255), (255, 255, 255)
+"""The colours of uncertain and of bridged lines where they are to be checked, and of where roads meet."""
 LEFT_OF_PANEL = 860
 
 
@@ -123,14 +125,14 @@ def test_all_of_it_works_from_the_keyboard(cross: Browser) -> None:
 
 def test_a_class_can_be_hidden_and_cannot_be_hit_then(cross: Browser) -> None:
     north = middle(cross, PURPLE)
-    cross.value("document.querySelector('#legend button:last-of-type').click()")
+    cross.value("[...document.querySelectorAll('#legend button:not(.row)')].at(-1).click()")
     assert len(shown(cross, PURPLE)) == 0 < len(shown(cross, YELLOW))
     cross.click(*north)
     assert "Point at a line" in cross.text("#road")
 
 
 def test_the_scene_lies_below_and_can_be_switched_off(cross: Browser) -> None:
-    dimmed = tuple(round(0.6 * c + 0.4 * b) for c, b in zip(GREEN, (16, 21, 28), strict=True))
+    dimmed = tuple(round(0.75 * c + 0.25 * b) for c, b in zip(GREEN, (16, 21, 28), strict=True))
     place = shown(cross, dimmed)
     assert len(place) > 50_000
     # The scene has no pixels in its north-western quarter.
@@ -140,6 +142,32 @@ def test_the_scene_lies_below_and_can_be_switched_off(cross: Browser) -> None:
     assert len(shown(cross, dimmed)) == 0
 
 
+def test_what_to_check_stands_out(browser: Browser, tmp_path: Path) -> None:
+    columns = {"confidence": [0.4, 0.95, 0.95, 0.95], "bridged_m": [0.0, 0.0, 0.0, 50.0]}
+    opened(browser, draw_roads(tmp_path / "r.gpkg", CROSS, columns))
+    north = middle(browser, PURPLE)
+    browser.key("c")
+    assert len(shown(browser, YELLOW)) == len(shown(browser, PURPLE)) == 0
+    assert middle(browser, PINK) == pytest.approx(north, abs=4)
+    assert middle(browser, BLUE)[1] > north[1]
+    for name in ("Line 1 of 4", "Line 4 of 4", "Line 1 of 4"):
+        browser.key("n")
+        browser.until(f"document.getElementById('road').innerText.includes('{name}')")
+    browser.key("c")
+    assert len(shown(browser, YELLOW)) > 0
+
+
+def test_dark_imagery_is_brightened(browser: Browser, tmp_path: Path) -> None:
+    opened(
+        browser, draw_roads(tmp_path / "r.gpkg"), draw_scene(tmp_path / "s.tif", (28, 28, 28))
+    )  # stretched to 30
+    for lift in (3, 4, 1):  # it begins with what it needs
+        grey = 255 * (1 - (1 - 30 / 255) ** lift)
+        dimmed = tuple(round(0.75 * grey + 0.25 * b) for b in (16, 21, 28))
+        assert len(shown(browser, dimmed)) > 50_000
+        browser.key("b")
+
+
 def test_roads_are_as_wide_as_on_the_ground_and_nodes_appear_near_by(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -147,12 +175,17 @@ def test_roads_are_as_wide_as_on_the_ground_and_nodes_appear_near_by(
     opened(browser, roads)
     for _ in range(2):
         browser.key("+")
+    thin = shown(browser, ORANGE)
+    assert np.ptp(thin[thin[:, 1] == thin[:, 1].min() + 30][:, 0]) + 1 <= 3
+    browser.key("w")
     found = shown(browser, ORANGE)
     per_m = float(browser.value("document.getElementById('bar').offsetWidth")) - 4
     per_m /= float(browser.text("#length").split()[0])
     row = found[found[:, 1] == found[:, 1].min() + 30]
     assert np.ptp(row[:, 0]) + 1 == pytest.approx(12 * per_m, rel=0.15)
-    assert len(shown(browser, (255, 255, 255))) > 20  # where they meet
+    assert len(shown(browser, WHITE)) > 20  # where they meet
+    browser.key("o")
+    assert len(shown(browser, WHITE)) == 0
 
 
 def test_an_empty_layer_says_so(browser: Browser, tmp_path: Path) -> None:

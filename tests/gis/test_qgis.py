@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,13 @@ def test_roads_are_as_wide_as_on_the_ground_and_visible_from_afar(qgis: Path, tm
     write(path)
     near, far = tmp_path / "near.png", tmp_path / "far.png"
     place = ["500100", "4999900"]
+    # Thin at first: 0.55 mm and a casing of 1.1 mm are 2.1 px and 4.2 px.
+    opened(qgis, path, str(near), *place, "1000", "#ffffff")
+    assert 3 <= (strip(near).astype(int).sum(axis=1) < 700).sum() <= 6
+    with closing(sqlite3.connect(path)) as db:
+        is_wide = "styleName = 'georoads roads wide'"
+        db.execute(f"UPDATE layer_styles SET useAsDefault = {is_wide} WHERE f_table_name = 'roads'")
+        db.commit()
     opened(qgis, path, str(near), *place, "1000", "#ffffff", str(far), *place, "20000", "#ffffff")
     # The western road is 6.667 m wide: 25.2 px at 1:1000 and 96 dpi, its casing 29 px.
     column = strip(near).astype(int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +15,14 @@ from georoads.errors import GeoroadsError
 from georoads.network.types import NodeKind
 from georoads.output.dictionary import KINDS, LAYERS, markdown
 from georoads.output.provenance import Provenance, provenance_date, source_date
-from georoads.output.style import CLASSES, nodes_qml, roads_qml
+from georoads.output.style import (
+    CLASSES,
+    check_nodes_qml,
+    check_roads_qml,
+    nodes_qml,
+    roads_qml,
+    wide_roads_qml,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
@@ -54,6 +62,52 @@ def test_qml_is_sound() -> None:
     assert [r.get("symbol") in symbols for r in renderer.iterfind("ranges/range")] == [True] * len(CLASSES)
     values = [c.get("value") for c in nodes.iterfind("renderer-v2/categories/category")]
     assert values == [kind.label for kind in NodeKind]
+
+
+def strokes_of(qml: str) -> list[list[dict[str, str]]]:
+    """The properties of the strokes of each symbol; those that an expression gives are that expression."""
+    found = []
+    for symbol in ElementTree.fromstring(qml).iterfind("renderer-v2/symbols/symbol"):
+        strokes = []
+        for layer in symbol.iterfind("layer"):
+            options = {o.get("name", ""): o.get("value", "") for o in layer.iterfind("Option/Option")}
+            for given in layer.iterfind("data_defined_properties/Option/Option[@name='properties']/Option"):
+                (text,) = given.iterfind("Option[@name='expression']")
+                options[given.get("name", "")] = text.get("value", "")
+            strokes.append(options)
+        found.append(strokes)
+    return found
+
+
+def test_roads_are_thin_and_in_a_second_style_as_wide_as_on_the_ground() -> None:
+    for casing, line in strokes_of(roads_qml()):
+        assert (line["line_width"], line["line_width_unit"]) == ("0.55", "MM")  # 2 px of 96 dpi
+        assert float(casing["line_width"]) > float(line["line_width"]) and "outlineWidth" not in line
+    for casing, line in strokes_of(wide_roads_qml()):
+        assert line["outlineWidth"] == 'coalesce("width_m", 4)' and casing["outlineWidth"].endswith(" + 1")
+        assert line["line_width_unit"] == "RenderMetersInMapUnits"
+
+
+@pytest.mark.parametrize("qml", [roads_qml, wide_roads_qml, check_roads_qml])
+def test_what_is_mostly_bridged_is_dashed_over_a_whole_casing(qml: Callable[[], str]) -> None:
+    for casing, line in strokes_of(qml()):
+        assert line["outlineStyle"] == """if(coalesce("bridged_m", 0) > 0.5 * "length_m", 'dash', 'solid')"""
+        assert "outlineStyle" not in casing
+
+
+def test_what_to_check_stands_out() -> None:
+    root = ElementTree.fromstring(check_roads_qml())
+    renderer = root.find("renderer-v2")
+    assert renderer is not None and "< 0.6 THEN 'uncertain' WHEN \"bridged_m\" >= 5" in renderer.get(
+        "attr", ""
+    )
+    values = [c.get("value") for c in root.iterfind("renderer-v2/categories/category")]
+    assert values == ["nothing to check", "bridged", "uncertain"]
+    rest, *others = (float(line["line_width"]) for _, line in strokes_of(check_roads_qml()))
+    assert min(others) > 2 * rest
+    nodes = ElementTree.fromstring(check_nodes_qml())
+    assert [c.get("value") for c in nodes.iterfind("renderer-v2/categories/category")] == ["end"]
+    assert nodes.get("hasScaleBasedVisibilityFlag") is None
 
 
 def test_date_is_that_of_the_youngest_scene(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_named_layer(tmp_path: Path) -> None:
     assert len(read_roads(path).lines) == len(read_roads(path, "streets").lines) == 4
     columns = query(path, "SELECT table_name, column_name FROM gpkg_data_columns ORDER BY rowid")
     assert columns == [("streets", f) for f in ROAD_FIELDS] + [("streets_nodes", f) for f in NODE_FIELDS]
-    styles = query(path, "SELECT f_table_name, useAsDefault FROM layer_styles")
+    styles = query(path, "SELECT f_table_name, useAsDefault FROM layer_styles WHERE useAsDefault")
     assert styles == [("streets", 1), ("streets_nodes", 1)]
 
 
@@ -97,7 +97,7 @@ def test_appended_layers_have_their_own_provenance_and_style(tmp_path: Path) -> 
     write_roads(network(), path, ADDED)
     scopes = query(path, "SELECT reference_scope, table_name, md_file_id FROM gpkg_metadata_reference")
     assert scopes == [("geopackage", None, 1), ("table", "streets", 2), ("table", "streets_nodes", 2)]
-    styles = query(path, "SELECT f_table_name FROM layer_styles")
+    styles = query(path, "SELECT f_table_name FROM layer_styles WHERE useAsDefault")
     assert styles == [("roads",), ("nodes",), ("streets",), ("streets_nodes",)]
     for table in ("gpkg_extensions", "gpkg_data_column_constraints"):
         found = query(path, f"SELECT * FROM {table}")

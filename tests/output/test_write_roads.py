@@ -218,8 +218,14 @@ def test_data_dictionary_and_provenance_are_inside(tmp_path: Path) -> None:
 def test_style_is_the_default_of_its_layer(tmp_path: Path) -> None:
     path = tmp_path / "roads.gpkg"
     write_roads(network(), path, OPTIONS)
-    styles = query(path, "SELECT f_table_name, f_geometry_column, useAsDefault FROM layer_styles")
-    assert styles == [("roads", "geom", 1), ("nodes", "geom", 1)]
+    styles = query(path, "SELECT f_table_name, f_geometry_column, styleName, useAsDefault FROM layer_styles")
+    assert styles == [
+        ("roads", "geom", "georoads roads", 1),
+        ("roads", "geom", "georoads roads wide", 0),
+        ("roads", "geom", "georoads roads check", 0),
+        ("nodes", "geom", "georoads nodes", 1),
+        ("nodes", "geom", "georoads nodes check", 0),
+    ]
 
 
 def test_hostile_names_are_only_text(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from georoads.errors import LayerError
 from georoads.output.errors_layer import ErrorKind, ErrorLines, write_errors
 from georoads.output.provenance import Provenance
 from georoads.view import layer as layer_module
+from georoads.view.checks import checks_of
 from georoads.view.layer import read_layer
 from georoads.view.plane import outline, plane_around, round_length
 
@@ -83,6 +84,44 @@ def test_ends_where_roads_meet_and_where_they_end(tmp_path: Path) -> None:
     passing = [[(0, 0), (50, 0), (100, 0)], [(50, 0), (50, 50)], [(50, 50), (90, 50)]]
     found = read_layer(draw_roads(tmp_path / "r.gpkg", passing, {}))
     assert found.line_ends.tolist() == [[1, 1], [2, 0], [0, 1]]
+
+
+def test_what_to_check_of_lines(tmp_path: Path) -> None:
+    columns = {"confidence": [0.59, 0.6, 0.9, 0.9], "bridged_m": [0.0, 4.9, 5.0, 31.0]}  # of 60 m each
+    found = checks_of(read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns)))
+    assert found.is_uncertain.tolist() == [True, False, False, False]
+    assert found.is_bridged.tolist() == [False, False, True, True]
+    assert found.is_mostly_bridged.tolist() == [False, False, False, True]
+
+
+# Metres east and south. The road a lies along the south; what ends above it, and how far:
+#
+#   b |     c \      d |     e ---    f |
+#     |        \       |                | it joins a, and its northern end
+#    10 m     10 m     16 m   10 m       | is 12 m from it
+#   aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+#                                        |
+ENDS: dict[str, list[tuple[float, float]]] = {
+    "a": [(0, 100), (220, 100)],
+    "b": [(10, 50), (10, 90)],
+    "c": [(50, 50), (90, 90)],
+    "d": [(115, 50), (115, 84)],
+    "e": [(135, 90), (165, 90)],
+    "f": [(190, 88), (190, 100), (190, 130)],
+}
+
+
+def test_dead_ends_that_almost_meet_a_line(tmp_path: Path) -> None:
+    found = checks_of(read_layer(draw_roads(tmp_path / "r.gpkg", list(ENDS.values()), {})))
+    near = {name: ends.tolist() for name, ends in zip(ENDS, found.is_near, strict=True) if ends.any()}
+    assert near == {"b": [False, True], "c": [False, True]}
+
+
+@pytest.mark.parametrize(("gap", "is_near"), [(14, True), (16, False)])
+def test_two_ends_that_face_each_other(tmp_path: Path, gap: float, is_near: bool) -> None:
+    lines: list[list[tuple[float, float]]] = [[(0, 50), (50, 50)], [(50 + gap, 50), (150, 50)]]
+    found = checks_of(read_layer(draw_roads(tmp_path / "r.gpkg", lines, {})))
+    assert found.is_near.tolist() == [[False, is_near], [is_near, False]]
 
 
 def test_parts_of_a_row_share_its_attributes(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from georoads.errors import GeoroadsError, SceneError
 from georoads.picture_files import write_png
 from georoads.scene.open import open_scene
 from georoads.scene.scene import SceneParams
-from georoads.view.picture import BACKGROUND, Picture, jpeg_of, picture_of, plane_of
+from georoads.view.picture import BACKGROUND, Picture, brightened, jpeg_of, lift_of, picture_of, plane_of
 from georoads.view.preview import write_preview
+from georoads.view.request import LineWidth
 from georoads.view.write import write_view
 
 
@@ -87,9 +88,34 @@ def test_a_jpeg_is_as_good_as_fits() -> None:
     assert len(jpeg_of(picture, 60_000)) <= 60_000 < len(jpeg_of(picture))
 
 
+@pytest.mark.parametrize(
+    ("grey", "lift"),
+    [(0, 1), (7, 1), (20, 4), (28, 3), (45, 2), (50, 1), (57, 1), (250, 1)],  # 57: the darkest of DeepGlobe
+)
+def test_only_dark_pictures_are_lifted(grey: int, lift: int) -> None:
+    rgb = np.full((10, 10, 3), grey, np.uint8)
+    rgb[:, 4:] = BACKGROUND  # where the scene has no pixel
+    found = lift_of(Picture(rgb, (0, 0, 1, 1)))
+    assert found == lift
+    assert (brightened(rgb, found) == rgb).all() == (lift == 1)
+    assert lift_of(Picture(rgb[:, 4:], (0, 0, 1, 1))) == 1
+
+
+def test_what_is_mostly_bridged_is_dashed(tmp_path: Path) -> None:
+    # Two roads of 120 m, side by side; of the southern one 70 m were bridged, of the northern one 50 m.
+    lines = [[(40, 80), (160, 80)], [(40, 120), (160, 120)]]
+    roads = draw_roads(tmp_path / "r.gpkg", lines, {"confidence": [0.95, 0.95], "bridged_m": [50.0, 70.0]})
+    write_preview(tmp_path / "p.png", roads, (open_scene(draw_scene(tmp_path / "s.tif")),))
+    shown = colours(imread(tmp_path / "p.png")[:, 300:1200, :3], (250, 246, 92))
+    half = len(shown) // 2
+    assert shown[:half].any(axis=0).mean() == 1.0
+    assert shown[half:].any(axis=0).mean() == pytest.approx(0.6, abs=0.05)  # dashes of 3, gaps of 2
+
+
 def test_a_preview_shows_lines_over_the_scene(tmp_path: Path) -> None:
     scene, roads = draw_scene(tmp_path / "s.tif"), draw_roads(tmp_path / "r.gpkg")
-    write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
+    opened = (open_scene(scene),)
+    write_preview(tmp_path / "p.png", roads, opened, width=LineWidth.ROAD)
     shown = imread(tmp_path / "p.png")[:, :, :3]
     assert max(shown.shape) == 2000
     shown = shown[:, :1500]  # without the legend
@@ -98,6 +124,9 @@ def test_a_preview_shows_lines_over_the_scene(tmp_path: Path) -> None:
     assert yellow[middle:].any() and not yellow[: middle - 60].any()  # the southern road is the most certain
     assert purple[: middle - 60].any() and not purple[middle + 60 :].any()
     assert yellow[middle + 200].sum() == pytest.approx(4 * 2000 / 160, rel=0.2)  # as wide as the road
+    write_preview(tmp_path / "p.png", roads, opened, overwrite=True)
+    thin = colours(imread(tmp_path / "p.png")[:, :1500, :3], (250, 246, 92))
+    assert thin[middle + 200].sum() == 4
     with pytest.raises(GeoroadsError, match="exists"):
         write_preview(tmp_path / "p.png", roads, (open_scene(scene),))
 

@@ -19,13 +19,14 @@ from drawn_rasters import north_up, write_raster
 from georoads.crs import parse_crs
 from georoads.errors import GeoroadsError
 from georoads.output.provenance import Provenance
-from georoads.output.style import nodes_qml, roads_qml
+from georoads.output.style import nodes_qml, roads_qml, wide_roads_qml
 from georoads.output.write import WriteOptions, write_roads
 from georoads.picture_files import write_png
 from georoads.scene.scene import SceneParams
 from georoads.view.embedded import embedded_style, nodes_of, parsed_style
 from georoads.view.layer import read_layer
 from georoads.view.project import project
+from georoads.view.request import LineWidth
 from georoads.view.write import write_view
 
 
@@ -139,6 +140,16 @@ def test_the_style_is_the_one_that_the_file_keeps(ours: Path, tmp_path: Path) ->
     assert renderer is not None and renderer.get("type") == "mine"
     assert layer.get("labelsEnabled") == "1" and layer.find("labeling") is not None
     assert layer.find("editforminitcode") is None
+
+
+def test_lines_as_wide_as_the_road_are_asked_for(ours: Path, tmp_path: Path) -> None:
+    for roads in (ours, draw_roads(tmp_path / "r.fgb")):
+        looks = {}
+        for width in LineWidth:
+            write_view(roads, tmp_path / "m.qgz", width=width, overwrite=True)
+            looks[width] = as_text([*opened(tmp_path / "m.qgz").iter("maplayer")][-1].find("renderer-v2"))
+        assert looks[LineWidth.THIN] == as_text(ElementTree.fromstring(roads_qml()).find("renderer-v2"))
+        assert looks[LineWidth.ROAD] == as_text(ElementTree.fromstring(wide_roads_qml()).find("renderer-v2"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from drawn_rasters import north_up, write_raster
 
 from georoads.view.layer import read_layer
 from georoads.view.page import page
+from georoads.view.request import LineWidth
 
 
 def data_of(content: str) -> dict[str, Any]:
@@ -52,6 +53,17 @@ def test_distances_that_wrap_around_come_back(tmp_path: Path) -> None:
     object.__setattr__(layer, "points", far)
     points = unpacked(data_of(page(layer))["points"], "<i4").reshape(2, -1)
     assert (points.cumsum(axis=1, dtype=np.int32).T / 100).tolist() == far.tolist()
+
+
+def test_a_page_says_what_to_check(tmp_path: Path) -> None:
+    # Of three roads the first is uncertain and ends 10 m before the third, the second was mostly bridged.
+    lines = [[(50, 40), (50, 90)], [(100, 40), (100, 100)], [(40, 100), (100, 100), (160, 100)]]
+    columns = {"confidence": [0.4, 0.9, 0.9], "bridged_m": [0.0, 40.0, 0.0]}
+    data = data_of(page(read_layer(draw_roads(tmp_path / "r.gpkg", lines, columns)), width=LineWidth.ROAD))
+    assert unpacked(data["marks"], "u1").tolist() == [1, 2 + 4, 0]
+    assert unpacked(data["ends"], "u1").tolist() == [1, 3, 1, 2, 1, 1]
+    assert [look["count"] for look in data["checks"]["lines"]] == [0, 1, 1]
+    assert (data["checks"]["near"]["count"], data["wide"], data["lift"]) == (1, True, 1)
 
 
 @pytest.mark.parametrize("name", ["m.html", "m.qgz"])
