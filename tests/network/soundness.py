@@ -94,10 +94,10 @@ def check_sound(network: RoadNetwork) -> None:
     assert not any(dataclasses.astuple(check(network))), check(network)
     assert (network.width_m > 0).all()
     assert (network.bridged_m <= network.length_m).all()
-    for edge in np.flatnonzero(network.width_m > network.length_m):
-        beside = np.isin(network.edge_nodes, network.edge_nodes[edge]).any(axis=1)
-        beside[edge] = False
-        assert (network.width_m[beside] >= network.width_m[edge]).any(), "wider than long"
+    for short in np.flatnonzero(network.width_m > network.length_m):
+        meets = np.isin(network.edge_nodes, network.edge_nodes[short]).any(axis=1)
+        others = np.flatnonzero(meets & (np.arange(network.n_edges) != short))
+        assert (network.width_m[others] >= network.width_m[short]).any(), "wider than long"
 
 
 def check_levels(levels: NDArray[np.uint8], block_px: int = 64) -> None:

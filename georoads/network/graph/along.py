@@ -32,24 +32,15 @@ def line_lengths(
 
 
 @compiled
-def widths_along(
-    width: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(E,) median and (E,) standard deviation of the widths along each path; NaN entries are left out.
-
-    The spread is 1.4826 times the median distance from the median, which equals the standard deviation of a
-    normal distribution but does not count the few chords that run into a side road. A path without any
-    width has 0 and 0.
-    """
+def medians_along(width: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(E,) float64: the median of the widths along each path that are not NaN; 0 where all are."""
     median = np.zeros(len(offsets) - 1)
-    spread = np.zeros(len(offsets) - 1)
     for edge in range(len(offsets) - 1):
         along = width[offsets[edge] : offsets[edge + 1]]
         along = along[~np.isnan(along)]
         if len(along):
             median[edge] = np.median(along)
-            spread[edge] = 1.4826 * np.median(np.abs(along - median[edge]))
-    return median, spread
+    return median
 
 
 @compiled

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.graph.along import leads_along, line_lengths, widths_along
+from georoads.network.graph.along import leads_along, line_lengths, medians_along
 from georoads.network.types import PIXELS, PixelSize
 from georoads.ragged import owners, take
 
@@ -116,7 +116,7 @@ class Paths:
 
     def median_widths(self) -> NDArray[np.float64]:
         """(E,) float64 median width of each edge's road, in pixels; 0 where none was measured."""
-        return widths_along(self.width, self.offsets)[0]
+        return medians_along(self.width, self.offsets)
 
 
 @dataclass(frozen=True)
