@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from network_drawings import RAW, bar, drawn, network_of
 from network_steps import anchors_of, graph_of, lines_of, traced
+from numpy.typing import NDArray
 
+from georoads.grid import Points
 from georoads.network.graph.bridge import bridge_gaps
 from georoads.network.graph.clean import drop_islands, merge_junctions, prune_spurs
 from georoads.network.graph.dissolve import dissolve
@@ -105,6 +107,11 @@ def test_a_dead_end_has_no_hook() -> None:
     assert np.abs(network.node_xy[:, 1] - 40.5).max() <= 1.0
 
 
+def sure_of(points: Points) -> NDArray[np.uint8]:
+    """p = 1 everywhere."""
+    return np.full(len(points), 254, np.uint8)
+
+
 def inside(text: str) -> Graph:
     """The drawing, far from the raster's edge."""
     return traced(np.pad(drawn(text), 5))
@@ -112,10 +119,10 @@ def inside(text: str) -> Graph:
 
 def test_a_gap_between_facing_ends_is_bridged_once() -> None:
     graph = inside("##########....########## ........................ #######.................")
-    joined = bridge_gaps(graph, PIXELS, 10).drop_lone_nodes()
+    joined = bridge_gaps(graph, sure_of, PIXELS, 10).drop_lone_nodes()
     assert sorted(joined.bridged_px.tolist()) == [0.0, 5.0]
     assert sorted(joined.lengths().tolist()) == [6.0, 23.0]
-    assert bridge_gaps(graph, PIXELS, 4).n_edges == 3
+    assert bridge_gaps(graph, sure_of, PIXELS, 4).n_edges == 3
 
 
 def test_a_gap_shorter_than_the_road_is_wide_needs_no_direction() -> None:
@@ -123,17 +130,17 @@ def test_a_gap_shorter_than_the_road_is_wide_needs_no_direction() -> None:
     mask |= bar((60, 120), (62, 34.5), (110, 34.5), 7)
     mask[:, 59:62] = False
     graph = dissolve(graph_of(mask))
-    assert bridge_gaps(graph, PIXELS, 15).n_edges == 1
+    assert bridge_gaps(graph, sure_of, PIXELS, 15).n_edges == 1
 
 
 def test_no_gap_is_bridged_at_the_scenes_edge() -> None:
     graph = lines_of("##########....##########")
-    assert bridge_gaps(graph, PIXELS, 10).n_edges == 2
+    assert bridge_gaps(graph, sure_of, PIXELS, 10).n_edges == 2
 
 
 def test_ends_that_do_not_face_each_other_are_left() -> None:
     graph = inside("#########.......... ................... ................... ..........#########")
-    assert bridge_gaps(graph, PIXELS, 10).n_edges == 2
+    assert bridge_gaps(graph, sure_of, PIXELS, 10).n_edges == 2
 
 
 def test_islands_are_judged_by_their_total_length() -> None:

@@ -1,12 +1,34 @@
-"""What is measured along paths: lengths, widths, and the points at some distance from their ends."""
+"""What is measured along paths: lengths, widths, p, and the points at some distance from their ends."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
+from georoads.grid import Points, Window
+from georoads.levels import NODATA
 from georoads.network.compiled import compiled
+from georoads.network.types import ReadProbability
+
+LevelsAt = Callable[[Points], NDArray[np.uint8]]
+"""Gives (K,) uint8, round(254 p), of points (K, 2) in pixel coordinates."""
+
+
+def levels_at(read: ReadProbability, shape: tuple[int, int], points: Points) -> NDArray[np.uint8]:
+    """(K,) uint8: round(254 p) at points that lie close together, 0 where nothing was seen.
+
+    Args:
+        read: gives (height, width) uint8 of a window inside the raster: round(254 p), 255 = nodata.
+        shape: (height, width) of the raster.
+        points: (K, 2) float64 pixel coordinates; one that lies outside takes the nearest pixel.
+    """
+    cols, rows = np.clip(np.floor(points).astype(np.int64), 0, np.array(shape[::-1]) - 1).T
+    top, left = int(rows.min()), int(cols.min())
+    seen = read(Window(top, left, int(rows.max()) - top + 1, int(cols.max()) - left + 1))
+    level = seen[rows - top, cols - left]
+    return np.where(level == NODATA, np.uint8(0), level)
 
 
 @compiled

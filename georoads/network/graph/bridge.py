@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points
+from georoads.network.graph.along import LevelsAt
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.divide import divide
 from georoads.network.graph.graph import Graph, Paths
@@ -36,16 +37,17 @@ WIDEST = 1.5
 """A road is nowhere wider than this many times its median width."""
 
 
-def bridge_gaps(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
+def bridge_gaps(graph: Graph, levels_at: LevelsAt, pixel: PixelSize, bridge_m: float) -> Graph:
     """Join dead ends that face each other over a short gap; each once, the shortest gaps first.
 
     Args:
         graph: any graph.
+        levels_at: gives (K,) uint8, round(254 p), of points (K, 2).
         pixel: metres of a column and a row.
         bridge_m: the longest gap; 0 joins none.
 
     Returns:
-        The graph with a straight edge of two points for each gap; its p is that of its ends.
+        The graph with a straight edge for each gap.
     """
     if bridge_m <= 0 or not graph.n_edges:
         return graph
@@ -70,10 +72,10 @@ def bridge_gaps(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
     free = _uncrossed(graph, *graph.node_xy[pairs].transpose(1, 0, 2))
     pairs, length = pairs[free], length[free]
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0], length))]
-    return _join_straight(graph, pairs[disjoint(pairs, np.arange(len(pairs)))])
+    return _join_straight(graph, levels_at, pairs[disjoint(pairs, np.arange(len(pairs)))])
 
 
-def bridge_to_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
+def bridge_to_sides(graph: Graph, levels_at: LevelsAt, pixel: PixelSize, bridge_m: float) -> Graph:
     """Join dead ends to the side of the road that they point at.
 
     The gap is measured to the road's side, so to its middle half of its width is allowed beyond
@@ -82,11 +84,12 @@ def bridge_to_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
 
     Args:
         graph: any graph.
+        levels_at: gives (K,) uint8, round(254 p), of points (K, 2).
         pixel: metres of a column and a row.
         bridge_m: the longest gap; 0 joins none.
 
     Returns:
-        The graph with a straight edge of two points for each gap.
+        The graph with a straight edge for each gap.
     """
     if bridge_m <= 0 or not graph.n_edges:
         return graph
@@ -100,7 +103,7 @@ def bridge_to_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> Graph:
     pairs = np.column_stack((aims.tip[free], node[cut_of]))
     # Two dead ends may have chosen each other.
     pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-    return _join_straight(graph, pairs)
+    return _join_straight(graph, levels_at, pairs)
 
 
 @dataclass(frozen=True)
@@ -194,13 +197,17 @@ def _aim_at_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> _Aims:
     return _Aims(np.array(tips, dtype=np.int64), np.array(targets, dtype=np.int64))
 
 
-def _join_straight(graph: Graph, pairs: NDArray[np.int64]) -> Graph:
-    """The graph with a straight edge between the nodes of each pair, (K, 2)."""
-    # An end's p: that of the one edge point that lies there.
-    at_node = np.zeros(graph.n_nodes, np.uint8)
-    at_node[graph.edge_nodes[:, 0]] = graph.level[graph.offsets[:-1]]
-    at_node[graph.edge_nodes[:, 1]] = graph.level[graph.offsets[1:] - 1]
-    return join_along(graph, pairs, list(graph.node_xy[pairs]), at_node[pairs].ravel())
+def _join_straight(graph: Graph, levels_at: LevelsAt, pairs: NDArray[np.int64]) -> Graph:
+    """The graph with a straight edge between the nodes of each pair, (K, 2), and the raster's p along it."""
+    lines, levels = [], [np.empty(0, np.uint8)]
+    for start, end in graph.node_xy[pairs]:
+        # A point a pixel, as on the paths that it joins.
+        steps = max(1, int(np.ceil(np.hypot(*(end - start)))))
+        line = start + np.linspace(0, 1, steps + 1)[:, None] * (end - start)
+        line[-1] = end
+        lines.append(line)
+        levels.append(levels_at(line))
+    return join_along(graph, pairs, lines, np.concatenate(levels))
 
 
 def join_along(

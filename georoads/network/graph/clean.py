@@ -15,12 +15,14 @@ After each step, nodes where only two edges meet are dissolved.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from georoads.network.graph.along import levels_at
 from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
 from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
 from georoads.network.graph.dissolve import dissolve
@@ -60,8 +62,9 @@ def clean(
     graph = dissolve(graph)
     graph = prune_spurs(graph, pixel, params.spur_m)
     graph = merge_junctions(graph)
-    graph = bridge_gaps(graph, pixel, params.bridge_m)
-    graph = bridge_to_sides(graph, pixel, params.bridge_m)
+    seen = partial(levels_at, search.read, search.shape)
+    graph = bridge_gaps(graph, seen, pixel, params.bridge_m)
+    graph = bridge_to_sides(graph, seen, pixel, params.bridge_m)
     graph = bridge_faint_gaps(graph, search, parallel_map)
     graph = prune_spurs(graph, pixel, params.spur_m)
     graph = drop_islands(graph, pixel, params.min_length_m)
