@@ -23,6 +23,7 @@ from scipy.sparse.csgraph import connected_components
 
 from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
 from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
+from georoads.network.graph.courses import are_crossings, arms_of
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
 from georoads.network.params import VectorizeParams
@@ -30,6 +31,9 @@ from georoads.network.types import ParallelMap, PixelSize
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
+
+CROSS = 3.0
+"""Two Ts are one crossing if they are one by their arms, and nearer than this many times that."""
 
 CORNER_RADII = 4.0
 """A branch into the corner between a road and the scene's edge is no longer than this many half widths."""
@@ -64,6 +68,7 @@ def clean(
     graph = bridge_to_sides(graph, pixel, params.bridge_m)
     graph = bridge_faint_gaps(graph, search, parallel_map)
     graph = prune_spurs(graph, pixel, params.spur_m)
+    graph = merge_junctions(graph)
     graph = drop_islands(graph, pixel, params.min_length_m)
     return graph.drop_lone_nodes()
 
@@ -114,7 +119,10 @@ def merge_junctions(graph: Graph) -> Graph:
         a, b = graph.edge_nodes.T
         limit = MERGE_RADII * np.maximum(graph.node_radius[a], graph.node_radius[b])
         tiny_loop = graph.is_loop & (length < 2 * limit)
-        short = np.flatnonzero((a != b) & (degree[a] >= 3) & (degree[b] >= 3) & (length < limit))
+        joins = (a != b) & (degree[a] >= 3) & (degree[b] >= 3)
+        crossing = np.flatnonzero(joins & (degree[a] + degree[b] == 6) & (length < CROSS * limit))
+        crossing = crossing[are_crossings(crossing, graph.edge_nodes, arms_of(graph), graph.median_widths())]
+        short = np.union1d(np.flatnonzero(joins & (length < limit)), crossing)
         if not len(short) and not tiny_loop.any():
             break
         # The shortest first, and each junction once a round: the node that two become has a new place.
