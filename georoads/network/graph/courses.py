@@ -17,6 +17,9 @@ from georoads.network.graph.graph import Graph
 FROM_RADII, TO_RADII = 2.0, 6.0
 """The stretch that a line is fitted to, in half widths from the junction."""
 
+STRAY_PX, STRAY = 0.5, 0.025
+"""A stretch is straight while its points lie within this of the line (RMS): pixels, or share of the bend."""
+
 STRAIGHT_COS = -0.85
 """Two arms are one road where the cosine of the angle between them is below this (148 degrees)."""
 
@@ -90,6 +93,10 @@ def _fit_lines(
                 x, y = xy[i, 0] - xy[at, 0], xy[i, 1] - xy[at, 1]
                 weight += size
                 sums += size * np.array([x, y, x * x, x * y, y * y])
+                # As far as the road is straight, but at least as far as the bend was long.
+                stray = max(STRAY_PX, STRAY * reach[edge, side, 0])
+                if weight > reach[edge, side, 0] and _stray(sums / weight) > stray:
+                    break
             if weight == 0:
                 continue
             x, y, xx, xy_, yy = sums / weight
@@ -102,6 +109,14 @@ def _fit_lines(
             begin[edge, side, 0], begin[edge, side, 1] = xy[at, 0] + x - along * u, xy[at, 1] + y - along * v
             way[edge, side, 0], way[edge, side, 1] = u, v
     return begin, way
+
+
+@compiled
+def _stray(moments: NDArray[np.float64]) -> float:
+    """Root mean square distance from the best line, of points with these means of x, y, xx, xy and yy."""
+    x, y = moments[0], moments[1]
+    a, b, c = moments[2] - x * x, moments[3] - x * y, moments[4] - y * y
+    return float(np.sqrt(max(0.0, (a + c) / 2 - np.hypot((a - c) / 2, b))))
 
 
 def are_crossings(
