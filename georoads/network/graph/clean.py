@@ -3,7 +3,8 @@
 The steps, in the order in which ``clean`` takes them:
 
 1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
-2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
+2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice; so is
+   one of two straight roads aslant, though its forks lie farther apart. Again after the bridges.
 3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
    road that it points at; then those over which a faint road leads. What is left of a dead end beyond the
    place where it was joined is a spur again.
@@ -33,7 +34,7 @@ MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
 
 CROSS = 3.0
-"""Two Ts are one crossing if they are one by their arms, and nearer than this many times that."""
+"""Two Ts that are a crossing by their arms may be this many times as far apart as other junctions."""
 
 CORNER_RADII = 4.0
 """A branch into the corner between a road and the scene's edge is no longer than this many half widths."""
@@ -112,7 +113,11 @@ def prune_spurs(graph: Graph, pixel: PixelSize, spur_m: float) -> Graph:
 
 
 def merge_junctions(graph: Graph) -> Graph:
-    """Make one node of two junctions that an edge shorter than the road's half width or so joins."""
+    """Make one node of two junctions that an edge shorter than the road's half width or so joins.
+
+    Of two Ts that are a crossing of two straight roads by their arms the edge may be longer. The idea is that
+    of osmnx's and neatnet's consolidation of junctions, with the roads' own widths for a radius.
+    """
     while graph.n_edges:
         degree = graph.degree()
         length = graph.lengths()
