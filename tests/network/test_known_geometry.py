@@ -72,7 +72,7 @@ LOOSE_PX = {
     # where exactly they meet is not to be seen in the mask.
     ("star", 30): 1.5,
     ("curve", 30): 0.8,  # it leaves aslant, with one side through the raster's corner
-    ("roundabout", 30): 1.4,
+    ("roundabout", 30): 1.2,
 }
 
 SLANTED = [0.0, 11.0, 24.0, 36.0]

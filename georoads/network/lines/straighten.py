@@ -152,8 +152,8 @@ def _nearest_to_courses(
         first, last = starts[node], starts[node + 1]
         from_node, course = begin[first:last] - node_xy[node], way[first:last].copy()
         # Of two opposite arms the line through where both begin; of the others two may be one road as well.
-        a, b = _straightest(from_node, way[first:last], -1, -1)
-        c, d = _straightest(from_node, way[first:last], a, b) if a >= 0 else (-1, -1)
+        a, b = _straightest(from_node, -1, -1)
+        c, d = _straightest(from_node, a, b) if a >= 0 else (-1, -1)
         for i, j in ((a, b), (c, d)):
             if i >= 0:
                 course[i] = course[j] = from_node[j] - from_node[i]
@@ -179,19 +179,16 @@ def _nearest_to_courses(
 
 
 @compiled
-def _straightest(begin: Points, way: Points, not_a: int, not_b: int) -> tuple[int, int]:
-    """The two arms that are most opposite each other, other than the given two; -1, -1 where none are.
-
-    It counts by halves where they begin, seen from the node, and where they lead.
-    """
-    best, first, second = 2 * STRAIGHT_COS, -1, -1
+def _straightest(begin: Points, not_a: int, not_b: int) -> tuple[int, int]:
+    """The two arms that begin most opposite each other, other than the given two; -1, -1 where none do."""
+    best, first, second = STRAIGHT_COS, -1, -1
     for i in range(len(begin)):
         for j in range(i + 1, len(begin)):
             if i in (not_a, not_b) or j in (not_a, not_b):
                 continue
             size = np.sqrt((begin[i] * begin[i]).sum() * (begin[j] * begin[j]).sum())
             if size > 0:
-                cos = (begin[i] * begin[j]).sum() / size + (way[i] * way[j]).sum()
+                cos = (begin[i] * begin[j]).sum() / size
                 if cos < best:
                     best, first, second = cos, i, j
     return first, second
