@@ -3,7 +3,8 @@
 The steps, in the order in which ``clean`` takes them:
 
 1. Prune spurs, in rounds: a dead end that is shorter than ``spur_m``, or than the road it leaves is wide.
-2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice.
+2. Merge junctions that a short edge joins: a wide crossing is one place, but its skeleton forks twice; so is
+   one of two straight roads aslant, though its forks lie farther apart. Again after the bridges.
 3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
    road that it points at; then those over which a faint road leads. What is left of a dead end beyond the
    place where it was joined is a spur again.
@@ -25,6 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from georoads.network.graph.along import levels_at
 from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
 from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
+from georoads.network.graph.courses import are_crossings, arms_of
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
 from georoads.network.params import VectorizeParams
@@ -32,6 +34,9 @@ from georoads.network.types import ParallelMap, PixelSize
 
 MERGE_RADII = 1.5
 """Junctions nearer than this many times the half width of their road are one crossing."""
+
+CROSS = 3.0
+"""Two Ts that are a crossing by their arms may be this many times as far apart as other junctions."""
 
 CORNER_RADII = 4.0
 """A branch into the corner between a road and the scene's edge is no longer than this many half widths."""
@@ -67,6 +72,7 @@ def clean(
     graph = bridge_to_sides(graph, seen, pixel, params.bridge_m)
     graph = bridge_faint_gaps(graph, search, parallel_map)
     graph = prune_spurs(graph, pixel, params.spur_m)
+    graph = merge_junctions(graph)
     graph = drop_islands(graph, pixel, params.min_length_m)
     return graph.drop_lone_nodes()
 
@@ -110,14 +116,21 @@ def prune_spurs(graph: Graph, pixel: PixelSize, spur_m: float) -> Graph:
 
 
 def merge_junctions(graph: Graph) -> Graph:
-    """Make one node of two junctions that an edge shorter than the road's half width or so joins."""
+    """Make one node of two junctions that an edge shorter than the road's half width or so joins.
+
+    Of two Ts that are a crossing of two straight roads by their arms the edge may be longer. The idea is that
+    of osmnx's and neatnet's consolidation of junctions, with the roads' own widths for a radius.
+    """
     while graph.n_edges:
         degree = graph.degree()
         length = graph.lengths()
         a, b = graph.edge_nodes.T
         limit = MERGE_RADII * np.maximum(graph.node_radius[a], graph.node_radius[b])
         tiny_loop = graph.is_loop & (length < 2 * limit)
-        short = np.flatnonzero((a != b) & (degree[a] >= 3) & (degree[b] >= 3) & (length < limit))
+        joins = (a != b) & (degree[a] >= 3) & (degree[b] >= 3)
+        crossing = np.flatnonzero(joins & (degree[a] + degree[b] == 6) & (length < CROSS * limit))
+        crossing = crossing[are_crossings(crossing, graph.edge_nodes, arms_of(graph), graph.median_widths())]
+        short = np.union1d(np.flatnonzero(joins & (length < limit)), crossing)
         if not len(short) and not tiny_loop.any():
             break
         # The shortest first, and each junction once a round: the node that two become has a new place.

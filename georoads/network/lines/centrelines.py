@@ -54,7 +54,8 @@ def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple
 
 
 def crossing_pairs(lines: Lines, edge_nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(K, 2) rows of lines that meet elsewhere than at a common node; twice the same: it crosses itself.
+    """(K, 2) rows of lines that meet elsewhere than at a common node, or lie on each other; twice the same:
+    it crosses itself.
 
     Args:
         lines: of all edges.
@@ -68,7 +69,8 @@ def crossing_pairs(lines: Lines, edge_nodes: NDArray[np.int64]) -> NDArray[np.in
     itself = np.flatnonzero(~shapely.is_simple(drawn))
     a, b = shapely.STRtree(drawn).query(drawn, predicate="intersects")
     a, b = a[a < b], b[a < b]
-    met, pair = shapely.get_coordinates(shapely.intersection(drawn[a], drawn[b]), return_index=True)
+    shared = shapely.intersection(drawn[a], drawn[b])
+    met, pair = shapely.get_coordinates(shared, return_index=True)
     # A place where they meet is a node when it is an end of the first line and one of the second.
     away = np.full(len(met), np.inf)
     for one in range(2):
@@ -76,7 +78,8 @@ def crossing_pairs(lines: Lines, edge_nodes: NDArray[np.int64]) -> NDArray[np.in
             node = edge_nodes[a[pair], one]
             here = np.hypot(*(met - lines.node_xy[node]).T)
             away = np.where(node == edge_nodes[b[pair], other], np.minimum(away, here), away)
-    crossing = np.unique(pair[away > TOUCH_PX])
+    # Two lines between the same nodes may lie on each other.
+    crossing = np.union1d(pair[away > TOUCH_PX], np.flatnonzero(shapely.length(shared) > TOUCH_PX))
     return np.concatenate((np.column_stack((itself, itself)), np.column_stack((a, b))[crossing]))
 
 
