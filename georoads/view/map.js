@@ -121,7 +121,10 @@
   }
 
   function schedule() {
-    if (!scheduled && view) { scheduled = true; requestAnimationFrame(frame); }
+    if (scheduled || !view) return;
+    scheduled = true;
+    canvas.setAttribute("aria-busy", "true");
+    requestAnimationFrame(frame);
   }
 
   function paint() {
