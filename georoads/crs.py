@@ -80,7 +80,7 @@ def _have_same_axes(a: CRS, b: CRS) -> bool:
         return True
     xy = _SOME_M / metres_per_unit(a)
     try:
-        apart = _bring(xy, a.to_wkt(), _DEGREES) - _bring(xy, b.to_wkt(), _DEGREES)
+        apart = _transform_points(xy, a.to_wkt(), _DEGREES) - _transform_points(xy, b.to_wkt(), _DEGREES)
     except CrsError:  # none of the Earth
         return True
     apart = apart[np.isfinite(apart)]
@@ -97,7 +97,7 @@ def _agree_in_area(a: CRS, b: CRS) -> bool:
     lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
-        apart = _bring(lonlat, _DEGREES, a.to_wkt()) - _bring(lonlat, _DEGREES, b.to_wkt())
+        apart = _transform_points(lonlat, _DEGREES, a.to_wkt()) - _transform_points(lonlat, _DEGREES, b.to_wkt())
     except CrsError:
         return False
     apart = apart[np.isfinite(apart)]  # a projection need not reach all of the area
@@ -115,7 +115,7 @@ def _area_of_use(crs: CRS) -> tuple[float, float, float, float] | None:
     return area.bounds if area is not None else None
 
 
-def _bring(points: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]:
+def _transform_points(points: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]:
     """Points (N, 2) of a CRS in another one; those that cannot be are infinite."""
     return np.column_stack(find_way(source, target).transform(points[:, 0], points[:, 1]))
 
