@@ -97,7 +97,9 @@ def _agree_in_area(a: CRS, b: CRS) -> bool:
     lon, lat = np.meshgrid(west + share * ((east - west) % 360 or 360), south + share * (north - south))
     lonlat = np.column_stack((lon.ravel(), lat.ravel()))
     try:
-        apart = _transform_points(lonlat, _DEGREES, a.to_wkt()) - _transform_points(lonlat, _DEGREES, b.to_wkt())
+        apart = _transform_points(lonlat, _DEGREES, a.to_wkt()) - _transform_points(
+            lonlat, _DEGREES, b.to_wkt()
+        )
     except CrsError:
         return False
     apart = apart[np.isfinite(apart)]  # a projection need not reach all of the area

@@ -143,6 +143,8 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelM
         dead_ends = list(zip(ends.edge.tolist(), ends.side.tolist(), strict=True))
         found = parallel_map(partial(_find_path, _survey(graph, search)), dead_ends)
         paths = [path for path in found if path is not None]
+        if not paths:
+            break
         clear = clear_of_lines(graph, np.array([shapely.LineString(path.xy) for path in paths], np.object_))
         taken, left = _choose_apart([path for path, is_clear in zip(paths, clear, strict=True) if is_clear])
         if not taken:
@@ -185,15 +187,16 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
     others = near[~mine]
     box = _window(tip, reach_px, search.shape)
     level = search.read(box)
+    edge = _scene_edge(level, box, search.shape)
+    if not len(others) and not edge.any():
+        return None
     # 1. The ground ahead, without the road that ends here.
     open_ground = _ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
     _close_own_road(open_ground, graph.xy[near[mine]], tip, box)
     # 2. Any other road is a target, up to half its width from its line; and so is the scene's edge.
     corner, shape = (box.row, box.col), level.shape
     road = _mark_discs(graph.xy[others], ground.side_of[others], corner, shape) & open_ground
-    way = _cheapest_to_target(
-        level, open_ground, road | _scene_edge(level, box, search.shape) & open_ground, tip, box
-    )
+    way = _cheapest_to_target(level, open_ground, road | edge & open_ground, tip, box)
     # 3. It must show enough road, and not wander.
     if way is None or not _shows_road(level[way[:, 0], way[:, 1]], search.road_level, search.faint_level):
         return None
@@ -208,12 +211,14 @@ def _find_path(ground: _Ground, dead_end: tuple[int, int]) -> _Path | None:
 
 def _scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """(h, w) bool: pixels of a window at the raster's edge or beside nodata."""
-    # Around the window more of its own pixels, unless the raster ends there.
-    ends = box.row == 0, box.row + box.height == shape[0], box.col == 0, box.col + box.width == shape[1]
-    unseen = np.pad(level == NODATA, 1)
-    unseen[0], unseen[-1] = unseen[0] | ends[0], unseen[-1] | ends[1]
-    unseen[:, 0], unseen[:, -1] = unseen[:, 0] | ends[2], unseen[:, -1] | ends[3]
-    return np.asarray(binary_dilation(unseen, np.ones((3, 3)))[1:-1, 1:-1] & (level != NODATA))
+    edge = np.zeros(level.shape, np.bool_)
+    edge[0], edge[-1] = box.row == 0, box.row + box.height == shape[0]
+    edge[:, 0] |= box.col == 0
+    edge[:, -1] |= box.col + box.width == shape[1]
+    unseen = level == NODATA
+    if unseen.any():
+        edge |= binary_dilation(unseen, np.ones((3, 3)))
+    return edge & ~unseen
 
 
 def _shows_road(level: NDArray[np.uint8], road: int, least: int) -> bool:
