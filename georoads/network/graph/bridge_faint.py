@@ -218,7 +218,7 @@ def _scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) -
     unseen = level == NODATA
     if unseen.any():
         edge |= binary_dilation(unseen, np.ones((3, 3)))
-    return edge & ~unseen
+    return np.asarray(edge & ~unseen)
 
 
 def _shows_road(level: NDArray[np.uint8], road: int, least: int) -> bool:
