@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.output.style import BRIDGED_FROM_M, DASHED_FROM_SHARE, UNCERTAIN_BELOW
+from georoads.ragged import owners
 from georoads.view.layer import MapLayer
 
 NEAR_M = 15.0
@@ -26,28 +27,30 @@ class Checks:
     Attributes:
         is_uncertain: (N,) bool, the confidence is low or not stated where other lines have one.
         is_bridged: (N,) bool, a gap was bridged that is worth a look.
-        is_mostly_bridged: (N,) bool, for more than half of its length: drawn dashed.
         is_near: (N, 2) bool, the first or last point is a dead end with another line shortly ahead.
     """
 
     is_uncertain: NDArray[np.bool_]
     is_bridged: NDArray[np.bool_]
-    is_mostly_bridged: NDArray[np.bool_]
     is_near: NDArray[np.bool_]
 
 
 def checks_of(layer: MapLayer) -> Checks:
     """What to look at in a layer; what it has no attribute for is nowhere."""
-    confidence, bridged_m = (_numbers(layer, name) for name in ("confidence", "bridged_m"))
-    # A row of several parts says how much of all of them was bridged.
-    row_m = np.bincount(layer.rows, layer.length_m, minlength=len(confidence))
-    is_uncertain = ~(confidence >= UNCERTAIN_BELOW) & (layer.subject == "Confidence")
+    is_uncertain = ~(_numbers(layer, "confidence") >= UNCERTAIN_BELOW) & (layer.subject == "Confidence")
     return Checks(
-        is_uncertain[layer.rows],
-        (bridged_m >= BRIDGED_FROM_M)[layer.rows],
-        (bridged_m > DASHED_FROM_SHARE * row_m)[layer.rows],
-        _ends_near_a_line(layer),
+        is_uncertain=is_uncertain[layer.rows],
+        is_bridged=(_numbers(layer, "bridged_m") >= BRIDGED_FROM_M)[layer.rows],
+        is_near=_ends_near_a_line(layer),
     )
+
+
+def mostly_bridged(layer: MapLayer) -> NDArray[np.bool_]:
+    """(N,) bool: lines that were bridged for more than half of their length, which are drawn dashed."""
+    bridged_m = _numbers(layer, "bridged_m")
+    # A row of several parts says how much of all of them was bridged.
+    row_m = np.bincount(layer.rows, layer.length_m, minlength=len(bridged_m))
+    return (bridged_m > DASHED_FROM_SHARE * row_m)[layer.rows]
 
 
 def _numbers(layer: MapLayer, name: str) -> NDArray[np.float64]:
@@ -64,9 +67,7 @@ def _ends_near_a_line(layer: MapLayer) -> NDArray[np.bool_]:
     line, side = np.nonzero(layer.line_ends == 1)
     if not len(line):
         return is_near
-    shapes = shapely.linestrings(
-        layer.points, indices=np.repeat(np.arange(layer.n_lines), np.diff(layer.offsets))
-    )
+    shapes = shapely.linestrings(layer.points, indices=owners(layer.offsets))
     # Where each dead end lies, and which way it points: away from a place farther back.
     places = layer.points[np.where(side == 0, layer.offsets[line], layer.offsets[line + 1] - 1)]
     back = shapely.line_interpolate_point(shapes[line], np.where(side == 0, _BACK_M, -_BACK_M))

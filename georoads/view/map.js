@@ -1,12 +1,11 @@
-// The map of map.html, over the lines of lines.js, with the pens of drawing.js. A view is the place in the middle of the window, in centimetres
-// of the plane, and k, pixels per centimetre.
+// The map of map.html, over the lines of lines.js, with the pens of drawing.js. A view is the place in the middle of
+// the window, in centimetres of the plane, and k, pixels per centimetre.
 (() => {
   const $ = (id) => document.getElementById(id);
   const canvas = $("map"), ctx = canvas.getContext("2d", { alpha: false });
   const data = JSON.parse($("data").textContent), picture = $("picture");
   const UNCERTAIN = 1, BRIDGED = 2, DASHED = 4, NEAR = 3; // bits of marks; and the end of a line that is near another
   const OPACITY = 0.6; // of lines as wide as the road: what lies below them shows
-  const MOST_LIFT = 4; // the picture is brightened so often at most
   const BUDGET_MS = 9; // of a frame, for drawing lines
   const PART = 4000; // points that are drawn without a look at the clock
   const MARGIN = 0.25; // of the window, drawn beyond its borders
@@ -368,7 +367,7 @@
 
   function brighten() {
     if (!picture) return;
-    lift = lift % MOST_LIFT + 1;
+    lift = lift % data.mostLift + 1;
     ground = null;
     schedule();
   }

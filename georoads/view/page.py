@@ -25,9 +25,9 @@ from georoads.output.dictionary import ROADS
 from georoads.output.errors_layer import ERRORS
 from georoads.output.style import CHECK_LOOK, UNCERTAIN_BELOW, Check
 from georoads.text import printable, source_name
-from georoads.view.checks import Checks, checks_of
+from georoads.view.checks import Checks, checks_of, mostly_bridged
 from georoads.view.layer import MapLayer, MapSize, hex_of, read_layer
-from georoads.view.picture import Picture, jpeg_of, lift_of, picture_of, plane_of
+from georoads.view.picture import MOST_LIFT, Picture, jpeg_of, lift_of, picture_of, plane_of
 from georoads.view.plane import widened
 from georoads.view.request import LineWidth, MapRequest
 
@@ -106,6 +106,7 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
         ],
         "nodes": layer.subject != "Errors",
         "lift": 1 if picture is None else lift_of(picture),
+        "mostLift": MOST_LIFT,
         "checks": _check_looks(layer, checks),
         "counts": _pack_array(np.diff(layer.offsets), "<u4"),
         "points": _pack_array(deltas, "<i4"),
@@ -114,9 +115,7 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
         "classOf": _pack_array(layer.class_of, "u1"),
         # Dead ends with another line shortly ahead are a kind of their own.
         "ends": _pack_array(np.where(checks.is_near, 3, layer.line_ends), "u1"),
-        "marks": _pack_array(
-            checks.is_uncertain + 2 * checks.is_bridged + 4 * checks.is_mostly_bridged, "u1"
-        ),
+        "marks": _pack_array(checks.is_uncertain + 2 * checks.is_bridged + 4 * mostly_bridged(layer), "u1"),
         "attributes": _deflate(json.dumps(attributes, ensure_ascii=False, allow_nan=False).encode()),
     }
 

@@ -14,7 +14,7 @@ from georoads.extras import require_extra
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.scene.scene import Scene
 from georoads.text import printable
-from georoads.view.checks import checks_of
+from georoads.view.checks import mostly_bridged
 from georoads.view.layer import MapLayer, MapSize, read_layer
 from georoads.view.picture import BACKGROUND, Picture, brightened, lift_of, picture_of, plane_of
 from georoads.view.plane import Bounds, round_length, widened
@@ -125,7 +125,7 @@ def draw_preview(layer: MapLayer, picture: Picture, line_width: LineWidth = Line
     dimmed = brightened(picture.rgb, lift_of(picture)) * _DIM + np.array(BACKGROUND) * (1 - _DIM)
     axes.imshow(dimmed.astype(np.uint8), extent=ground, aspect="auto", interpolation="bilinear")
     is_dashed = np.array([c.is_dashed for c in layer.classes])[layer.class_of]
-    is_bridged = checks_of(layer).is_mostly_bridged
+    is_bridged = mostly_bridged(layer)
     _draw_lines(axes, layer, is_dashed | is_bridged, _line_px(layer, px_per_m, line_width))
     _draw_legend(axes, layer, has_bridges=bool(is_bridged.any()))
     _draw_scale_bar(axes, px_per_m)

@@ -48,4 +48,6 @@ def write_view(
             f"{printable(output)}: a map is not written as {output.suffix or 'a file without suffix'!r}",
             "let its name end in .html (a page), .qgz (a QGIS project) or .png (a picture)",
         )
-    return write(MapRequest(roads, output, scenes, scene_params, layer, overwrite, width))
+    return write(
+        MapRequest(roads, output, scenes, scene_params, layer=layer, overwrite=overwrite, width=width)
+    )

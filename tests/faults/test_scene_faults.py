@@ -295,6 +295,14 @@ def test_11_nothing_but_nodata(tmp_path: Path) -> None:
     assert len(empty) > 5
 
 
+@pytest.mark.parametrize("number", [np.inf, np.nan, -np.inf])
+@pytest.mark.parametrize("place", range(6))
+def test_06_a_transform_that_is_no_place(tmp_path: Path, number: float, place: int) -> None:
+    transform = Affine(*(number if i == place else value for i, value in enumerate(UTM[:6])))
+    scene = write_raster(tmp_path / "a.tif", cross(), transform=transform)
+    no(scene, tmp_path, says="a.tif", hint="gdalwarp")
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 2), (449, 97)])
 def test_12_odd_sizes(tmp_path: Path, shape: tuple[int, int]) -> None:
     scene = write_raster(tmp_path / "a.tif", cross(*shape))

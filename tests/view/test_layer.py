@@ -15,7 +15,7 @@ from georoads.errors import LayerError
 from georoads.output.errors_layer import ErrorKind, ErrorLines, write_errors
 from georoads.output.provenance import Provenance
 from georoads.view import layer as layer_module
-from georoads.view.checks import checks_of
+from georoads.view.checks import checks_of, mostly_bridged
 from georoads.view.layer import read_layer
 from georoads.view.plane import outline, plane_around, round_length
 
@@ -88,10 +88,11 @@ def test_ends_where_roads_meet_and_where_they_end(tmp_path: Path) -> None:
 
 def test_what_to_check_of_lines(tmp_path: Path) -> None:
     columns = {"confidence": [0.59, 0.6, 0.9, 0.9], "bridged_m": [0.0, 4.9, 5.0, 31.0]}  # of 60 m each
-    found = checks_of(read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns)))
+    layer = read_layer(draw_roads(tmp_path / "r.gpkg", CROSS, columns))
+    found = checks_of(layer)
     assert found.is_uncertain.tolist() == [True, False, False, False]
     assert found.is_bridged.tolist() == [False, False, True, True]
-    assert found.is_mostly_bridged.tolist() == [False, False, False, True]
+    assert mostly_bridged(layer).tolist() == [False, False, False, True]
 
 
 # Metres east and south. The road a lies along the south; what ends above it, and how far:

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from georoads.grid import Points
 from georoads.network.graph.along import LevelsAt
+from georoads.network.graph.crossings import lines_of, meet_between
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.divide import divide
 from georoads.network.graph.graph import Graph, Paths
@@ -29,9 +30,6 @@ LEAD_PX = 12.0
 
 SIDE_COS = float(np.cos(np.radians(40.0)))
 """A dead end must point at the side that it is joined to within this angle."""
-
-TOUCH_PX = 1e-6
-"""Rounding may put the place where two lines meet so far beside it."""
 
 WIDEST = 1.5
 """A road is nowhere wider than this many times its median width."""
@@ -124,10 +122,12 @@ def clear_of_lines(graph: Graph, ways: NDArray[np.object_]) -> NDArray[np.bool_]
     Returns:
         (K,) bool.
     """
-    lines = shapely.linestrings(graph.xy, indices=graph.edge_of_points())
     clear = np.asarray(shapely.is_simple(ways), dtype=np.bool_)
-    way, line = shapely.STRtree(lines).query(ways, predicate="intersects")
-    clear[way[_meet_between(ways[way], lines[line])]] = False
+    if not len(ways):
+        return clear
+    lines = lines_of(graph.xy, graph.offsets)
+    line, way = shapely.STRtree(ways).query(lines, predicate="intersects")
+    clear[way[meet_between(ways[way], shapely.intersection(ways[way], lines[line]))]] = False
     return clear
 
 
@@ -139,23 +139,14 @@ def _uncrossed(graph: Graph, start: Points, end: Points) -> NDArray[np.bool_]:
     one, other = shapely.STRtree(ways).query(ways, predicate="intersects")
     first = (length[one] < length[other]) | ((length[one] == length[other]) & (one < other))
     one, other = one[first], other[first]
-    apart = _meet_between(ways[one], ways[other]) | _meet_between(ways[other], ways[one])
+    shared = shapely.intersection(ways[one], ways[other])
+    apart = meet_between(ways[one], shared) | meet_between(ways[other], shared)
     one, other = one[apart], other[apart]
     # The shortest first: a way that is crossed itself stops no other.
     for k in np.argsort(length[one], kind="stable").tolist():
         if free[one[k]]:
             free[other[k]] = False
     return free
-
-
-def _meet_between(ways: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """(K,) bool: whether each way meets the other line elsewhere than at its own two ends."""
-    met, of = shapely.get_coordinates(shapely.intersection(ways, others), return_index=True)
-    ends = shapely.get_coordinates([shapely.get_point(ways, 0), shapely.get_point(ways, -1)])
-    away = np.hypot(*(met[None] - ends.reshape(2, -1, 2)[:, of]).transpose(2, 0, 1)).min(axis=0)
-    between = np.zeros(len(ways), np.bool_)
-    between[of[away > TOUCH_PX]] = True
-    return between
 
 
 def _unrepeated(start: Points, end: Points) -> NDArray[np.bool_]:

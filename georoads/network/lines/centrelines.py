@@ -13,14 +13,12 @@ import shapely
 from numpy.typing import NDArray
 
 from georoads.grid import Grid
+from georoads.network.graph.crossings import lines_of, meet_between
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
 from georoads.network.lines.smooth import Lines, smooth_lines
 from georoads.network.lines.straighten import straighten_junctions
 from georoads.network.params import VectorizeParams
-
-TOUCH_PX = 1e-6
-"""Rounding may put the place where two lines meet at a node so far beside it."""
 
 
 def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple[Graph, Lines]:
@@ -35,15 +33,13 @@ def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple
         The graph, whose nodes may have moved, and the lines of its edges, of which none crosses itself and no
         two meet elsewhere than at a node of both.
     """
-    shape, smooth_px, simplify_px = (
-        (grid.height, grid.width), params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m
-    )  # fmt: skip
+    smooth_px, simplify_px = params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m
     as_traced = np.zeros(graph.n_nodes, np.bool_)
     while True:
-        straight = straighten_junctions(graph, shape, as_traced)
+        straight = straighten_junctions(graph, (grid.height, grid.width), as_traced)
         kept = as_traced[graph.edge_nodes[:, 0]] | as_traced[graph.edge_nodes[:, 1]]
         lines = smooth_lines(straight, smooth_px, simplify_px, kept)
-        pairs = crossing_pairs(lines, graph.edge_nodes)
+        pairs = crossing_pairs(lines)
         if not len(pairs):
             return straight, lines
         still = as_traced[graph.edge_nodes[pairs]].all(axis=(1, 2))
@@ -53,33 +49,19 @@ def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple
             as_traced = np.zeros(graph.n_nodes, np.bool_)
 
 
-def crossing_pairs(lines: Lines, edge_nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(K, 2) rows of lines that meet elsewhere than at a common node, or lie on each other; twice the same:
+def crossing_pairs(lines: Lines) -> NDArray[np.int64]:
+    """(K, 2) rows of lines that meet elsewhere than at an end of both, or lie on each other; twice the same:
     it crosses itself.
-
-    Args:
-        lines: of all edges.
-        edge_nodes: (E, 2) int64, the nodes that they join.
     """
-    if not len(edge_nodes):
+    if len(lines.offsets) < 2:
         return np.empty((0, 2), np.int64)
-    drawn = shapely.linestrings(
-        lines.points, indices=np.repeat(np.arange(len(edge_nodes)), np.diff(lines.offsets))
-    )
+    drawn = lines_of(lines.points, lines.offsets)
     itself = np.flatnonzero(~shapely.is_simple(drawn))
     a, b = shapely.STRtree(drawn).query(drawn, predicate="intersects")
     a, b = a[a < b], b[a < b]
+    # Where two meet at a node, both end.
     shared = shapely.intersection(drawn[a], drawn[b])
-    met, pair = shapely.get_coordinates(shared, return_index=True)
-    # A place where they meet is a node when it is an end of the first line and one of the second.
-    away = np.full(len(met), np.inf)
-    for one in range(2):
-        for other in range(2):
-            node = edge_nodes[a[pair], one]
-            here = np.hypot(*(met - lines.node_xy[node]).T)
-            away = np.where(node == edge_nodes[b[pair], other], np.minimum(away, here), away)
-    # Two lines between the same nodes may lie on each other.
-    crossing = np.union1d(pair[away > TOUCH_PX], np.flatnonzero(shapely.length(shared) > TOUCH_PX))
+    crossing = meet_between(drawn[a], shared) | meet_between(drawn[b], shared)
     return np.concatenate((np.column_stack((itself, itself)), np.column_stack((a, b))[crossing]))
 
 
