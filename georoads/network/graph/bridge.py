@@ -172,7 +172,7 @@ def _aim_at_sides(graph: Graph, pixel: PixelSize, bridge_m: float) -> _Aims:
     # Beside a junction the width at a point may be that of the side road, seen lengthwise.
     typical = WIDEST * graph.median_widths()
     half_m = np.minimum(np.nan_to_num(graph.width), typical[own]) / 2 * pixel.gsd_m
-    tree = cKDTree(points)
+    tree = cKDTree(points, balanced_tree=False, compact_nodes=False)  # quickly built, and rarely asked
     tips, targets = [], []
     for edge, side, node in zip(ends.edge.tolist(), ends.side.tolist(), ends.node.tolist(), strict=True):
         tip = graph.node_xy[node] * pixel.xy

@@ -159,7 +159,8 @@ def _survey(graph: Graph, search: FaintSearch) -> _Ground:
     """What is looked up again from each dead end."""
     edge_of = graph.edge_of_points()
     side_of = np.maximum(graph.median_widths() / 2, NEAR_PX)[edge_of]
-    return _Ground(search, graph, edge_of, side_of, lead=graph.lead_points(LEAD_PX), tree=cKDTree(graph.xy))
+    tree = cKDTree(graph.xy, balanced_tree=False, compact_nodes=False)  # quickly built, and rarely asked
+    return _Ground(search, graph, edge_of, side_of, lead=graph.lead_points(LEAD_PX), tree=tree)
 
 
 def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
