@@ -1,13 +1,13 @@
-"""Road lines of four ways against the reference of DeepGlobe's val tiles: what is gained by our cleaning?
+"""Road lines of six ways against the reference of DeepGlobe's val tiles: what is gained by our cleaning?
 
     python benchmarks/lines/reference.py DEEPGLOBE -o FOLDER
     python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER
     python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --set network.bridge_m=20
     python benchmarks/lines/compare.py DEEPGLOBE -o FOLDER --only ours --vary network.spur_m=5,10,15
 
-plain, cresi, ours: from the shipped model's probabilities (cached in FOLDER); ceiling: ours from the masks
-themselves, which shows what vectorization alone costs. Prints tables, and the faults of our lines; writes all
-numbers by tile as JSON with --json, and pictures with --draw.
+plain, sknw, pygeoops, cresi, ours: from the shipped model's probabilities (cached in FOLDER); ceiling: ours
+from the masks themselves, which shows what vectorization alone costs. Prints tables, and the faults of our
+lines; writes all numbers by tile as JSON with --json, and pictures with --draw.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "network"))
 from baselines import cresi_lines, our_network, plain_lines
 from drawing import draw_tile
+from libraries import pygeoops_lines, sknw_lines
 from numpy.typing import NDArray
 from reference import FROZEN
 from soundness import check
@@ -43,7 +44,7 @@ from georoads.scoring.score import score
 from georoads.scoring.segments import local_crs, to_segments
 from georoads.settings import parse_assignments, with_values
 
-WAYS = ("plain", "cresi", "ours", "ceiling")
+WAYS = ("plain", "sknw", "pygeoops", "cresi", "ours", "ceiling")
 NARROW_M, BUFFER_M = 1.5, 2.0
 """3 and 4 pixels: a line beside the middle of a road is no longer right at the first."""
 DRAWN = 12
@@ -77,6 +78,10 @@ def lines_of_way(way: str, tile: Tile, params: VectorizeParams) -> tuple[list[Po
     """Lines in pixel coordinates; and the faults of our network."""
     if way == "plain":
         return plain_lines(tile.levels, params.road_p), {}
+    if way == "sknw":
+        return sknw_lines(tile.levels, params.road_p), {}
+    if way == "pygeoops":
+        return pygeoops_lines(tile.levels, params.road_p), {}
     if way == "cresi":
         return cresi_lines(tile.levels), {}
     network = our_network(tile.levels if way == "ours" else tile.truth, params)
@@ -188,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("deepglobe", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="where reference.py wrote")
-    parser.add_argument("--only", default=",".join(WAYS), help="some of plain,cresi,ours,ceiling")
+    parser.add_argument("--only", default=",".join(WAYS), help=f"some of {','.join(WAYS)}")
     parser.add_argument("--set", action="append", default=[], help="network.NAME=VALUE, for ours")
     parser.add_argument("--vary", action="append", default=[], help="network.NAME=V1,V2: a column for each")
     parser.add_argument("--tiles", default="", help="names, with commas between")
