@@ -1,8 +1,9 @@
-"""Does extract's memory follow the scene? python benchmarks/memory.py [--folder FOLDER] [SIZE ...]
+"""Does memory follow the scene? python benchmarks/memory.py [--sparse] [--folder FOLDER] [SIZE ...]
 
 SIZE is WIDTHxHEIGHT; by default 4096x4096, 16384x16384 and 65536x16384. The scenes are deflate GeoTIFFs
 tiled by 512, with the same net of bright roads in their north-west 4096 x 4096 pixels and bare ground
-elsewhere, so that only the raster grows (what roads cost is the claim of trace.py). The network is one
+elsewhere, so that only the raster grows (what roads cost is the claim of trace.py); with --sparse the files
+hold no block elsewhere, so that only the empty ground grows. The network is one
 threshold on brightness, in ONNX, since it is the machinery around it that is measured. Prints peak resident
 memory, roads and time of each extract, in a process of its own.
 """
@@ -32,13 +33,14 @@ from georoads.model.config import ModelConfig
 TILE, OVERLAP, BLOCK, ROADS = 512, 64, 512, 4096
 
 
-def draw_scene(path: Path, width: int, height: int) -> None:
+def draw_scene(path: Path, width: int, height: int, *, sparse: bool = False) -> None:
     """Write a GeoTIFF with roads 16 px wide, every 512 px, in its north-west, and noise elsewhere.
 
     Args:
         path: of the file.
         width: pixels.
         height: pixels.
+        sparse: True leaves the ground without roads out of the file.
     """
     rng = np.random.default_rng(3)
     ground = [rng.integers(105, 120, (3, BLOCK, BLOCK)).astype(np.uint8) for _ in range(16)]
@@ -46,11 +48,11 @@ def draw_scene(path: Path, width: int, height: int) -> None:
         "driver": "GTiff", "dtype": "uint8", "count": 3, "width": width, "height": height,
         "crs": "EPSG:32647", "transform": Affine(0.5, 0, 500_000, 0, -0.5, 1_500_000), "tiled": True,
         "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "zlevel": 1, "photometric": "RGB",
-        "BIGTIFF": "IF_SAFER",
+        "BIGTIFF": "IF_SAFER", "SPARSE_OK": True,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as out:
-        for row in range(0, height, BLOCK):
-            for col in range(0, width, BLOCK):
+        for row in range(0, ROADS if sparse else height, BLOCK):
+            for col in range(0, ROADS if sparse else width, BLOCK):
                 block = ground[(row // BLOCK * 7 + col // BLOCK) % 16].copy()
                 if row < ROADS and col < ROADS:
                     block[:, 250:266] = block[:, :, 250:266] = 220
@@ -89,6 +91,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", default=["4096x4096", "16384x16384", "65536x16384"])
+    parser.add_argument("--sparse", action="store_true", help="files that hold the roads' blocks only")
     parser.add_argument("--folder", type=Path, help="for the scenes, 4 GB; default: a temporary one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
@@ -96,8 +99,8 @@ def main() -> None:
         model = threshold_network(folder)
         for size in args.sizes:
             width, height = map(int, size.split("x"))
-            scene, figures = folder / f"{size}.tif", folder / "figures.json"
-            draw_scene(scene, width, height)
+            scene, figures = folder / f"{size}.tif", folder / f"{size}.json"
+            draw_scene(scene, width, height, sparse=args.sparse)
             command = [
                 "extract",
                 scene,

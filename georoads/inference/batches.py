@@ -20,7 +20,7 @@ from georoads.inference.tiles import TilePlan
 from georoads.levels import NODATA
 from georoads.model.card import ModelCard
 from georoads.model.pixels import fill_invalid, normalize
-from georoads.scene.mosaic import AnyScene, MosaicReader
+from georoads.scene.mosaic import AnyScene, MosaicReader, open_reader
 from georoads.scene.read import SceneReader
 
 GROUP_TILES = 40
@@ -48,6 +48,11 @@ class Job:
     def plan(self) -> TilePlan:
         """Where the tiles lie."""
         return TilePlan(self.grid.height, self.grid.width, self.card.tile_px, self.card.overlap_px)
+
+    def held_tiles(self) -> NDArray[np.bool_]:
+        """(tiles,) bool: which tiles are to be read. The files hold no block where the others lie."""
+        with open_reader(self.scene, self.grid) as reader:
+            return self.plan.tiles_where(reader.holds)
 
 
 @dataclass(frozen=True)

@@ -90,16 +90,17 @@ def predict_raster(
     """
     job = Job(scene, grid, checkpoint.card)
     started = time.monotonic()
+    held = job.held_tiles()
     done: HandoffQueue[PredictedBatch] = HandoffQueue(predictor.ahead)
     part = work / "part.tif"
     header = _work_header(job, checkpoint, predictor.kind)
     with (
-        TileStore(work, len(job.plan), job.card.tile_px, header) as store,
-        watch("predict", len(job.plan), "tiles") as on_progress,
+        TileStore(work, held, job.card.tile_px, header) as store,
+        watch("predict", int(held.sum()), "tiles") as on_progress,
         ThreadPoolExecutor(1, "georoads-write") as thread,
     ):
-        ready, groups = len(store.done), groups_to_do(store)
-        writer = _Writer(job, done, store)
+        ready, groups = int((store.done & held).sum()), groups_to_do(store)
+        writer = _Writer(job, held, done, store)
         writing = thread.submit(writer.write, part, _raster_tags(scene, checkpoint))
         try:
             with closing(predictor.predict(job, groups)) as batches:
@@ -114,7 +115,7 @@ def predict_raster(
     waited = 1 - predictor.network_s / max(1e-9, predictor.workers * (time.monotonic() - started))
     return StageTimes(
         read_s=predictor.read_s, network_s=predictor.network_s, write_s=write_s, waited=max(0.0, waited),
-        saw_nothing=len(store.empty) == len(job.plan), workers=predictor.workers,
+        saw_nothing=bool(store.empty.all()), workers=predictor.workers,
     )  # fmt: skip
 
 
@@ -138,8 +139,11 @@ class _Writer:
         given_up: set when the other stages have failed; what they have finished is still stored then.
     """
 
-    def __init__(self, job: Job, queue: HandoffQueue[PredictedBatch], store: TileStore) -> None:
+    def __init__(
+        self, job: Job, held: NDArray[np.bool_], queue: HandoffQueue[PredictedBatch], store: TileStore
+    ) -> None:
         self._job = job
+        self._held = held
         self._queue = queue
         self._store = store
         self.given_up = Event()
@@ -167,15 +171,17 @@ class _Writer:
         """
         plan, store = self._job.plan, self._store
         for window in self._job.grid.blocks(BLOCK):
+            if not plan.meets(window, self._held):
+                continue
             touching = list(plan.touching(window))
-            while not store.done.issuperset(touching):
+            while not store.done[touching].all():
                 self._keep(self._queue.get())
             # A resumed run has many blocks to write at once: the network must not wait for them.
             while (waiting := self._queue.get_if_any()) is not None:
                 self._keep(waiting)
             if self.given_up.is_set():
                 raise StoppedError
-            levels = {tile: store.tile(tile) for tile in touching if tile not in store.empty}
+            levels = {tile: store.tile(tile) for tile in touching if not store.empty[tile]}
             if levels:  # else no pixel is valid: the raster is made so that what it lacks is nodata
                 yield window, blend(plan, window, levels)
 

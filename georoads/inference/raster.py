@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,6 +21,7 @@ from georoads.inference.mask_judgement import Band, Colour, choose_band, judge, 
 from georoads.inference.mask_params import MaskParams
 from georoads.inference.mask_values import Found, Meaning, is_one_of
 from georoads.levels import NODATA, p_of
+from georoads.scene.blocks import BlockMap, written_blocks
 from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
 from georoads.scene.sources import not_readable
@@ -260,7 +262,10 @@ class ProbabilityRaster:
         """Values of up to SAMPLES blocks, spread evenly; of more only while they are nothing but 0."""
         if np.dtype(reading.band.dtype).kind == "c":
             return Found(np.zeros(0), 0)  # they are refused, whatever they are
-        windows = list(self.grid.blocks(BLOCK))
+        held = self._find_held(reading)
+        windows = [window for window in self.grid.blocks(BLOCK) if held is None or held.any(window)]
+        if not windows:
+            return Found(np.zeros(0), 0)
         # Multiples of the golden ratio spread evenly, along the rows of blocks and across them.
         shares = np.arange(SAMPLES) * ((math.sqrt(5) - 1) / 2) % 1.0
         chosen = np.unique((shares * len(windows)).astype(np.int64))
@@ -299,6 +304,27 @@ class ProbabilityRaster:
                 return np.asarray(read(number, window=_rasterio_window(window)))
         except gdal_errors() as e:
             raise not_readable(self._path, e) from e
+
+    def _find_held(self, reading: _Reading) -> BlockMap | None:
+        """The blocks that the file holds, where all others are nodata; None: others say something, too."""
+        if not reading.has_mask:
+            return None
+        with self._lock:
+            held = written_blocks(self._path, self._source, [reading.number], None)
+        lacking = np.argwhere(~held.marked)
+        if not len(lacking):
+            return None
+        # GDAL reads one value from all of them.
+        block = held.block(*lacking[0].tolist())
+        return None if self._valid(reading, self._stored(reading.number, block), block).any() else held
+
+    @cached_property
+    def _held(self) -> BlockMap | None:
+        return self._find_held(self._reading)
+
+    def holds(self, window: Window) -> bool:
+        """False of a window inside the grid where certainly all is nodata: the file holds no block of it."""
+        return self._held is None or self._held.any(window)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """(height, width) uint8 levels of a window inside the grid, 255 = nodata.

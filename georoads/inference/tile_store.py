@@ -39,16 +39,16 @@ class TileStore:
     and on leaving, also by an error. Tiles are read from the file, never mapped: memory does not grow.
 
     Attributes:
-        done: tiles that are finished, with or without valid pixels.
-        empty: those of them without.
+        done: (tiles,) bool, which tiles are finished, with or without valid pixels.
+        empty: (tiles,) bool, those of them without.
         damaged: batches whose tiles are not what the ledger states; to be done again, just so.
     """
 
-    def __init__(self, folder: Path, tiles: int, tile_px: int, header: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, held: NDArray[np.bool_], tile_px: int, header: dict[str, Any]) -> None:
         """
         Args:
             folder: where file and ledger lie; made if it is not there.
-            tiles: number of slots.
+            held: (tiles,) bool, which tiles are to be done; the others are finished, and empty.
             tile_px: side of a tile.
             header: all that the tiles depend on; plain JSON values.
 
@@ -57,14 +57,13 @@ class TileStore:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._tile_px = tile_px
-        self._tiles = tiles
         # "spool" is what the ledger calls this store: old unfinished work must be known again.
         self._ledger: Ledger = open_ledger(folder / "ledger.jsonl", header | {"spool": 3})
         raw = folder / "tiles.raw"
         self._file: IO[bytes] = raw.open("r+b" if raw.exists() else "w+b", buffering=0)
-        self._file.truncate(tiles * tile_px * tile_px)
-        self.done: set[int] = set()
-        self.empty: set[int] = set()
+        self._file.truncate(len(held) * tile_px * tile_px)
+        self.done = ~held
+        self.empty = ~held
         self._uncommitted: list[dict[str, Any]] = []
         self._committed_s = -COMMIT_S
         self.damaged = self._check(record for line in self._ledger.records for record in line["batches"])
@@ -84,8 +83,8 @@ class TileStore:
         return damaged
 
     def _count(self, batch: Batch) -> None:
-        self.done.update(batch.tiles, batch.empty)
-        self.empty.update(batch.empty)
+        self.done[[*batch.tiles, *batch.empty]] = True
+        self.empty[[*batch.empty]] = True
 
     def tile(self, index: int) -> NDArray[np.uint8]:
         """(tile, tile) uint8 levels of a finished tile that is not empty."""
@@ -97,8 +96,9 @@ class TileStore:
     @property
     def missing(self) -> list[int]:
         """Tiles that no batch of the ledger holds, ascending."""
-        named = self.done.union(*((*b.tiles, *b.empty) for b in self.damaged))
-        return [t for t in range(self._tiles) if t not in named]
+        named = self.done.copy()
+        named[[tile for batch in self.damaged for tile in (*batch.tiles, *batch.empty)]] = True
+        return np.flatnonzero(~named).tolist()
 
     def put(self, batch: Batch, levels: Sequence[NDArray[np.uint8]]) -> None:
         """Keep a finished batch.

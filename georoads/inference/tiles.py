@@ -8,7 +8,7 @@ up to the same number at every pixel; on the grid's own border the weight does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,6 +78,40 @@ class TilePlan:
             for col in range(first_col, last_col + 1):
                 yield row * self.cols + col
 
+    def meets(self, window: Window, marked: NDArray[np.bool_]) -> bool:
+        """Whether a marked tile shares pixels with a window.
+
+        Args:
+            window: inside the grid.
+            marked: (tiles,) bool by index.
+        """
+        first_row, last_row = self._span(window.row, window.height, self.rows)
+        first_col, last_col = self._span(window.col, window.width, self.cols)
+        in_plan = marked.reshape(self.rows, self.cols)
+        return bool(in_plan[first_row : last_row + 1, first_col : last_col + 1].any())
+
+    def tiles_where(self, holds: Callable[[Window], bool]) -> NDArray[np.bool_]:
+        """Which tiles may show something: (tiles,) bool by index.
+
+        Rectangles of tiles are asked for as a whole, then by quarters, so that empty ground costs little.
+
+        Args:
+            holds: tells of a window inside the grid, False where it certainly shows nothing.
+        """
+        grid = Window(0, 0, self.height, self.width)
+        found = np.zeros((self.rows, self.cols), dtype=np.bool_)
+        asked = [Window(0, 0, self.rows, self.cols)]  # of tiles
+        while asked:
+            part = asked.pop()
+            tall, broad = (part.height - 1) * self.stride, (part.width - 1) * self.stride
+            row, col = part.row * self.stride, part.col * self.stride
+            if not holds(Window(row, col, tall + self.tile, broad + self.tile).intersect(grid)):
+                continue
+            if part.size == 1:
+                found[part.row, part.col] = True
+            asked.extend(_quarters(part) if part.size > 1 else ())
+        return found.ravel()
+
     def around(self, window: Window) -> Window:
         """The part of the grid that must be predicted to get the levels of ``window`` as the whole grid has.
 
@@ -107,6 +141,14 @@ class TilePlan:
             _ramps(self.tile, self.overlap, before=row > 0, after=row < self.rows - 1),
             _ramps(self.tile, self.overlap, before=col > 0, after=col < self.cols - 1),
         )
+
+
+def _quarters(window: Window) -> list[Window]:
+    """Its two or four parts of about half its height and width."""
+    tall, broad = -(-window.height // 2), -(-window.width // 2)
+    rows = range(window.row, window.row + window.height, tall)
+    cols = range(window.col, window.col + window.width, broad)
+    return [Window(row, col, tall, broad).intersect(window) for row in rows for col in cols]
 
 
 def _count(size: int, tile: int, stride: int) -> int:

@@ -29,6 +29,11 @@ class ParallelMap(Protocol):
     def __call__(self, work: Callable[[Item], Result], items: Iterable[Item], /) -> Iterable[Result]: ...
 
 
+def everywhere(window: Window) -> bool:
+    """What a raster says of which no part is known to be empty."""
+    return True
+
+
 @dataclass(frozen=True)
 class BlockPlan:
     """How a raster is walked through. No result depends on it.
@@ -36,10 +41,12 @@ class BlockPlan:
     Attributes:
         block_px: side of the square blocks.
         parallel_map: applies what is done to each block; several workers may.
+        holds: False of a window in which certainly all is nodata; it need not be read.
     """
 
     block_px: int = 1024
     parallel_map: ParallelMap = map
+    holds: Callable[[Window], bool] = everywhere
 
 
 @dataclass(frozen=True)

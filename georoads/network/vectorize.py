@@ -6,9 +6,10 @@ Mask, skeleton, graph and lines are the sub-packages, in this order; each knows 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
-from georoads.grid import Grid
+from georoads.grid import Grid, Window
 from georoads.levels import level_of, threshold_level
 from georoads.network.graph.bridge_faint import FaintSearch
 from georoads.network.graph.clean import clean
@@ -24,7 +25,14 @@ from georoads.network.mask.road_mask import RoadMask, drop_specks, fill_holes, r
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.skeleton import read_levels
 from georoads.network.skeleton.thin import thin
-from georoads.network.types import BlockPlan, ParallelMap, PixelSize, ReadProbability, RoadNetwork
+from georoads.network.types import (
+    BlockPlan,
+    ParallelMap,
+    PixelSize,
+    ReadProbability,
+    RoadNetwork,
+    everywhere,
+)
 
 ONE_PIXEL_WIDE = "its roads are lines one pixel wide: specks are told by their length; width_m says nothing"
 NOTHING_LEFT = (
@@ -40,6 +48,7 @@ def trace_network(
     *,
     block_px: int = BlockPlan.block_px,
     parallel_map: ParallelMap = map,
+    holds: Callable[[Window], bool] = everywhere,
 ) -> RoadNetwork:
     """Trace the roads of a probability raster.
 
@@ -53,12 +62,13 @@ def trace_network(
         params: thresholds and lengths.
         block_px: side of the windows that are read and thinned.
         parallel_map: applies what can be done block by block, or dead end by dead end; several workers may.
+        holds: False of a window in which certainly all is nodata, as in the gaps of a sparse file.
 
     Returns:
         Nodes numbered from 1 in reading order; edges in reading order of their first point, each from the
         node that comes first. An empty mask gives a network without nodes and edges.
     """
-    plan = BlockPlan(block_px, parallel_map)
+    plan = BlockPlan(block_px, parallel_map, holds)
     shape, gsd_m = (grid.height, grid.width), grid.gsd_m
     # Mask and skeleton are held no longer than until they are traced.
     mask = read_mask(read, shape, params.road_p, params.road_p * params.low_share, plan)

@@ -176,6 +176,10 @@ class MosaicReader:
         for number in [*self._open]:
             self._close(number)
 
+    def holds(self, window: Window) -> bool:
+        """False where a window meets no scene."""
+        return any(part.intersect(window).size for _, part in self._parts)
+
     def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where invalid, and validity (H, W) of a window inside the grid."""
         rgb = np.zeros((3, window.height, window.width), dtype=np.uint8)

@@ -156,6 +156,10 @@ class SceneReader:
     def __exit__(self, *error: object) -> None:
         self._source.close()
 
+    def holds(self, window: Window) -> bool:
+        """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
+        return self._may_hold(window) if self._corner is None else self.scene.written.any(self._own(window))
+
     def read(self, window: Window) -> RgbPixels:
         """RGB (3, H, W) uint8 and validity (H, W) of a window inside the working grid.
 
@@ -165,15 +169,13 @@ class SceneReader:
 
         # Entered for each window, since several readers may be open in a thread.
         with rasterio.Env(**self._options):
-            return self._read_warped(window) if self._corner is None else self._read_own(window, self._corner)
+            if not self.holds(window):
+                return _no_pixels(window)
+            return self._read_warped(window) if self._corner is None else self._blocks.read(self._own(window))
 
-    def _read_own(self, window: Window, corner: tuple[int, int]) -> RgbPixels:
-        """A window of the scene's own pixels; the working grid begins at a (row, col) of the scene."""
-        row, col = corner
-        own = Window(window.row + row, window.col + col, window.height, window.width)
-        if not self.scene.written.any(own):
-            return _no_pixels(window)
-        return self._blocks.read(own)
+    def _own(self, window: Window) -> Window:
+        """A window of the working grid, which begins at a pixel of the scene, in the scene's own pixels."""
+        return window.moved(*(self._corner or (0, 0)))
 
     def forget(self, row: int, col: int) -> None:
         """Say that of the working grid nothing above a row and west of a column will be asked for again.
@@ -188,8 +190,6 @@ class SceneReader:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
         k = min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
-        if not self._may_hold(window):
-            return _no_pixels(window)
         # (k * k, 2, H, W): where the samples lie in the scene, and the scene's pixels around all of them.
         samples = np.stack([self._sample_px(window, i, j, k) for i in range(k) for j in range(k)])
         area = self._area_around(samples[:, 0], samples[:, 1])
@@ -209,7 +209,7 @@ class SceneReader:
         return np.rint(mean).astype(np.uint8), seen
 
     def _may_hold(self, window: Window) -> bool:
-        """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
+        """``holds`` of a grid that is not the scene's own."""
         if self._is_dense:
             return True
         # A lattice of 9 x 9 points over the window, and an eighth of their spread around what they span.

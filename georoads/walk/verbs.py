@@ -137,7 +137,9 @@ def _trace_and_write(
     raster: ProbabilityRaster, layer: LayerRequest, parallel_map: ParallelMap
 ) -> RoadNetwork:
     """Trace the roads and write them where there is an output; of the area only."""
-    network = trace_network(raster.read, raster.grid, layer.network, parallel_map=parallel_map)
+    network = trace_network(
+        raster.read, raster.grid, layer.network, parallel_map=parallel_map, holds=raster.holds
+    )
     if layer.output is None:
         kept = clipped(network, layer.write)
     else:

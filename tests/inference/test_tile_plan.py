@@ -10,6 +10,7 @@ from georoads.grid import Window
 from georoads.inference.picture import cut_reflected
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
 from georoads.model.pixels import fill_invalid
+from georoads.network.mask.runs import blocks
 
 PLANS = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(16, 64)).flatmap(
     lambda t: st.builds(TilePlan, st.just(t[0]), st.just(t[1]), st.just(t[2]), st.integers(0, t[2] // 2))
@@ -89,3 +90,27 @@ def test_invalid_pixels_look_like_the_nearest_valid_one() -> None:
     assert (filled[:, :, 5:] == rgb[:, :, 4:5]).all()
     assert (filled[:, :, 3:5] == rgb[:, :, 3:5]).all()
     assert fill_invalid(rgb, ~np.ones_like(valid)) is rgb
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.data())
+def test_tiles_on_empty_ground_are_told_by_rectangles(height: int, width: int, data: st.DataObject) -> None:
+    plan = TilePlan(height, width, 32, 8)
+    seeds = st.tuples(st.integers(0, height - 1), st.integers(0, width - 1))
+    ground = np.zeros((height, width), np.bool_)
+    for row, col in data.draw(st.lists(seeds, max_size=4)):
+        ground[row, col] = True
+    held = plan.tiles_where(lambda window: bool(ground[window.slices].any()))
+    assert held.tolist() == [bool(ground[plan.window(i).slices].any()) for i in range(len(plan))]
+    for window in blocks((height, width), 64):
+        assert plan.meets(window, held) == bool(held[list(plan.touching(window))].any())
+
+
+def test_empty_ground_is_asked_for_once() -> None:
+    asked: list[Window] = []
+
+    def holds(window: Window) -> bool:
+        asked.append(window)
+        return False
+
+    assert not TilePlan(200_000, 200_000, 448, 128).tiles_where(holds).any()
+    assert asked == [Window(0, 0, 200_000, 200_000)]

@@ -23,7 +23,8 @@ def is_line_raster(road: RunMask, read: ReadProbability, plan: BlockPlan) -> boo
     """
     if not len(road) or _squares(road.runs) > MOST_SQUARES * road.sizes().sum():
         return False
-    return not any(plan.parallel_map(partial(is_unsure, road, read), blocks(road.shape, plan.block_px)))
+    on_road = [window for window in blocks(road.shape, plan.block_px) if road.any(window)]
+    return not any(plan.parallel_map(partial(is_unsure, road, read), on_road))
 
 
 @compiled

@@ -66,18 +66,20 @@ def cut_medians(
     """
     road, reach = mask.road, round(widest_px / 2)
     windows = list(blocks(road.shape, plan.block_px))
-    if reach < 1 or not len(road) or not any(plan.parallel_map(partial(is_unsure, road, read), windows)):
+    on_road = [window for window in windows if road.any(window)]
+    if reach < 1 or not any(plan.parallel_map(partial(is_unsure, road, read), on_road)):
         return mask
     valleys = RunCollector(road.shape)
     find = partial(_find_valleys, road, read, level, reach)
-    for window, runs in zip(windows, plan.parallel_map(find, windows), strict=True):
+    beside_road = [window for window in windows if road.any(window.pad(reach + BLUR_REACH_PX))]
+    for window, runs in zip(beside_road, plan.parallel_map(find, beside_road), strict=True):
         valleys.add(window, runs)
     medians = _keep_long(valleys.mask(), LENGTHS * widest_px)
     if not len(medians):
         return mask
     left = RunCollector(road.shape)
-    for window in windows:
-        if len(medians.cut(window).start):
+    for window in on_road:
+        if medians.any(window):
             left.add(window, runs_of(road.paint(window) & ~medians.paint(window), window.col))
         else:
             left.add(window, road.cut(window))
@@ -90,23 +92,20 @@ def is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:
     Args:
         road: the road mask.
         read: gives the levels of a window.
-        window: where to look.
+        window: where to look; a block that holds road.
     """
-    if not len(road.cut(window).start):
-        return False
     return bool((road.paint(window) & (read(window) < SHARE * FULL)).any())
 
 
 def _find_valleys(road: RunMask, read: ReadProbability, level: int, reach: int, window: Window) -> RowRuns:
-    """The valley pixels of a block, which is read with what can be seen from it."""
+    """The valley pixels of a block beside road, which is read with what can be seen from it."""
     around = window.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *road.shape))
     found = np.zeros((window.height, window.width), np.bool_)
-    if len(road.cut(around).start):
-        levels, inner = read(around), window.relative_to(around)
-        for part in blocks(found.shape, PART_PX):
-            place = part.moved(inner.row, inner.col)
-            beside = place.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *levels.shape))
-            found[part.slices] = _valleys(levels[beside.slices], place.relative_to(beside), level, reach)
+    levels, inner = read(around), window.relative_to(around)
+    for part in blocks(found.shape, PART_PX):
+        place = part.moved(inner.row, inner.col)
+        beside = place.pad(reach + BLUR_REACH_PX).intersect(Window(0, 0, *levels.shape))
+        found[part.slices] = _valleys(levels[beside.slices], place.relative_to(beside), level, reach)
     return runs_of(found, window.col)
 
 

@@ -34,11 +34,12 @@ class RoadMask:
 
 @dataclass(frozen=True)
 class _BlockRuns:
-    """A block's road at the lower and the higher level, and nodata; and, without road, its highest level."""
+    """A block's road at the lower and the higher level, and what was seen of it; and, without road, its
+    highest level."""
 
     road: RowRuns
     seed: RowRuns
-    nodata: RowRuns
+    seen: RowRuns
     top_level: int
 
 
@@ -55,22 +56,22 @@ def read_mask(
         shape: (height, width) of the raster.
         threshold: p at and above which a pixel is road, 0..1; rounded to k/254.
         low: p at and above which a pixel is road where it is joined to one at ``threshold``.
-        plan: the blocks that are read, and by whom.
+        plan: the blocks that are read where the raster holds something, and by whom.
 
     Returns:
         Road and nodata.
     """
     high_level, low_level = threshold_level(threshold), threshold_level(low)
-    road, seed, nodata = RunCollector(shape), RunCollector(shape), RunCollector(shape)
+    road, seed, seen = RunCollector(shape), RunCollector(shape), RunCollector(shape)
     top_level = 0
-    windows = list(blocks(shape, plan.block_px))
+    windows = [window for window in blocks(shape, plan.block_px) if plan.holds(window)]
     scan = partial(_scan_block, read, low_level, high_level)
     for window, found in zip(windows, plan.parallel_map(scan, windows), strict=True):
         road.add(window, found.road)
         seed.add(window, found.seed)
-        nodata.add(window, found.nodata)
+        seen.add(window, found.seen)
         top_level = max(top_level, found.top_level)
-    mask = RoadMask(_joined_to(road.mask(), seed.mask()), nodata.mask())
+    mask = RoadMask(_joined_to(road.mask(), seed.mask()), seen.mask().complement())
     return replace(mask, messages=_notice(mask, threshold, top_level))
 
 
@@ -101,7 +102,7 @@ def _scan_block(read: ReadProbability, low: int, high: int, window: Window) -> _
     return _BlockRuns(
         road=_runs_at_least(level, low, window),
         seed=seed,
-        nodata=runs_of(level == NODATA, window.col),
+        seen=runs_of(level != NODATA, window.col),
         top_level=0 if len(seed.start) else int(level.max(where=level != NODATA, initial=0)),
     )
 

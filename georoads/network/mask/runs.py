@@ -66,6 +66,10 @@ class RunMask:
         """(height, width) bool of a window, which may reach beyond the mask: False there."""
         return _paint(self.runs, window.row, window.col, window.height, window.width)
 
+    def any(self, window: Window) -> bool:
+        """Whether a pixel of a window, which may reach beyond the mask, is True."""
+        return _any(self.runs, window.row, window.col, window.height, window.width)
+
     def cut(self, window: Window) -> RowRuns:
         """The runs inside a window; columns are counted in the whole mask."""
         return _cut(self.runs, window.row, window.col, window.height, window.width)
@@ -94,27 +98,42 @@ class RunMask:
 
 
 class RunCollector:
-    """Puts a mask together from blocks in reading order; runs that meet at a seam become one."""
+    """Puts a mask together from blocks in reading order; runs that meet at a seam become one.
+
+    Blocks without a run need not be added.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
+        self._counts = np.zeros(shape[0], np.int64)
+        self._top = 0
         self._band: list[RowRuns] = []
         self._bands: list[RowRuns] = []
 
     def add(self, window: Window, runs: RowRuns) -> None:
         """Take a block's runs, one row of ``runs`` for each of the window's; columns of the whole mask."""
-        self._band.append(runs)
-        if window.col + window.width == self._shape[1]:
-            self._bands.append(merge(self._band))
-            self._band = []
+        if window.row != self._top:
+            self._close_band()
+            self._top = window.row
+        if len(runs.start):
+            self._band.append(runs)
+
+    def _close_band(self) -> None:
+        """Put the blocks that lie side by side together."""
+        if self._band:
+            band = merge(self._band)
+            self._counts[self._top : self._top + len(band.rows) - 1] = np.diff(band.rows)
+            self._bands.append(band)
+        self._band = []
 
     def mask(self) -> RunMask:
         """The mask, when all blocks have been added."""
-        rows = offsets_of(np.concatenate([np.diff(band.rows) for band in self._bands]))
-        start = np.concatenate([band.start for band in self._bands])
-        stop = np.concatenate([band.stop for band in self._bands])
+        self._close_band()
+        none = np.empty(0, np.int32)
+        start = np.concatenate([none, *(band.start for band in self._bands)])
+        stop = np.concatenate([none, *(band.stop for band in self._bands)])
         self._bands = []
-        return RunMask(self._shape, RowRuns(rows, start, stop))
+        return RunMask(self._shape, RowRuns(offsets_of(self._counts), start, stop))
 
 
 def blocks(shape: tuple[int, int], size: int) -> Iterator[Window]:
@@ -229,6 +248,17 @@ def _paint(runs: RowRuns, top: int, left: int, height: int, width: int) -> NDArr
                 break
             image[row - top, max(start[i] - left, 0) : min(stop[i] - left, width)] = True
     return image
+
+
+@compiled
+def _any(runs: RowRuns, top: int, left: int, height: int, width: int) -> bool:
+    """Whether a run reaches into a window."""
+    rows, start, _ = runs
+    for row in range(max(top, 0), min(top + height, len(rows) - 1)):
+        i = first_run(runs, row, left)
+        if i < rows[row + 1] and start[i] < left + width:
+            return True
+    return False
 
 
 @compiled

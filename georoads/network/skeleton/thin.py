@@ -103,6 +103,7 @@ def _erode(mask: RunMask, anchors: Pixels, plan: BlockPlan) -> RunMask:
         changing = np.zeros_like(changing)
         collector = RunCollector(mask.shape)
         places = {w: (w.row // block_px, w.col // block_px) for w in blocks(mask.shape, block_px)}
+        places = {window: block for window, block in places.items() if mask.any(window)}
         eroding = [window for window, block in places.items() if active[block]]
         eroded = iter(plan.parallel_map(partial(_erode_block, mask, anchors), eroding))
         for window, block in places.items():
