@@ -38,13 +38,13 @@ def bare_forward(checkpoint: Checkpoint, precision: str, batch: int) -> float:
         Megapixels a second, median of five.
     """
     tile = checkpoint.card.tile_px
-    runtime = TorchRuntime(load_network(checkpoint), "cuda", precision)
-    x = np.zeros((batch, 3, tile, tile), dtype=np.float32)
+    runtime = TorchRuntime(load_network(checkpoint), checkpoint.card, "cuda", precision)
+    x = np.zeros((batch, 3, tile, tile), dtype=np.uint8)
     times = []
     for _ in range(7):
         torch.cuda.synchronize()
         started = time.perf_counter()
-        runtime.logits(x)
+        runtime.levels(x)
         torch.cuda.synchronize()
         times.append(time.perf_counter() - started)
     return batch * tile * tile / 1e6 / statistics.median(times[2:])

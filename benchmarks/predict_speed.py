@@ -33,7 +33,7 @@ from georoads.inference.select import PredictParams, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, find_checkpoint
-from georoads.model.pixels import fill_invalid, normalize
+from georoads.model.pixels import fill_invalid
 from georoads.output.write import WriteOptions
 from georoads.walk import Summary, prepared
 
@@ -90,7 +90,7 @@ def draw_scene(path: Path, side: int, seed: int = 11) -> Path:
     return path
 
 
-def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[np.float32]]:
+def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[np.uint8]]:
     """All batches that predict gives to the network.
 
     Args:
@@ -99,7 +99,7 @@ def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[n
         batch: tiles of a batch.
 
     Returns:
-        (tiles, bands, tile, tile) float32, normalised; the last may have fewer tiles.
+        (tiles, bands, tile, tile) uint8; the last may have fewer tiles.
     """
     with rasterio.open(path) as source:
         rgb = source.read()
@@ -109,10 +109,10 @@ def batches_in_memory(path: Path, card: ModelCard, batch: int) -> list[NDArray[n
     batches = []
     for first in range(0, len(plan), batch):
         last = min(first + batch, len(plan))
-        full = np.zeros((last - first, 3, card.tile_px, card.tile_px), dtype=np.float32)
+        full = np.zeros((last - first, 3, card.tile_px, card.tile_px), dtype=np.uint8)
         for i in range(first, last):
             cut, seen = cut_reflected(rgb, valid, plan.window(i))
-            full[i - first] = normalize(fill_invalid(cut, seen), card.mean, card.std)
+            full[i - first] = fill_invalid(cut, seen)
         batches.append(full)
     return batches
 
@@ -134,7 +134,7 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
 
     def bare() -> None:
         for batch in batches:
-            runtime.logits(batch)
+            runtime.levels(batch)
 
     def predict() -> Summary:
         return georoads.predict(scene, folder / "p.tif", checkpoint, raster=RasterOptions(overwrite=True))

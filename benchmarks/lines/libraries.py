@@ -6,6 +6,8 @@ centre at .5). Both see what georoads' first step sees: p at the threshold, with
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pygeoops
 import rasterio.features
@@ -40,7 +42,7 @@ def pygeoops_lines(levels: NDArray[np.uint8], threshold: float) -> list[Points]:
     mask = _large_areas(levels, threshold).astype(np.uint8)
     shapes = rasterio.features.shapes(mask, mask=mask > 0)
     areas = [shapely.geometry.shape(area).simplify(SIMPLIFY_M / GSD_M) for area, _ in shapes]
-    found = pygeoops.centerline(np.array(areas, dtype=object)) if areas else []
+    found: Any = pygeoops.centerline(np.array(areas, dtype=object)) if areas else []
     parts = shapely.get_parts([line for line in found if line is not None])
     return [shapely.get_coordinates(line) for line in parts if line.geom_type == "LineString"]
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from georoads.grid import Grid, Window
 from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.picture import cut_reflected
-from georoads.inference.runtime import to_levels
 from georoads.inference.tile_store import Batch, TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.levels import NODATA
 from georoads.model.card import ModelCard
-from georoads.model.pixels import fill_invalid, normalize
+from georoads.model.pixels import fill_invalid
 from georoads.scene.mosaic import AnyScene, MosaicReader, open_reader
 from georoads.scene.read import SceneReader
 
@@ -89,17 +88,17 @@ class InputBatch:
 
     Attributes:
         batch: which tiles.
-        pixels: (tiles, bands, tile, tile) float32, normalised.
+        pixels: (tiles, bands, tile, tile) uint8; what is invalid looks like the nearest valid pixel.
         valid: (tile, tile) bool of each tile.
     """
 
     batch: Batch
-    pixels: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
     valid: list[NDArray[np.bool_]]
 
-    def predicted(self, logits: NDArray[np.float32] | None) -> PredictedBatch:
+    def predicted(self, levels: NDArray[np.uint8] | None) -> PredictedBatch:
         """The batch with what the network says of it: (tiles, tile, tile), None where it has no tiles."""
-        return PredictedBatch(self.batch, partial(_masked_levels, logits, self.valid))
+        return PredictedBatch(self.batch, partial(_masked_levels, levels, self.valid))
 
 
 def groups_to_do(store: TileStore) -> list[TileGroup]:
@@ -131,7 +130,7 @@ def read_batches(
     started = time.monotonic()
     tile = job.card.tile_px
     # One is filled, one is in the network, the others wait in the queue.
-    buffers = cycle([np.zeros((size, 3, tile, tile), np.float32) for _ in range(queue.depth + 2)])
+    buffers = cycle([np.zeros((size, 3, tile, tile), np.uint8) for _ in range(queue.depth + 2)])
     try:
         for group in groups:
             for batch in _batches_of(group, job, reader, buffers):
@@ -142,14 +141,13 @@ def read_batches(
 
 
 def _batches_of(
-    group: TileGroup, job: Job, reader: Reader, buffers: Iterator[NDArray[np.float32]]
+    group: TileGroup, job: Job, reader: Reader, buffers: Iterator[NDArray[np.uint8]]
 ) -> Iterator[InputBatch]:
     """The tiles with valid pixels in full batches, but for the last."""
-    card = job.card
     tiles: list[int] = []
     empty: list[int] = []
     valids: list[NDArray[np.bool_]] = []
-    pixels = np.empty(0, dtype=np.float32)
+    pixels = np.empty(0, dtype=np.uint8)
     for index in group.tiles:
         rgb, valid = read_tile(reader, job.plan.window(index))
         reader.forget(*job.plan.needed_from(index))
@@ -158,7 +156,7 @@ def _batches_of(
             continue
         if not tiles:
             pixels = next(buffers)
-        normalize(fill_invalid(rgb, valid), card.mean, card.std, out=pixels[len(tiles)])
+        pixels[len(tiles)] = fill_invalid(rgb, valid)
         tiles.append(index)
         valids.append(valid)
         if len(tiles) == len(pixels):
@@ -181,12 +179,8 @@ def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArra
 
 
 def _masked_levels(
-    logits: NDArray[np.float32] | None, valid: list[NDArray[np.bool_]]
+    levels: NDArray[np.uint8] | None, valid: list[NDArray[np.bool_]]
 ) -> list[NDArray[np.uint8]]:
-    """Levels (tile, tile) of each tile, 255 where a pixel is invalid, of logits (tiles, tile, tile)."""
-    levels = []
-    for tile, seen in zip(logits if logits is not None else (), valid, strict=True):
-        level = to_levels(tile)
-        level[~seen] = NODATA
-        levels.append(level)
-    return levels
+    """Levels (tile, tile) of each tile, 255 where a pixel is invalid, of those of all pixels."""
+    tiles = levels if levels is not None else ()
+    return [np.where(seen, level, np.uint8(NODATA)) for level, seen in zip(tiles, valid, strict=True)]

@@ -58,18 +58,15 @@ def describe_gpu(cuda: Cuda, index: int) -> str:
 
 
 def with_smaller_batches(
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    batch: NDArray[np.float32],
-    cuda: Cuda,
-    index: int = 0,
-) -> NDArray[np.float32]:
+    run: Callable[[NDArray[Any]], NDArray[Any]], batch: NDArray[Any], cuda: Cuda, index: int = 0
+) -> NDArray[Any]:
     """Run a batch; when the GPU's memory runs out, halve it down to single tiles.
 
     The tile itself never shrinks: that would change the result.
 
     Args:
         run: the network, from (N, bands, H, W) to (N, H, W).
-        batch: (N, bands, H, W) float32.
+        batch: (N, bands, H, W).
         cuda: torch.cuda, or what stands for it in a test.
         index: number of the GPU.
 

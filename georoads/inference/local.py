@@ -10,7 +10,7 @@ from typing import Protocol
 
 from georoads.inference.batches import InputBatch, Job, PredictedBatch, Reader, TileGroup, read_batches
 from georoads.inference.handoff import HandoffQueue
-from georoads.inference.runtime import Runtime, RuntimeKind, check_finite, kind_of
+from georoads.inference.runtime import Runtime, RuntimeKind, check_levels, kind_of
 from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import open_reader
 from georoads.workers.threads import Threads
@@ -71,13 +71,13 @@ class LocalPredictor:
             reading = thread.submit(self._read, job, groups, queue)
             try:
                 for read in queue:
-                    logits = None
+                    levels = None
                     if read.batch.tiles:
                         started = time.monotonic()
-                        logits = self._runtime.logits(read.pixels)
-                        check_finite(logits, f"the network of {job.card.name}")
+                        levels = self._runtime.levels(read.pixels)
+                        check_levels(levels, f"the network of {job.card.name}")
                         self.network_s += time.monotonic() - started
-                    yield read.predicted(logits)
+                    yield read.predicted(levels)
                 self.read_s += reading.result()
             except BaseException:  # and once more below: a second signal may cut this short
                 queue.stop()

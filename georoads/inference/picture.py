@@ -9,7 +9,7 @@ from georoads.grid import Window
 from georoads.inference.runtime import Runtime, tile_levels
 from georoads.inference.tiles import TilePlan, blend
 from georoads.model.card import ModelCard
-from georoads.model.pixels import fill_invalid, normalize
+from georoads.model.pixels import fill_invalid
 
 
 def predict_picture(
@@ -31,7 +31,7 @@ def predict_picture(
     for first in range(0, len(plan), runtime.batch):
         indices = range(first, min(first + runtime.batch, len(plan)))
         cuts = [cut_reflected(rgb, valid, plan.window(i)) for i in indices]
-        tiles = [normalize(fill_invalid(*cut), card.mean, card.std) for cut in cuts]
+        tiles = [fill_invalid(*cut) for cut in cuts]
         levels |= dict(zip(indices, tile_levels(runtime, tiles), strict=True))
     return blend(plan, Window(0, 0, valid.shape[0], valid.shape[1]), levels)
 

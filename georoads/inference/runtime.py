@@ -1,4 +1,8 @@
-"""What a runtime is, and how pixels become the network's input and its output levels. No torch here."""
+"""What a runtime is: bytes in, bytes out. No torch here.
+
+A runtime normalises pixels and turns logits into levels where the network runs, so that one byte per value
+travels; the model's files stay as they are (float in, logits out), and are wrapped in memory when loaded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import CheckpointError
-from georoads.levels import FULL
+from georoads.levels import FULL, NODATA
+from georoads.model.card import ModelCard
+from georoads.model.pixels import normalize
 from georoads.model.twin import WAY_OUT, Twin
 from georoads.text import printable
 
@@ -19,8 +25,8 @@ GPU_BATCH = 8
 """Tiles that go through the network together on a GPU, at most."""
 
 
-class Runtime(Protocol):
-    """A network that is ready on a device.
+class OnDevice(Protocol):
+    """Where and how a network runs.
 
     Attributes:
         name: torch, openvino, onnx.
@@ -34,9 +40,40 @@ class Runtime(Protocol):
     precision: str
     batch: int
 
+
+class Runtime(OnDevice, Protocol):
+    """A network that is ready on a device, and takes and gives bytes."""
+
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """round(254 p), (N, H, W) uint8, of tiles (N, bands, H, W) uint8; 255 where p is no number."""
+        ...
+
+
+class Network(OnDevice, Protocol):
+    """A network that is ready on a device as its files state it: for what has to average logits."""
+
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
         ...
+
+
+class HostRuntime:
+    """A runtime of a network that takes and gives floats: the arithmetic around it is done by numpy."""
+
+    def __init__(self, network: Network, card: ModelCard) -> None:
+        """
+        Args:
+            network: gives logits.
+            card: of the model, which says how pixels are normalised.
+        """
+        self.name, self.device = network.name, network.device
+        self.precision, self.batch = network.precision, network.batch
+        self._network = network
+        self._card = card
+
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """round(254 p), (N, H, W) uint8, of tiles (N, bands, H, W) uint8; 255 where p is no number."""
+        return to_levels(self._network.logits(normalize(pixels, self._card.mean, self._card.std)))
 
 
 @dataclass(frozen=True)
@@ -55,7 +92,7 @@ class RuntimeKind:
         return f"{self.name} on {self.device}, {self.precision}, {self.batch} tiles at once"
 
 
-def kind_of(runtime: Runtime) -> RuntimeKind:
+def kind_of(runtime: OnDevice) -> RuntimeKind:
     """The attributes of a runtime, as a value."""
     return RuntimeKind(runtime.name, runtime.device, runtime.precision, runtime.batch)
 
@@ -89,65 +126,89 @@ def _way_out(*, lacks_memory: bool) -> str:
     return WAY_OUT
 
 
-def try_out(run: Callable[[NDArray[np.float32]], Any], twin: Twin) -> None:
+def try_out(run: Callable[[NDArray[Any]], Any], twin: Twin, *, takes_bytes: bool = False) -> None:
     """Show a network one empty tile, before the work begins.
 
     Args:
-        run: the runtime, from a normalised batch (N, bands, H, W) to the output of the network.
-        twin: what it runs.
+        run: from a batch (N, bands, H, W) to what comes out.
+        twin: what is run.
+        takes_bytes: whether bytes are taken and levels come out, or floats and logits.
 
     Raises:
-        CheckpointError: the output has another shape or type than logits have, or is not finite.
+        CheckpointError: what comes out has another shape or type, or is not finite.
     """
     model, tile = twin.card.model, twin.card.tile_px
-    out = np.asarray(run(np.zeros((1, model.in_channels, tile, tile), dtype=np.float32)))
-    expected = (1, model.classes, tile, tile)
-    if out.shape != expected or out.dtype != np.float32:
-        raise CheckpointError(
-            f"the network of {printable(twin.path)} gives {out.dtype} {out.shape}, not float32 {expected}",
-            _way_out(lacks_memory=not out.size),  # OpenVINO gives nothing where it gets none
-        )
-    check_finite(out, f"the network of {printable(twin.path)}")
+    given: NDArray[Any] = np.zeros((1, model.in_channels, tile, tile), dtype=np.float32)  # the mean
+    if takes_bytes:
+        mean = np.asarray(twin.card.mean, dtype=np.float32)[:, None, None]
+        given = np.clip(np.rint(given + 255 * mean), 0, 255).astype(np.uint8)
+    out = np.asarray(run(given))
+    check_shape(out.dtype, out.shape, twin, takes_bytes=takes_bytes)
+    check_levels(out if takes_bytes else to_levels(out), f"the network of {printable(twin.path)}")
 
 
-def check_finite(logits: NDArray[np.float32], network: str) -> None:
-    """Refuse what is no answer: it would become road, or no road, without a word.
+def check_shape(
+    dtype: np.dtype[Any], shape: tuple[int, ...], twin: Twin, *, takes_bytes: bool = False
+) -> None:
+    """Refuse a network whose output for one tile is not what it should be.
 
     Args:
-        logits: of any shape.
+        dtype, shape: of the output.
+        twin: the network.
+        takes_bytes: whether levels come out, or logits.
+
+    Raises:
+        CheckpointError: says what comes out.
+    """
+    model, tile = twin.card.model, twin.card.tile_px
+    expected = (1, tile, tile) if takes_bytes else (1, model.classes, tile, tile)
+    wanted = np.dtype(np.uint8 if takes_bytes else np.float32)
+    if shape != expected or dtype != wanted:
+        raise CheckpointError(
+            f"the network of {printable(twin.path)} gives {dtype} {shape}, not {wanted} {expected}",
+            _way_out(lacks_memory=0 in shape),  # OpenVINO gives nothing where it gets none
+        )
+
+
+def check_levels(levels: NDArray[np.uint8], network: str) -> None:
+    """Refuse what is no answer: it would become nodata without a word.
+
+    Args:
+        levels: of any shape, as a runtime gives them.
         network: which one, for the message.
 
     Raises:
-        CheckpointError: a logit is infinite or no number.
+        CheckpointError: a logit was infinite or no number.
     """
-    if not np.isfinite(logits).all():
+    if (levels == NODATA).any():
         raise CheckpointError(
             f"{network} gives values that are infinite or no numbers",
             "the model is damaged, or needs --set predict.precision=fp32; --model default is known to work",
         )
 
 
-def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
-    """Levels (K, H, W) of at most ``runtime.batch`` normalised tiles (bands, H, W).
+def tile_levels(runtime: Runtime, tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Levels (K, H, W) of at most ``runtime.batch`` tiles (bands, H, W) uint8.
 
-    A batch that is not full is filled up with zeros, so that every batch has the same size: the rounding of
+    A batch that is not full is filled up with black, so that every batch has the same size: the rounding of
     the arithmetic may depend on it.
     """
-    full = np.zeros((runtime.batch, *tiles[0].shape), dtype=np.float32)
+    full = np.zeros((runtime.batch, *tiles[0].shape), dtype=np.uint8)
     full[: len(tiles)] = tiles
-    logits = runtime.logits(full)
-    check_finite(logits, "the network")
-    return to_levels(logits)[: len(tiles)]
+    levels = runtime.levels(full)[: len(tiles)]
+    check_levels(levels, "the network")
+    return levels
 
 
 def to_levels(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """round(254 p) of p = 1 / (1 + exp(-logit)), uint8, same shape."""
+    """round(254 p) of p = 1 / (1 + exp(-logit)), uint8, same shape; 255 where the logit is not finite."""
     p = np.clip(logits, -30.0, 30.0)
     np.negative(p, out=p)
     np.exp(p, out=p)
     p += 1.0
     np.divide(1.0, p, out=p)
     p *= np.float32(FULL)
+    p[~np.isfinite(logits)] = NODATA
     return np.rint(p, out=p).astype(np.uint8)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import cast
 
 from georoads.errors import GeoroadsError
 from georoads.extras import NETWORK, require_extra
 from georoads.inference.cuda import check_device_name
-from georoads.inference.runtime import GPU_BATCH, Runtime, RuntimeKind, cpu_batch
+from georoads.inference.runtime import GPU_BATCH, HostRuntime, Network, Runtime, RuntimeKind, cpu_batch
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.twin import Twin, read_twin
 from georoads.resources import check_address_space
@@ -64,15 +65,16 @@ def open_runtime(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
         GeoroadsError: the runtime that was asked for is not installed, the device is not there, or the
             ONNX twin is damaged or no network of ours.
     """
-    runtime = _open_single(checkpoint, params)
     if not params.tta:
-        return runtime
-    from georoads.inference.symmetry import SymmetricRuntime
+        return cast(Runtime, _open_single(checkpoint, params))
+    from georoads.inference.symmetry import SymmetricNetwork
 
-    return SymmetricRuntime(runtime)
+    network = cast(Network, _open_single(checkpoint, params))
+    return HostRuntime(SymmetricNetwork(network), checkpoint.card)
 
 
-def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Network:
+    """A runtime; for test-time augmentation, which averages logits, a network."""
     runtime = params.runtime if params.runtime != "auto" else fastest_runtime(params.device)
     if params.runtime == "auto" and runtime != "torch" and not _has_twin(checkpoint):
         runtime = "torch"
@@ -85,7 +87,7 @@ def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
 
     return open_torch(
         checkpoint, device=params.device, precision=params.precision, batch=params.batch,
-        threads=params.threads,
+        threads=params.threads, as_network=params.tta,
     )  # fmt: skip
 
 
@@ -129,35 +131,37 @@ def has_gpu() -> bool:
     return gpu_count(torch_cuda()) > 0
 
 
-def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Network:
     require_extra("openvino", "predict.runtime=openvino", ("openvino",))
     if params.device not in ("auto", "cpu"):
         raise GeoroadsError(
             f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
-    from georoads.inference.openvino_runtime import OpenVinoRuntime
+    from georoads.inference.openvino_runtime import OpenVinoNetwork, OpenVinoRuntime
 
     tile_px = checkpoint.card.tile_px
     batch = params.batch or cpu_batch(tile_px)
     kind = RuntimeKind("openvino", "cpu", params.precision, batch)
     check_address_space("OpenVINO", memory_mb(kind, tile_px, on_cpu=True))
-    return OpenVinoRuntime(_checked_twin(checkpoint), batch, params.precision, params.threads)
+    opened = OpenVinoNetwork if params.tta else OpenVinoRuntime
+    return opened(_checked_twin(checkpoint), batch, params.precision, params.threads)
 
 
-def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime:
+def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Network:
     require_extra("onnx", "predict.runtime=onnx", ("onnxruntime",))
     if params.precision == "bf16":
         raise GeoroadsError(
             "the ONNX Runtime runtime computes in fp32", "--set predict.runtime=openvino, or torch"
         )
-    from georoads.inference.onnx_runtime import OnnxRuntime
+    from georoads.inference.onnx_runtime import OnnxNetwork, OnnxRuntime
 
     device = "cpu" if params.device == "auto" else params.device
     tile_px = checkpoint.card.tile_px
     batch = params.batch or (cpu_batch(tile_px) if device == "cpu" else GPU_BATCH)
     kind = RuntimeKind("onnx", device, "fp32", batch)
     check_address_space("ONNX Runtime", memory_mb(kind, tile_px, on_cpu=device == "cpu"))
-    return OnnxRuntime(_checked_twin(checkpoint), batch, device, params.threads)
+    opened = OnnxNetwork if params.tta else OnnxRuntime
+    return opened(_checked_twin(checkpoint), batch, device, params.threads)
 
 
 def _checked_twin(checkpoint: Checkpoint) -> Twin:

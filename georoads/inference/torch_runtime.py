@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,8 +13,10 @@ from georoads.allocator import keep_freed_memory
 from georoads.errors import GeoroadsError
 from georoads.inference.cuda import check_device_name, gpu_count, torch_cuda, with_smaller_batches
 from georoads.inference.runtime import GPU_BATCH, cpu_batch
+from georoads.levels import FULL, NODATA
+from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, load_network
-from georoads.model.pixels import road_logits
+from georoads.model.pixels import road_logits, scale_and_shift
 
 
 def cpu_has_fast_bf16() -> bool:
@@ -24,7 +28,38 @@ def cpu_has_fast_bf16() -> bool:
     return bool(probe()) if probe is not None else False
 
 
-class TorchRuntime:
+class _ToLevels(nn.Module):
+    """A network with normalisation before it and levels behind it: see ``pixels`` and ``runtime``."""
+
+    def __init__(self, network: nn.Module, card: ModelCard) -> None:
+        super().__init__()
+        self.network = network
+        scale, shift = scale_and_shift(card.mean, card.std)
+        self.scale = nn.Buffer(torch.from_numpy(scale)[:, None, None])
+        self.shift = nn.Buffer(torch.from_numpy(shift)[:, None, None])
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Levels (N, H, W) uint8 of tiles (N, bands, H, W) uint8."""
+        image = pixels.float() * self.scale - self.shift
+        road = road_logits(self.network(image.contiguous(memory_format=torch.channels_last)).float())
+        levels = torch.round(torch.sigmoid(road) * FULL)
+        return torch.where(torch.isfinite(road), levels, float(NODATA)).to(torch.uint8)
+
+
+class _ToLogits(nn.Module):
+    """A network of which the road's logits are wanted."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Logits (N, H, W) of a normalised batch (N, bands, H, W)."""
+        out: torch.Tensor = self.network(batch.contiguous(memory_format=torch.channels_last))
+        return road_logits(out.float())
+
+
+class _Torch:
     """A torch module on the CPU or another torch device, channels_last, under autocast for bf16/fp16."""
 
     name = "torch"
@@ -34,7 +69,7 @@ class TorchRuntime:
     ) -> None:
         """
         Args:
-            network: takes (N, bands, H, W), gives (N, classes, H, W).
+            network: takes and gives arrays of tiles.
             device: as torch names it.
             precision: fp32, bf16 or fp16.
             batch: tiles that it takes at once, at most.
@@ -47,25 +82,63 @@ class TorchRuntime:
             keep_freed_memory()
         self._network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
+    def _run(self, batch: NDArray[Any]) -> NDArray[Any]:
         if self.device.startswith("cuda"):
             return with_smaller_batches(self._forward, batch, torch_cuda(), int(self.device[5:] or 0))
         return self._forward(batch)
 
     @torch.inference_mode()
-    def _forward(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        x = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
+    def _forward(self, batch: NDArray[Any]) -> NDArray[Any]:
+        given = torch.from_numpy(batch).to(self.device)
         with torch.autocast(
             self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None
         ):
-            out: torch.Tensor = self._network(x)
-        return road_logits(out.float()).cpu().numpy()
+            out: torch.Tensor = self._network(given)
+        return np.asarray(out.cpu().numpy())
+
+
+class TorchRuntime(_Torch):
+    """Bytes in, bytes out; see ``Runtime``."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        device: str = "cpu",
+        precision: str = "fp32",
+        batch: int = 1,
+    ) -> None:
+        """As ``TorchNetwork``; the card says how pixels are normalised."""
+        super().__init__(_ToLevels(network, card), device, precision, batch)
+
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """round(254 p), (N, H, W) uint8, of tiles (N, bands, H, W) uint8; 255 where p is no number."""
+        return self._run(pixels)
+
+
+class TorchNetwork(_Torch):
+    """Floats in, logits out; see ``Network``."""
+
+    def __init__(
+        self, network: nn.Module, device: str = "cpu", precision: str = "fp32", batch: int = 1
+    ) -> None:
+        """
+        Args:
+            network: takes (N, bands, H, W) normalised, gives (N, classes, H, W).
+            device: as torch names it.
+            precision: fp32, bf16 or fp16.
+            batch: tiles that it takes at once, at most.
+        """
+        super().__init__(_ToLogits(network), device, precision, batch)
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
+        return self._run(batch)
 
 
 def open_torch(
-    checkpoint: Checkpoint, *, device: str, precision: str, batch: int, threads: int
-) -> TorchRuntime:
+    checkpoint: Checkpoint, *, device: str, precision: str, batch: int, threads: int, as_network: bool
+) -> TorchRuntime | TorchNetwork:
     """A torch runtime with a checkpoint's weights.
 
     Args:
@@ -74,6 +147,7 @@ def open_torch(
         precision: auto (bf16 where the hardware multiplies it), fp32 or bf16.
         batch: tiles that it takes at once, at most; 0: by the device.
         threads: of the CPU; 0: as torch has set them.
+        as_network: True gives logits instead of levels.
 
     Raises:
         GeoroadsError: the device is not there.
@@ -98,4 +172,7 @@ def open_torch(
         batch = GPU_BATCH if kind == "cuda" else cpu_batch(checkpoint.card.tile_px)
     if threads:
         torch.set_num_threads(threads)
-    return TorchRuntime(load_network(checkpoint), device, precision, batch)
+    network = load_network(checkpoint)
+    if as_network:
+        return TorchNetwork(network, device, precision, batch)
+    return TorchRuntime(network, checkpoint.card, device, precision, batch)

@@ -41,25 +41,34 @@ def normalize(
     rgb: NDArray[np.uint8],
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """A tile as the network wants it: (value / 255 - mean) / std.
+    """Tiles as the network wants them: (value / 255 - mean) / std.
 
     Args:
-        rgb: (bands, H, W) uint8.
+        rgb: (…, bands, H, W) uint8.
         mean: of each band, for values 0..1.
         std: standard deviation of each band, for values 0..1.
-        out: (bands, H, W) float32 to write to; None: a new array.
 
     Returns:
-        (bands, H, W) float32.
+        (…, bands, H, W) float32.
     """
-    scale = np.float32(1 / 255) / np.asarray(std, dtype=np.float32)
-    shift = np.asarray(mean, dtype=np.float32) / np.asarray(std, dtype=np.float32)
-    out = np.empty(rgb.shape, dtype=np.float32) if out is None else out
-    np.multiply(rgb, scale[:, None, None], out=out)
+    scale, shift = scale_and_shift(mean, std)
+    out = np.multiply(rgb, scale[:, None, None], dtype=np.float32)
     np.subtract(out, shift[:, None, None], out=out)
     return out
+
+
+def scale_and_shift(
+    mean: tuple[float, ...], std: tuple[float, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Normalising is value * scale - shift, each (bands,) float32.
+
+    Args:
+        mean: of each band, for values 0..1.
+        std: standard deviation of each band, for values 0..1.
+    """
+    divisor = np.asarray(std, dtype=np.float32)
+    return np.float32(1 / 255) / divisor, np.asarray(mean, dtype=np.float32) / divisor
 
 
 def road_logits(out: Array) -> Array:

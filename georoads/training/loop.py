@@ -181,7 +181,7 @@ def evaluate_best(recipe: Recipe, prepared: PreparedTraining, folder: Path) -> t
     """
     subset = "test" if prepared.judges_test else "val"
     best = find_checkpoint(str(folder / "best.json"))
-    runtime = TorchRuntime(load_network(best), prepared.processes.device, prepared.precision)
+    runtime = TorchRuntime(load_network(best), best.card, prepared.processes.device, prepared.precision)
     params = EvaluateParams(subset, recipe.data[0].white_is_nodata)
     return subset, evaluate_samples(prepared.split.subset(subset), best.card, runtime, params)
 
@@ -321,8 +321,8 @@ def _judge_epoch(run: _Run, state: TrainingState, stop: StopRequest, clock: Trai
 def _validate(run: _Run, average: nn.Module) -> LevelCounts:
     """Level counts of the averaged network on val; each process takes its part of the pictures."""
     processes, split = run.prepared.processes, run.prepared.split
-    runtime = TorchRuntime(average, processes.device, run.prepared.precision)
     card = training_card(run.recipe, split, threshold=0.5)
+    runtime = TorchRuntime(average, card, processes.device, run.prepared.precision)
     mine = split.val[processes.rank :: processes.world_size]
     counts = count_samples(mine, card, runtime, run.recipe.data[0].white_is_nodata)
     return processes.sum_counts(counts)
@@ -384,6 +384,6 @@ def _finish(run: _Run) -> ModelCard:
 
 
 def _draw_samples(run: _Run, network: nn.Module, card: ModelCard, subfolder: str = "") -> None:
-    runtime = TorchRuntime(network, run.prepared.processes.device, run.prepared.precision)
+    runtime = TorchRuntime(network, card, run.prepared.processes.device, run.prepared.precision)
     samples = run.prepared.split.val[: run.recipe.train.samples]
     draw_sample_predictions(samples, card, runtime, run.folder / "sample_predictions" / subfolder)

@@ -9,6 +9,7 @@ from drawn_pairs import draw_pairs
 from numpy.typing import NDArray
 
 from georoads.data.dataset import Sample, open_dataset
+from georoads.inference.runtime import to_levels
 from georoads.levels import FULL
 from georoads.model.card import ModelCard
 from georoads.model.config import ModelConfig
@@ -24,9 +25,8 @@ class BrightIsRoad:
     def __init__(self, edge: float = 115.0) -> None:
         self.edge = edge
 
-    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        grey = (batch.mean(axis=1) * 0.5 + 0.5) * 255
-        return np.asarray((grey - self.edge) / 8, dtype=np.float32)
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return to_levels((pixels.mean(axis=1, dtype=np.float32) - self.edge) / 8)
 
 
 def sure(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from georoads.inference.runtime import to_levels
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.config import ModelConfig
+from georoads.model.pixels import normalize
 
 REACH = 4
 
@@ -31,6 +33,9 @@ class LocalRuntime:
         self.batch = batch
         self.calls = 0
         self.stop_after = stop_after
+
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return to_levels(self.logits(normalize(pixels, (0.5,) * 3, (0.25,) * 3)))
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.stop_after is not None and self.calls >= self.stop_after:

@@ -260,7 +260,7 @@ def test_an_error_of_the_reader_comes_out_as_itself(
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 
-@pytest.mark.parametrize(("room", "name"), [(batches, "to_levels"), (stages, "blend")])
+@pytest.mark.parametrize(("room", "name"), [(batches, "_masked_levels"), (stages, "blend")])
 def test_an_error_of_the_writer_comes_out_as_itself(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: ModuleType, name: str
 ) -> None:

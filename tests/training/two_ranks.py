@@ -26,7 +26,7 @@ def counts_of(recipe: Recipe, folder: Path, processes: ProcessGroup) -> list[lis
     """Level counts of the best model on val: each process judges its part, the sum is everybody's."""
     checkpoint = find_checkpoint(str(folder / "best.json"))
     val = prepare(recipe, processes).split.val[processes.rank :: processes.world_size]
-    runtime = TorchRuntime(load_network(checkpoint), "cpu", "fp32")
+    runtime = TorchRuntime(load_network(checkpoint), checkpoint.card, "cpu", "fp32")
     counts = count_samples(val, checkpoint.card, runtime)
     summed: list[list[int]] = processes.sum_counts(counts).tolist()
     return summed
