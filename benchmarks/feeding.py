@@ -1,0 +1,89 @@
+"""Is a fast device fed? python benchmarks/feeding.py [--side 4096] [--rounds 3] [--ms 0 1 2 5 10 20]
+
+A device is simulated: a runtime that holds its caller for so many milliseconds a tile, as a GPU's queue does,
+and answers with one of the tile's bands, so that what is written is as hard to encode as levels are. A drawn
+scene (deflate, tiled by 512) is predicted through it. Prints for each time a tile the megapixels of the scene
+a second and the share of the time in which the device was at work: where it is below one, the machine, not
+the device, is the limit. At 0 ms that limit itself is seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from predict_speed import draw_scene
+
+from georoads.inference.local import LocalPredictor
+from georoads.inference.predict import predict_raster
+from georoads.inference.runtime import GPU_BATCH
+from georoads.levels import FULL
+from georoads.model.checkpoint import find_checkpoint
+from georoads.scene.open import open_scene
+
+
+class SimulatedDevice:
+    """A runtime that needs a fixed time for each tile, and no processor."""
+
+    name, device, precision, batch = "simulated", "cuda", "bf16", GPU_BATCH
+
+    def __init__(self, ms: float) -> None:
+        """``ms``: milliseconds a tile."""
+        self._tile_s = ms / 1000
+        self.tiles = 0
+
+    def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A band of the tiles, as if it were levels, when their time is over."""
+        self.tiles += len(pixels)
+        if self._tile_s:
+            time.sleep(len(pixels) * self._tile_s)
+        return np.minimum(pixels[:, 1], np.uint8(FULL))
+
+
+def run(scene_file: Path, ms: float, folder: Path) -> tuple[float, float]:
+    """Predict once.
+
+    Args:
+        scene_file: the scene.
+        ms: milliseconds a tile.
+        folder: where the raster goes.
+
+    Returns:
+        Seconds, and the share of them in which the device was at work.
+    """
+    scene, device = open_scene(scene_file), SimulatedDevice(ms)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        started = time.perf_counter()
+        predict_raster(
+            scene, scene.grid, find_checkpoint("default"), LocalPredictor(device),
+            raster=folder / "p.tif", work=Path(work),
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+    return seconds, device.tiles * ms / 1000 / seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ms", type=float, nargs="+", default=[0, 1, 2, 5, 10, 20])
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = draw_scene(folder / "scene.tif", args.side)
+        for ms in args.ms:
+            runs = [run(scene, ms, folder) for _ in range(args.rounds)]
+            seconds, busy = (statistics.median(values) for values in zip(*runs, strict=True))
+            print(f"{ms:g} ms a tile: {args.side**2 / 1e6 / seconds:.1f} MP/s, busy {busy:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
