@@ -108,7 +108,14 @@ class TorchRuntime(_Torch):
         precision: str = "fp32",
         batch: int = 1,
     ) -> None:
-        """As ``TorchNetwork``; the card says how pixels are normalised."""
+        """
+        Args:
+            network: takes (N, bands, H, W) normalised, gives (N, classes, H, W).
+            card: of the model; says how pixels are normalised.
+            device: as torch names it.
+            precision: fp32, bf16 or fp16.
+            batch: tiles that it takes at once, at most.
+        """
         super().__init__(_ToLevels(network, card), device, precision, batch)
 
     def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
