@@ -11,6 +11,7 @@ from dataclasses import replace
 from georoads.grid import Grid
 from georoads.levels import level_of, threshold_level
 from georoads.network.carriageways.divide import Middles, divide_wide
+from georoads.network.carriageways.sides import name_carriageways
 from georoads.network.carriageways.stretches import Least
 from georoads.network.graph.bridge_faint import FaintSearch
 from georoads.network.graph.clean import clean
@@ -73,7 +74,7 @@ def trace_network(
     road_level = level_of(params.road_p * params.low_share)
     search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
-    network = road_network(*draw_centrelines(graph, grid, params), grid)
+    network = name_carriageways(road_network(*draw_centrelines(graph, grid, params), grid), middles)
     if has_road and not network.n_edges:
         messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)

@@ -55,6 +55,7 @@ def network(
         confidence=np.linspace(0.4, 0.95, n) if confidence is None else np.asarray(confidence),
         confidence_p05=np.full(n, 0.3),
         bridged_m=np.zeros(n),
+        carriageway=np.zeros(n, np.uint8),
     )
 
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -62,28 +62,20 @@ def extended(stretch: Stretch, road: RoadMask, least: Least) -> Stretch:
         least: how wide roads are.
     """
     for _ in range(2):
-        stretch = _turned(_extended_behind(stretch, road, least))
+        stretch = _extended_behind(stretch, road, least).turned()
     return stretch
-
-
-def _turned(stretch: Stretch) -> Stretch:
-    """The same in the other direction."""
-    return Stretch(
-        stretch.xy[::-1], -stretch.left[::-1], stretch.width[::-1], -stretch.high[::-1], -stretch.low[::-1],
-        stretch.is_axis_end[::-1], stretch.leaves[::-1], stretch.meets[::-1],
-    )  # fmt: skip
 
 
 def _extended_behind(stretch: Stretch, road: RoadMask, least: Least) -> Stretch:
     """The stretch made longer, or shorter, at its last end."""
     if stretch.meets[1]:
         away = np.hypot(*(stretch.xy - stretch.xy[-1]).T)
-        return _kept(stretch, int(np.flatnonzero(away >= BESIDE * stretch.meets[1])[-1:].sum()) + 1)
+        return stretch.first(int(np.flatnonzero(away >= BESIDE * stretch.meets[1])[-1:].sum()) + 1)
     if not stretch.is_axis_end[1]:
         return stretch
     # The last of an axis may lead into a corner: the line goes on as it led before.
     bent = min(round(least.width_px / 2), len(stretch.xy) // 4)
-    stretch = _kept(stretch, len(stretch.xy) - bent)
+    stretch = stretch.first(len(stretch.xy) - bent)
     lead = min(round(2 * least.width_px), len(stretch.xy)) // 2
     way = stretch.xy[-1] - stretch.xy[-1 - lead]
     way /= max(float(np.hypot(*way)), 1e-9)
@@ -97,29 +89,7 @@ def _extended_behind(stretch: Stretch, road: RoadMask, least: Least) -> Stretch:
     else:
         # As far as the axis leads.
         count = bent
-    more = ahead[:count]
-    nothing = np.full(len(more), np.nan)
-    return replace(
-        stretch,
-        xy=np.concatenate((stretch.xy, more)),
-        left=np.concatenate((stretch.left, np.broadcast_to(left, more.shape))),
-        width=np.concatenate((stretch.width, np.full(len(more), stretch.width[-1]))),
-        low=np.concatenate((stretch.low, nothing)),
-        high=np.concatenate((stretch.high, nothing)),
-    )
-
-
-def _kept(stretch: Stretch, count: int) -> Stretch:
-    """The first points only."""
-    first = slice(0, max(count, 2))
-    return replace(
-        stretch,
-        xy=stretch.xy[first],
-        left=stretch.left[first],
-        width=stretch.width[first],
-        low=stretch.low[first],
-        high=stretch.high[first],
-    )
+    return stretch.with_line(ahead[:count], float(stretch.width[-1]))
 
 
 def _is_side(place: Points, left: Points, way: Points, road: RoadMask, width: float) -> bool:

@@ -11,6 +11,7 @@ from georoads.grid import Points
 from georoads.network.carriageways.areas import closed_mask, wide_areas
 from georoads.network.carriageways.axes import axes_of
 from georoads.network.carriageways.cut import crossings_of, extended, strip
+from georoads.network.carriageways.join import join_facing
 from georoads.network.carriageways.stretches import SHARE, Least, stretches_of
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import RunMask, mask_of
@@ -60,11 +61,9 @@ def divide_wide(
     areas = wide_areas(closed, radius_px, plan)
     if not len(areas):
         return mask, NO_MIDDLES
-    stretches = [
-        extended(stretch, closed, least)
-        for axis in axes_of(areas, closed, radius_px, plan)
-        for stretch in stretches_of(axis, closed, medians, least)
-    ]
+    axes = axes_of(areas, closed, radius_px, plan)
+    found = [stretch for axis in axes for stretch in stretches_of(axis, closed, medians, least)]
+    stretches = [extended(stretch, closed, least) for stretch in join_facing(found, closed, least)]
     if not stretches:
         return mask, NO_MIDDLES
     crossed = crossings_of(stretches)

@@ -8,7 +8,7 @@ plaza or a river is none, or is no longer than it is wide.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -70,7 +70,7 @@ class Stretch:
         width: (K,) float64, of the whole road, pixels.
         low, high: (K,) float64, from where to where across the line, counted to the left, a median was seen;
             NaN where none was.
-        axis_ends: for both ends, the axis's end that it is, as an ``Axis`` says; None: the axis goes on.
+        is_axis_end: for both ends, whether the axis ends there.
         leaves, meets: as ``Axis``, where the stretch ends as it does.
     """
 
@@ -83,6 +83,44 @@ class Stretch:
     leaves: tuple[bool, bool]
     meets: tuple[float, float]
 
+    def turned(self) -> Stretch:
+        """The same in the other direction."""
+        return Stretch(
+            self.xy[::-1], -self.left[::-1], self.width[::-1], -self.high[::-1], -self.low[::-1],
+            self.is_axis_end[::-1], self.leaves[::-1], self.meets[::-1],
+        )  # fmt: skip
+
+    def first(self, count: int) -> Stretch:
+        """So many of its first points, two at least."""
+        here = slice(0, max(count, 2))
+        kept = {name: getattr(self, name)[here] for name in PER_POINT}
+        return replace(self, **kept)
+
+    def with_line(self, xy: Points, width: float) -> Stretch:
+        """The stretch that goes on straight through further points, (K, 2), where no median was seen."""
+        if not len(xy):
+            return self
+        way = xy[-1] - self.xy[-1]
+        left = np.array([way[1], -way[0]]) / max(float(np.hypot(*way)), 1e-9)
+        nothing = np.full(len(xy), np.nan)
+        return replace(
+            self,
+            xy=np.concatenate((self.xy, xy)),
+            left=np.concatenate((self.left, np.broadcast_to(left, xy.shape))),
+            width=np.concatenate((self.width, np.full(len(xy), width))),
+            low=np.concatenate((self.low, nothing)),
+            high=np.concatenate((self.high, nothing)),
+        )
+
+    def followed_by(self, other: Stretch) -> Stretch:
+        """This and then another one, as one stretch."""
+        joined = {n: np.concatenate((getattr(self, n), getattr(other, n))) for n in PER_POINT}
+        ends = {n: (getattr(self, n)[0], getattr(other, n)[1]) for n in PER_END}
+        return Stretch(**joined, **ends)
+
+
+PER_POINT = ("xy", "left", "width", "low", "high")
+PER_END = ("is_axis_end", "leaves", "meets")
 
 @dataclass(frozen=True)
 class Least:
