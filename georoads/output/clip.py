@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -123,7 +124,7 @@ def _join_parts(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
     points = np.concatenate([part.points for part in parts]) if parts else np.empty((0, 2))
     whole = np.array([part.keeps_from and part.keeps_to for part in parts], dtype=bool)
     lengths = np.where(whole, network.length_m[edges], geodesic_lengths_m(network.grid, points, offsets))
-    attributes = {name: values[edges] for name, values in network.attributes().items()}
+    attributes: dict[str, Any] = {name: values[edges] for name, values in network.attributes().items()}
     attributes |= {"length_m": lengths, "bridged_m": _share_bridged(network, edges, lengths)}
     return dataclasses.replace(
         network,

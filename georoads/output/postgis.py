@@ -190,7 +190,9 @@ def _create_tables(
         for f in layer.fields:
             text = f"{f.title}: {f.description}"
             if f.constraint in VALUES:
-                text += "; " + "; ".join(f"{value}: {meaning}" for value, meaning in VALUES[f.constraint].items())
+                text += "; " + "; ".join(
+                    f"{value}: {meaning}" for value, meaning in VALUES[f.constraint].items()
+                )
             at = sql.Identifier(schema, layer.name, f.name)
             cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(at, sql.Literal(text)))
 

@@ -65,4 +65,3 @@ def _erode_block(mask: RoadMask, radius_px: float, window: Window) -> RowRuns:
         inner = window.relative_to(around).slices
         found = (away[inner] >= radius_px) & mask.road.paint(window)
     return runs_of(found, window.col)
-

@@ -1,7 +1,7 @@
 """Axes: the lines along which wide areas of road lead.
 
-They are made as the network is: skeleton, graph, spurs pruned, junctions merged. Then two edges that go straight
-on in each other at a junction are one axis, and what ends there beside them is another.
+They are made as the network is: skeleton, graph, spurs pruned, junctions merged. Then two edges that go
+straight on in each other at a junction are one axis, and what ends there beside them is another.
 """
 
 from __future__ import annotations
@@ -32,18 +32,29 @@ SMOOTH_RADII = 1.0
 
 
 @dataclass(frozen=True)
+class AxisEnd:
+    """How an axis ends.
+
+    Attributes:
+        leaves: whether the road leaves the scene there.
+        meets: pixels of the junction's radius where it ends at another axis, else 0.
+    """
+
+    leaves: bool
+    meets: float
+
+
+@dataclass(frozen=True)
 class Axis:
     """The middle of a wide area.
 
     Attributes:
         xy: (K, 2) float64, even steps of about a pixel.
-        leaves: for both ends, whether the road leaves the scene there.
-        meets: for both ends, pixels of the junction's radius where it ends at another axis, else 0.
+        ends: the first and the last.
     """
 
     xy: Points
-    leaves: tuple[bool, bool]
-    meets: tuple[float, float]
+    ends: tuple[AxisEnd, AxisEnd]
 
 
 def axes_of(areas: RunMask, road: RoadMask, radius_px: float, plan: BlockPlan) -> list[Axis]:
@@ -62,7 +73,7 @@ def axes_of(areas: RunMask, road: RoadMask, radius_px: float, plan: BlockPlan) -
     is_junction = graph.degree() >= 3
     graph = _through_junctions(graph, is_junction, 2 * LEAD_RADII * radius_px)
     meets = np.where(is_junction, graph.node_radius[: len(is_junction)], 0.0)
-    return [_axis(graph, edge, meets, radius_px) for edge in np.flatnonzero(~graph.is_loop)]
+    return [_axis(graph, edge, meets, radius_px) for edge in np.flatnonzero(~graph.is_loop).tolist()]
 
 
 def _through_junctions(graph: Graph, is_junction: NDArray[np.bool_], lead_px: float) -> Graph:
@@ -101,5 +112,5 @@ def _axis(graph: Graph, edge: int, meets: NDArray[np.float64], radius_px: float)
     a, b = graph.edge_nodes[edge].tolist()
     # Smoothing takes the detours of a path out of it, but leaves its points close together there.
     xy = smooth(smooth(path, False, SMOOTH_RADII * radius_px), False, 0.0)
-    leaves = bool(graph.anchored[a]), bool(graph.anchored[b])
-    return Axis(xy, leaves, (float(meets[a]), float(meets[b])))
+    first, last = (AxisEnd(bool(graph.anchored[node]), float(meets[node])) for node in (a, b))
+    return Axis(xy, (first, last))

@@ -1,4 +1,4 @@
-"""Cuts: the strip that is taken out of the road along the middle of a stretch, so that two carriageways are left.
+"""Cuts: the strip that is taken out of the road along the middle of a stretch; two carriageways are left.
 
 1. At its ends. Where the road leaves the scene the strip leads out of it; where it runs into the gore between
    carriageways that part, or ends, up to there. Where another wide road goes by, it stops beside that.
@@ -47,7 +47,7 @@ GAP_WIDTHS = 1.5
 
 @dataclass(frozen=True)
 class Crossed:
-    """Another stretch that crosses one: at which of its points, and how wide, in pixels, the other road is."""
+    """Another stretch that crosses one: at which of its points, and how wide its road is, in pixels."""
 
     at: int
     width: float
@@ -68,36 +68,32 @@ def extended(stretch: Stretch, road: RoadMask, least: Least) -> Stretch:
 
 def _extended_behind(stretch: Stretch, road: RoadMask, least: Least) -> Stretch:
     """The stretch made longer, or shorter, at its last end."""
-    if stretch.meets[1]:
-        away = np.hypot(*(stretch.xy - stretch.xy[-1]).T)
-        return stretch.first(int(np.flatnonzero(away >= BESIDE * stretch.meets[1])[-1:].sum()) + 1)
-    if not stretch.is_axis_end[1]:
+    end = stretch.ends[1]
+    if end is None:
         return stretch
+    if end.meets:
+        away = np.hypot(*(stretch.xy - stretch.xy[-1]).T)
+        return stretch.first(int((away >= BESIDE * end.meets).sum()))
     # The last of an axis may lead into a corner: the line goes on as it led before.
     bent = min(round(least.width_px / 2), len(stretch.xy) // 4)
     stretch = stretch.first(len(stretch.xy) - bent)
-    lead = min(round(2 * least.width_px), len(stretch.xy)) // 2
-    way = stretch.xy[-1] - stretch.xy[-1 - lead]
+    way = stretch.xy[-1] - stretch.xy[-1 - min(round(least.width_px), len(stretch.xy) // 2)]
     way /= max(float(np.hypot(*way)), 1e-9)
-    steps = np.arange(1, round(AHEAD * float(stretch.width[-1]) + 2 * bent))
-    ahead = stretch.xy[-1] + steps[:, None] * way
-    left = np.array([way[1], -way[0]])
+    width = float(stretch.width[-1])
+    ahead = stretch.xy[-1] + np.arange(1, round(AHEAD * width + 2 * bent))[:, None] * way
     inside = holds(road.road, ahead)
-    stop = int(np.argmin(inside)) if not inside.all() else -1
-    if stop > 0 and (stretch.leaves[1] or not _is_side(ahead[stop], left, way, road, float(stretch.width[-1]))):
-        count = stop
-    else:
-        # As far as the axis leads.
-        count = bent
-    return stretch.with_line(ahead[:count], float(stretch.width[-1]))
+    # Up to the scene's edge, a gore or the road's end; else as far as the axis leads.
+    stop = int(np.argmin(inside))
+    if not inside.all() and (end.leaves or not _is_side(ahead[stop], way, road, width)):
+        return stretch.with_line(ahead[:stop], width)
+    return stretch.with_line(ahead[:bent], width)
 
 
-def _is_side(place: Points, left: Points, way: Points, road: RoadMask, width: float) -> bool:
+def _is_side(place: Points, way: Points, road: RoadMask, width: float) -> bool:
     """Whether a place ahead, which is no road, is the far side of a street that goes by, or of a bend."""
+    steps = np.linspace(0.0, 0.75 * width, 16)[:, None] * np.array([way[1], -way[0]])
     before = place - 3.0 * way
-    steps = np.linspace(0.0, 0.75 * width, 16)
-    sides = [holds(road.road, before + sign * steps[:, None] * left).all() for sign in (1.0, -1.0)]
-    return bool(any(sides))
+    return any(bool(holds(road.road, before + sign * steps).all()) for sign in (1.0, -1.0))
 
 
 def strip(stretch: Stretch, road: RoadMask, crossed: list[Crossed]) -> Pixels:
@@ -174,7 +170,9 @@ def _crossings(stretch: Stretch, road: RoadMask, width: float) -> list[int]:
 def _arms(stretch: Stretch, road: RoadMask, sign: float, width: float) -> list[tuple[float, float]]:
     """Of the streets that join on one side: where their courses meet the middle, and half of their width."""
     near, far = (
-        _mouths(holds(road.road, stretch.xy + sign * (0.5 + share) * stretch.width[:, None] * stretch.left), width)
+        _mouths(
+            holds(road.road, stretch.xy + sign * (0.5 + share) * stretch.width[:, None] * stretch.left), width
+        )
         for share in (ASIDE, 3 * ASIDE)
     )
     found = []

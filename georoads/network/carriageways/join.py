@@ -1,4 +1,4 @@
-"""Stretches that face each other over a narrow place are one: no road has one carriageway for so short a way."""
+"""Stretches that face each other over a narrow place are one: no carriageways join for so short a way."""
 
 from __future__ import annotations
 

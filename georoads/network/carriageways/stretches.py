@@ -1,14 +1,15 @@
-"""Stretches: where an axis is that of a road wide enough, and long, straight and even enough, for two carriageways.
+"""Stretches: where the road along an axis is wide, long, straight and even enough for two carriageways.
 
 Across the axis the road's two sides are measured, each for itself. Their medians along the road say where its
-middle is and how wide it is, whatever joins it; what strays from them says how even the road is. A car park, a
-plaza or a river is none, or is no longer than it is wide.
+middle is and how wide it is, whatever joins it; what strays from them says how even the road is. A car park,
+a plaza or a river is uneven, or not much longer than it is wide.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from georoads.grid import Points
-from georoads.network.carriageways.axes import Axis
-from georoads.network.mask.points import holds
+from georoads.network.carriageways.axes import Axis, AxisEnd
+from georoads.network.mask.points import holds, steps_inside
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import RunMask
 
@@ -70,8 +71,7 @@ class Stretch:
         width: (K,) float64, of the whole road, pixels.
         low, high: (K,) float64, from where to where across the line, counted to the left, a median was seen;
             NaN where none was.
-        is_axis_end: for both ends, whether the axis ends there.
-        leaves, meets: as ``Axis``, where the stretch ends as it does.
+        ends: the first and the last; None where the axis goes on.
     """
 
     xy: Points
@@ -79,21 +79,19 @@ class Stretch:
     width: Values
     low: Values
     high: Values
-    is_axis_end: tuple[bool, bool]
-    leaves: tuple[bool, bool]
-    meets: tuple[float, float]
+    ends: tuple[AxisEnd | None, AxisEnd | None]
 
     def turned(self) -> Stretch:
         """The same in the other direction."""
         return Stretch(
             self.xy[::-1], -self.left[::-1], self.width[::-1], -self.high[::-1], -self.low[::-1],
-            self.is_axis_end[::-1], self.leaves[::-1], self.meets[::-1],
+            (self.ends[1], self.ends[0]),
         )  # fmt: skip
 
     def first(self, count: int) -> Stretch:
         """So many of its first points, two at least."""
         here = slice(0, max(count, 2))
-        kept = {name: getattr(self, name)[here] for name in PER_POINT}
+        kept: dict[str, Any] = {name: getattr(self, name)[here] for name in PER_POINT}
         return replace(self, **kept)
 
     def with_line(self, xy: Points, width: float) -> Stretch:
@@ -114,13 +112,13 @@ class Stretch:
 
     def followed_by(self, other: Stretch) -> Stretch:
         """This and then another one, as one stretch."""
-        joined = {n: np.concatenate((getattr(self, n), getattr(other, n))) for n in PER_POINT}
-        ends = {n: (getattr(self, n)[0], getattr(other, n)[1]) for n in PER_END}
-        return Stretch(**joined, **ends)
+        joined: dict[str, Any] = {n: np.concatenate((getattr(self, n), getattr(other, n))) for n in PER_POINT}
+        return Stretch(**joined, ends=(self.ends[0], other.ends[1]))
 
 
 PER_POINT = ("xy", "left", "width", "low", "high")
-PER_END = ("is_axis_end", "leaves", "meets")
+"""The fields of a stretch that hold a value for each of its points."""
+
 
 @dataclass(frozen=True)
 class Least:
@@ -159,12 +157,8 @@ def stretches_of(axis: Axis, road: RoadMask, medians: RunMask, least: Least) -> 
         enough = last - first if seen else int((width[here] >= least.width_px).sum())
         if enough < max(least.length_px, LEAST_WIDTHS * float(np.median(width[here]))):
             continue
-        ends = first == 0, last == len(width)
-        leaves = axis.leaves[0] and ends[0], axis.leaves[1] and ends[1]
-        meets = axis.meets[0] * ends[0], axis.meets[1] * ends[1]
-        found.append(
-            Stretch(middle[here], left[here], width[here], low[here], high[here], ends, leaves, meets)
-        )
+        ends = axis.ends[0] if first == 0 else None, axis.ends[1] if last == len(width) else None
+        found.append(Stretch(middle[here], left[here], width[here], low[here], high[here], ends))
     return found
 
 
@@ -174,19 +168,16 @@ def across(xy: Points, lead_px: float) -> Points:
     row = np.arange(len(xy))
     ahead = xy[np.minimum(row + n, len(xy) - 1)] - xy[np.maximum(row - n, 0)]
     size = np.maximum(np.hypot(*ahead.T), 1e-9)
-    return np.column_stack((ahead[:, 1], -ahead[:, 0])) / size[:, None]
+    return np.asarray(np.column_stack((ahead[:, 1], -ahead[:, 0])) / size[:, None], dtype=np.float64)
 
 
 def _reach(xy: Points, way: Points, road: RoadMask, most_px: float) -> Values:
     """(K,) float64: how far the road reaches that way; NaN where the scene ends first."""
-    steps = np.arange(STEP_PX / 2, most_px, STEP_PX)
-    places = xy[:, None] + steps[None, :, None] * way[:, None]
-    is_road = holds(road.road, places)
-    first = np.where(is_road.all(axis=1), len(steps) - 1, np.argmin(is_road, axis=1))
-    beyond = places[np.arange(len(xy)), first]
+    steps = steps_inside(road.road, xy, STEP_PX * way, round(most_px / STEP_PX))
+    beyond = xy + ((steps + 0.5) * STEP_PX)[:, None] * way
     height, width = road.road.shape
     inside = ((beyond >= 0) & (beyond < [width, height])).all(axis=1) & ~holds(road.nodata, beyond)
-    return np.where(inside, first * STEP_PX, np.nan)
+    return np.where(inside, steps * STEP_PX, np.nan)
 
 
 def _medians(values: Values, window: int) -> Values:
@@ -198,7 +189,7 @@ def _medians(values: Values, window: int) -> Values:
     known = np.flatnonzero(np.isfinite(found))
     if not len(known):
         return np.zeros(len(values))
-    return np.interp(np.arange(len(found)), known, found[known])
+    return np.asarray(np.interp(np.arange(len(found)), known, found[known]), dtype=np.float64)
 
 
 def _shift(sides: list[Values], inner: list[Values], least_px: float) -> Values:
@@ -210,7 +201,8 @@ def _shift(sides: list[Values], inner: list[Values], least_px: float) -> Values:
     known = np.isfinite(found)
     shift = np.where(known, found, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     shift[~known.any(axis=0)] = np.nan
-    return gaussian_filter1d(_medians(shift, round(least_px / 2) | 1), least_px / 4, mode="nearest")
+    shift = _medians(shift, round(least_px / 2) | 1)
+    return np.asarray(gaussian_filter1d(shift, least_px / 4, mode="nearest"), dtype=np.float64)
 
 
 def _seen(middle: Points, left: Points, medians: RunMask, most_px: float) -> tuple[Values, Values]:

@@ -14,7 +14,6 @@ The lookout is bounded, so a block with a margin gives what the whole raster wou
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import cv2

@@ -89,7 +89,7 @@ class RunMask:
         return RunMask(self.shape, merge([self.runs, other.runs]))
 
     def without(self, other: RunMask, block_px: int) -> RunMask:
-        """True where this is and the other is not; painted in blocks of that side where there is some of it."""
+        """True where this is and the other is not; painted in blocks of that side, where the other is."""
         if not len(other):
             return self
         left = RunCollector(self.shape)
