@@ -46,7 +46,7 @@ class VectorizeParams:
     threshold: float | None = None
     low_share: float = 0.8
     median_m: float = 8.0
-    dual_m: float = 22.0
+    dual_m: float = 26.0
     speck_m2: float = 40.0
     hole_m2: float = 15.0
     spur_m: float = 10.0

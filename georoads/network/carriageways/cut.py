@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from georoads.grid import Points
-from georoads.network.carriageways.stretches import Least, Stretch, Values
+from georoads.network.carriageways.stretches import SEEN, Least, Stretch, Values
 from georoads.network.mask.points import holds
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import Pixels
@@ -32,13 +32,16 @@ STEP_PX = 0.5
 OPEN = 0.17
 """Half of an opening, as a share of the road's width: wider ones would make the two junctions one."""
 
+UNCROSSED_M = 150.0
+"""A street of a grid is crossed at every block; of a road with a median two crossings lie so far apart."""
+
 AHEAD = 1.2
 """Ahead of an end the road's end, or a gore, is looked for over so many of its widths."""
 
 ASIDE = 0.3
 """Beyond a road's side a street is looked for at this share of its width, and at three times that."""
 
-BESIDE = 0.7
+BESIDE = 0.6
 """A strip that meets another road stops at this share of the junction's radius: beside its carriageway."""
 
 GAP_WIDTHS = 1.5
@@ -94,6 +97,20 @@ def _is_side(place: Points, way: Points, road: RoadMask, width: float) -> bool:
     steps = np.linspace(0.0, 0.75 * width, 16)[:, None] * np.array([way[1], -way[0]])
     before = place - 3.0 * way
     return any(bool(holds(road.road, before + sign * steps).all()) for sign in (1.0, -1.0))
+
+
+def is_street(stretch: Stretch, road: RoadMask, least: Least) -> bool:
+    """Whether a road whose median was not seen is crossed more often than one that has a median would be.
+
+    Args:
+        stretch: with its ends as they have to be.
+        road: the mask, without medians in it.
+        least: how wide and long.
+    """
+    if np.isfinite(stretch.low).mean() >= SEEN:
+        return False
+    crossings = _crossings(stretch, road, float(np.median(stretch.width)))
+    return len(crossings) * UNCROSSED_M / least.gsd_m > len(stretch.xy)
 
 
 def strip(stretch: Stretch, road: RoadMask, crossed: list[Crossed]) -> Pixels:

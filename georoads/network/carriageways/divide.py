@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.network.carriageways.areas import closed_mask, wide_areas
 from georoads.network.carriageways.axes import axes_of
-from georoads.network.carriageways.cut import crossings_of, extended, strip
+from georoads.network.carriageways.cut import crossings_of, extended, is_street, strip
 from georoads.network.carriageways.join import join_facing
 from georoads.network.carriageways.stretches import SHARE, Least, stretches_of
 from georoads.network.mask.road_mask import RoadMask
@@ -62,8 +62,9 @@ def divide_wide(
     if not len(areas):
         return mask, NO_MIDDLES
     axes = axes_of(areas, closed, radius_px, plan)
-    found = [stretch for axis in axes for stretch in stretches_of(axis, closed, medians, least)]
-    stretches = [extended(stretch, closed, least) for stretch in join_facing(found, closed, least)]
+    found = [stretch for axis in axes for stretch in stretches_of(axis, closed, mask.road, medians, least)]
+    found = [extended(stretch, closed, least) for stretch in join_facing(found, closed, least)]
+    stretches = [stretch for stretch in found if not is_street(stretch, closed, least)]
     if not stretches:
         return mask, NO_MIDDLES
     crossed = crossings_of(stretches)

@@ -52,6 +52,12 @@ OPEN = 2.0
 MOST_OPEN = 0.5
 """No more than this share of both sides are mouths."""
 
+PAVED = 0.55
+"""Of two carriageways and what lies between them, the carriageways take this share at least."""
+
+MOSTLY_WHOLE = 0.7
+"""On this share of the way at least no more than two roads lie beside each other: tracks of a yard are more."""
+
 STRAIGHT = 0.93
 """Over the least length the road leads at least so far, for its length: an arc of 75 degrees."""
 
@@ -133,13 +139,14 @@ class Least:
         return LEAST_M / self.gsd_m
 
 
-def stretches_of(axis: Axis, road: RoadMask, medians: RunMask, least: Least) -> list[Stretch]:
+def stretches_of(axis: Axis, road: RoadMask, paved: RunMask, medians: RunMask, least: Least) -> list[Stretch]:
     """The stretches of an axis.
 
     Args:
         axis: of a wide area.
         road: the mask, without medians in it.
-        medians: those that were seen.
+        paved: the road without what lies between two sides of road.
+        medians: of that, what is long.
         least: how wide and long.
     """
     left = across(axis.xy, least.width_px / 2)
@@ -149,7 +156,12 @@ def stretches_of(axis: Axis, road: RoadMask, medians: RunMask, least: Least) -> 
     width = inner[0] + inner[1]
     middle = axis.xy + _shift(sides, inner, least.width_px)[:, None] * left
     low, high = _seen(middle, left, medians, least.width_px / 3)
-    good = _even(sides, inner, window) & _straight(axis.xy, least.length_px) & (width <= MOST_M / least.gsd_m)
+    good = (
+        _is_whole(middle, left, width, paved, window)
+        & _even(sides, inner, window)
+        & _straight(axis.xy, least.length_px)
+        & (width <= MOST_M / least.gsd_m)
+    )
     found = []
     for first, last in _runs(good & (width >= SHARE * least.width_px), least.width_px):
         here = slice(first, last)
@@ -223,6 +235,15 @@ def _even(sides: list[Values], inner: list[Values], window: int) -> NDArray[np.b
         is_open += joins
     share, none = (uniform_filter1d(values / 2, window, mode="reflect") for values in (strays, is_open))
     return np.asarray((share <= MOST_UNEVEN) & (none <= MOST_OPEN))
+
+
+def _is_whole(middle: Points, left: Points, width: Values, paved: RunMask, window: int) -> NDArray[np.bool_]:
+    """(K,) bool: where mostly no more than two roads lie across, and little between them."""
+    places = np.linspace(-0.45, 0.45, 41)[None, :, None] * width[:, None, None] * left[:, None]
+    inside = holds(paved, middle[:, None] + places)
+    roads = inside[:, 0] + (inside[:, 1:] & ~inside[:, :-1]).sum(axis=1)
+    whole = (roads <= 2) & (inside.mean(axis=1) >= PAVED)
+    return np.asarray(uniform_filter1d(whole.astype(float), window, mode="reflect") >= MOSTLY_WHOLE)
 
 
 def _straight(xy: Points, length_px: float) -> NDArray[np.bool_]:
