@@ -9,7 +9,8 @@ from georoads.settings import check_ranges
 _LARGEST_M = 100_000
 _RANGES: dict[str, tuple[float, float]] = {
     "median_m": (0, 100), "dual_m": (0, 1000), "bridge_m": (0, 1000), "reach_m": (0, 1000),
-    "smooth_m": (0, 1000), "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9), "faint_p": (0, 1),
+    "smooth_m": (0, 1000), "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9),
+    "faint_p": (0, 1),
 }  # fmt: skip
 """Of what is looked for around each place, which takes the longer the farther, and of what is no length."""
 

@@ -1,6 +1,7 @@
 """The method from end to end: a probability raster in, a road network out.
 
-Mask, skeleton, graph and lines are the sub-packages, in this order; each knows those before it only.
+Mask, skeleton, graph and lines are the sub-packages, in this order; each knows those before it only. The
+mask's wide roads are divided by the package ``carriageways``, which makes axes of them by the same steps.
 """
 
 from __future__ import annotations

@@ -109,8 +109,8 @@ ROADS = Layer(
         ),
         Field(
             "carriageway", "text", "Carriageway",
-            "Of a road with two carriageways, the side that the line is on, seen in its direction; null where "
-            "that is not known, which does not say that the road has only one",
+            "Of a road with two carriageways, the side that the line is on, seen in its direction; null "
+            "where that is not known, which does not say that the road has only one",
             constraint=CARRIAGEWAY_CONSTRAINT,
         ),
         Field("from_node", "int64", "From node", "nodes.node_id at the first point of the line"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def rows_at(network: RoadNetwork, x: float) -> list[float]:
     found = []
     for edge in range(network.n_edges):
         line = network.line(edge)
-        for a, b in zip(line[:-1], line[1:], strict=True):
+        for a, b in pairwise(line):
             if min(a[0], b[0]) <= x < max(a[0], b[0]):
                 found.append(a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0]))
     return sorted(float(row) for row in found)

@@ -56,7 +56,7 @@ PAVED = 0.55
 """Of two carriageways and what lies between them, the carriageways take this share at least."""
 
 MOSTLY_WHOLE = 0.7
-"""On this share of the way at least no more than two roads lie beside each other: tracks of a yard are more."""
+"""On this share of the way no more than two roads lie beside each other: the tracks of a yard are more."""
 
 STRAIGHT = 0.93
 """Over the least length the road leads at least so far, for its length: an arc of 75 degrees."""

@@ -11,7 +11,7 @@ from georoads.network.mask.runs import RowRuns, RunMask, first_run
 
 
 def holds(mask: RunMask, points: Points) -> NDArray[np.bool_]:
-    """(...) bool: whether points, (..., 2) float64 in pixel coordinates, lie in the mask; none outside does."""
+    """(...) bool: whether the mask holds the pixels at points, (..., 2) float64; outside it holds none."""
     flat = points.reshape(-1, 2)
     return _holds(mask.runs, mask.shape[1], flat).reshape(points.shape[:-1])
 
