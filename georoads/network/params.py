@@ -8,8 +8,9 @@ from georoads.settings import check_ranges
 
 _LARGEST_M = 100_000
 _RANGES: dict[str, tuple[float, float]] = {
-    "median_m": (0, 100), "bridge_m": (0, 1000), "reach_m": (0, 1000), "smooth_m": (0, 1000),
-    "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9), "faint_p": (0, 1),
+    "median_m": (0, 100), "dual_m": (0, 1000), "bridge_m": (0, 1000), "reach_m": (0, 1000),
+    "smooth_m": (0, 1000), "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9),
+    "faint_p": (0, 1),
 }  # fmt: skip
 """Of what is looked for around each place, which takes the longer the farther, and of what is no length."""
 
@@ -25,6 +26,8 @@ class VectorizeParams:
             are connected to road; 1: none.
         median_m: a strip up to this wide where p dips divides two carriageways, though it may lie above the
             threshold; it must be long (see ``median``); 0: none does.
+        dual_m: a road at least this wide, over 60 m, is two carriageways, though no median is seen (see
+            ``carriageways.stretches``); 0: none is.
         speck_m2: connected road areas smaller than this are dropped.
         hole_m2: holes in the road mask smaller than this are filled (a tree, a car, a traffic island).
         spur_m: dead ends shorter than this are pruned, but not those at the scene's edge; a spur is also
@@ -44,6 +47,7 @@ class VectorizeParams:
     threshold: float | None = None
     low_share: float = 0.8
     median_m: float = 8.0
+    dual_m: float = 26.0
     speck_m2: float = 40.0
     hole_m2: float = 15.0
     spur_m: float = 10.0
