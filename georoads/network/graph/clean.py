@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 
 from georoads.network.graph.ahead import P_OF
 from georoads.network.graph.along import levels_at
-from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
+from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint, open_gaps
 from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
 from georoads.network.graph.courses import are_crossings, arms_of
 from georoads.network.graph.dissolve import dissolve
@@ -122,8 +122,9 @@ def prune_doubtful(graph: Graph, pixel: PixelSize, sure_m: float, road_p: float)
     """Drop dead ends that are short for how unsure they are; at each junction the least sure first.
 
     A metre counts as much as its p lies above the threshold, as a share of how much it could: a whole metre
-    where p is 1, nothing at the threshold, and nothing where a gap was closed: that was judged before. Lines with two dead
-    ends are judged as well, but not what reaches the scene's edge: it may go on beyond.
+    where p is 1, nothing at the threshold, and less than nothing where a gap was closed. A dead end that is
+    doubtful with its gaps loses those first, and is judged again without. Lines with two dead ends are judged
+    as well, but not what reaches the scene's edge: it may go on beyond.
 
     Args:
         graph: dissolved.
@@ -135,15 +136,20 @@ def prune_doubtful(graph: Graph, pixel: PixelSize, sure_m: float, road_p: float)
         return graph
     while graph.n_edges:
         degree = graph.degree()
-        sure = np.maximum(P_OF[graph.level] - road_p, 0) / (1 - road_p)
+        sure = (P_OF[graph.level] - road_p) / (1 - road_p)
         metres = np.add.reduceat(sure, graph.offsets[:-1]) / np.diff(graph.offsets) * graph.lengths(pixel)
         dead = degree[graph.edge_nodes] == 1
         root = np.where(dead[:, 0], graph.edge_nodes[:, 1], graph.edge_nodes[:, 0])
         ends_inside = ~(dead & graph.at_edge[graph.edge_nodes]).any(axis=1)
-        rows = np.flatnonzero(dead.any(axis=1) & ends_inside & (metres < sure_m))
-        if not len(rows):
+        doubtful = dead.any(axis=1) & ends_inside & (metres < sure_m)
+        if not doubtful.any():
             break
+        opened = open_gaps(graph, doubtful)
+        if opened.n_nodes > graph.n_nodes:
+            graph = opened
+            continue
         # At each junction the least sure only: without it the next may be part of a longer road.
+        rows = np.flatnonzero(doubtful)
         rows = rows[np.lexsort((rows, metres[rows]))]
         _, first = np.unique(root[rows], return_index=True)
         keep = np.ones(graph.n_edges, np.bool_)
