@@ -146,6 +146,46 @@ def test_an_end_does_not_turn_back_to_the_junction_that_it_comes_from() -> None:
     assert network.bridged_m.sum() == 0
 
 
+def test_even_ground_is_no_road_and_a_ridge_is() -> None:
+    # As bright along the gap; but in the first there is nothing beside it.
+    ridge = straight_with_gap(40, faint=30)
+    even = np.maximum(straight_with_gap(40, faint=30), 30)
+    assert network_of(ridge, replace(JOIN, join_p=0.72)).n_edges == 1
+    assert network_of(even, replace(JOIN, join_p=0.72)).n_edges == 2
+
+
+def test_a_tree_over_a_street_is_closed_and_the_corner_of_a_wall_beside_it_is_not() -> None:
+    """
+    =====================::::====================      the street, and a tree
+                      _______
+                             :                         a wall, unsure of, and faint round its corner
+                             :
+                             |
+    """
+    shape = (220, 400)
+    levels = np.zeros(shape, np.uint8)
+    for faint in (bar(shape, (196, 92.5), (224.5, 92.5), 3), bar(shape, (222.5, 90), (222.5, 130), 3)):
+        levels[faint] = 45
+    for wall in (bar(shape, (120, 92.5), (198, 92.5), 3), bar(shape, (222.5, 128), (222.5, 170), 3)):
+        levels[wall] = 150
+    levels[36:44] = ROAD
+    levels[36:44, 180:220] = FAINT
+    network = network_of(levels, replace(JOIN, spur_m=0.0, join_p=0.6))
+    bridged = network.bridged_m > 0
+    assert bridged.sum() == 1
+    assert np.abs(network.line(int(np.flatnonzero(bridged)[0]))[:, 1] - 40).max() < 1.5
+    assert network.n_edges == 3
+
+
+def test_a_gap_beyond_the_nearer_windows_is_the_same_in_all_of_them() -> None:
+    # With a reach of 120 m most ways are settled in windows of 30 and 60 m.
+    far = replace(JOIN, reach_m=120.0)
+    for gap_px in (40, 90, 160):
+        near, wide = (network_of(straight_with_gap(gap_px), replace(far, reach_m=m)) for m in (100.0, 120.0))
+        assert same(near, wide)
+        assert near.n_edges == 1
+
+
 @pytest.mark.parametrize("block_px", [64, 100])
 def test_blocks_do_not_matter(block_px: int) -> None:
     rng = np.random.default_rng(3)
