@@ -38,14 +38,27 @@ P_OF = np.append(probabilities(), 0.0).astype(np.float32)
 
 
 def window_around(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
-    """The square around a tip that is reached, and what the blur sees beyond; cut at the raster's edge."""
+    """The square around a tip that is reached, and what the blur sees beyond; cut at the raster's edge.
+
+    Args:
+        tip: (2,) float64 pixel coordinates of the dead end.
+        reach_px: how far is looked.
+        shape: (height, width) of the raster.
+    """
     half = int(np.ceil(reach_px)) + 1 + BLUR_REACH_PX
     around = Window(int(tip[1]) - half, int(tip[0]) - half, 2 * half + 1, 2 * half + 1)
     return around.intersect(Window(0, 0, *shape))
 
 
 def ground_ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
-    """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it."""
+    """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it.
+
+    Args:
+        tip: (2,) float64 pixel coordinates of the dead end.
+        direction: (2,) float64, in which the road ends, of any length.
+        box: the window.
+        reach_px: how far is looked.
+    """
     across, down = direction / max(float(np.hypot(*direction)), 1e-9)
     row, col = np.ogrid[: box.height, : box.width]
     x, y = col - (tip[0] - box.col - 0.5), row - (tip[1] - box.row - 0.5)
@@ -56,7 +69,14 @@ def ground_ahead(tip: Points, direction: Points, box: Window, reach_px: float) -
 
 
 def close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
-    """Take the tip's own line out of the ground that may be walked, but for the tip."""
+    """Take the tip's own line out of the ground that may be walked, but for the tip.
+
+    Args:
+        open_ground: (h, w) bool of the window, changed in place.
+        points: (K, 2) float64 pixel coordinates of the line's points near the tip.
+        tip: (2,) float64 pixel coordinates of the dead end.
+        box: the window.
+    """
     cols, rows = np.floor(points).astype(np.int64).T - [[box.col], [box.row]]
     here = int(tip[1]) - box.row, int(tip[0]) - box.col
     # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
@@ -72,7 +92,13 @@ def close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, 
 
 
 def scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) bool: pixels of a window at the raster's edge or beside nodata."""
+    """(h, w) bool: pixels of a window at the raster's edge or beside nodata.
+
+    Args:
+        level: (h, w) uint8 of the window, round(254 p), 255 = nodata.
+        box: the window.
+        shape: (height, width) of the raster.
+    """
     edge = np.zeros(level.shape, np.bool_)
     edge[0], edge[-1] = box.row == 0, box.row + box.height == shape[0]
     edge[:, 0] |= box.col == 0
@@ -87,7 +113,14 @@ def scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) ->
 def mark_discs(
     points: Points, reach: NDArray[np.float64], corner: tuple[int, int], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """(h, w) bool of a window with this row and column as its corner: pixels within reach of the points."""
+    """(h, w) bool of a window with this row and column as its corner: pixels within reach of the points.
+
+    Args:
+        points: (K, 2) float64 pixel coordinates.
+        reach: (K,) float64 pixels, of each point.
+        corner: the window's row and column.
+        shape: its height and width.
+    """
     height, width = shape
     found = np.zeros(shape, np.bool_)
     for i in range(len(points)):
