@@ -45,7 +45,7 @@ from georoads.network.types import ParallelMap, ReadProbability
 LONGEST_DETOUR = 1.4
 """A path that is longer than this many times the straight gap wanders."""
 
-SHARES = (0.25, 0.5, 1.0)
+SHARES = (0.5, 1.0)
 """Of the reach: most ways are settled on the ground nearby; only the others need more of it."""
 
 RIM_PX = 3.0
