@@ -83,7 +83,9 @@ def trace_network(
     del mask
     # Gaps over faint road need the raster again, in windows around dead ends.
     road_level = level_of(params.road_p * params.low_share)
-    search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
+    search = FaintSearch(
+        read, shape, gsd_m, params.reach_m / gsd_m, road_level, params.faint_p, params.join_p
+    )
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
     network = name_carriageways(road_network(*draw_centrelines(graph, grid, params), grid), middles)
     if has_road and not network.n_edges:

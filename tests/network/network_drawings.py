@@ -17,6 +17,7 @@ RAW = VectorizeParams(
     speck_m2=0,
     hole_m2=0,
     spur_m=0,
+    sure_m=0,
     bridge_m=0,
     reach_m=0,
     simplify_m=0,
