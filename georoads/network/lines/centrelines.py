@@ -39,13 +39,14 @@ def draw_centrelines(
         The graph, whose nodes may have moved, and the lines of its edges, of which none crosses itself and no
         two meet elsewhere than at a node of both.
     """
+    shape = grid.height, grid.width
     smooth_px, simplify_px = params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m
     as_traced = np.zeros(graph.n_nodes, np.bool_)
     shifts = ridge.shifts(graph)
     while True:
         kept = as_traced[graph.edge_nodes[:, 0]] | as_traced[graph.edge_nodes[:, 1]]
-        moved = _shifted(graph, np.where(kept[graph.edge_of_points()][:, None], 0.0, shifts))
-        straight = straighten_junctions(moved, (grid.height, grid.width), as_traced)
+        moved = _shifted(graph, np.where(kept[graph.edge_of_points()][:, None], 0.0, shifts), shape)
+        straight = straighten_junctions(moved, shape, as_traced)
         lines = smooth_lines(straight, smooth_px, simplify_px, kept)
         pairs = crossing_pairs(lines)
         if not len(pairs):
@@ -58,11 +59,17 @@ def draw_centrelines(
             as_traced = np.zeros(graph.n_nodes, np.bool_)
 
 
-def _shifted(graph: Graph, shifts: Points) -> Graph:
-    """The graph with its points moved by (P, 2), and with them dead ends, but where roads leave the scene."""
+def _shifted(graph: Graph, shifts: Points, shape: tuple[int, int]) -> Graph:
+    """The graph with its points moved by (P, 2), and with them dead ends.
+
+    Where roads leave the raster, which has that shape, ends move along its edge; at nodata they stay.
+    """
     node_xy = graph.node_xy.copy()
-    ends = graph.dead_ends(graph.at_edge)
-    node_xy[ends.node] += shifts[graph.offsets[ends.edge + ends.side] - ends.side]
+    ends = graph.dead_ends(np.zeros(graph.n_nodes, np.bool_))
+    place, move = node_xy[ends.node], shifts[graph.offsets[ends.edge + ends.side] - ends.side]
+    inside = (place > 1) & (place < np.array(shape[::-1]) - 1)
+    rim = graph.at_edge[ends.node] & inside.all(axis=1)
+    node_xy[ends.node] += np.where(rim[:, None], 0.0, move * inside)
     return replace(graph, node_xy=node_xy, xy=graph.xy + shifts).pin_ends()
 
 

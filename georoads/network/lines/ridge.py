@@ -141,7 +141,7 @@ def _skirt(
     step: tuple[float, float],
     limits: tuple[int, int, int],
 ) -> int:
-    """Steps from the core's side to the mask's, seen from a place; -1 where another road lies beside.
+    """Steps from the core's side to the mask's, seen from a place; -1 where another road or none is beside.
 
     Args:
         level, corner: of a window, and the row and column of its first pixel.
@@ -152,6 +152,8 @@ def _skirt(
     core = -1
     for k in range(most):
         there = _level_at(level, corner, place[0] + (k + 0.5) * step[0], place[1] + (k + 0.5) * step[1])
+        if there < 0:
+            break
         if there < CORE * here and core < 0:
             core = k
         if there < low:
@@ -163,10 +165,10 @@ def _skirt(
 
 @compiled
 def _level_at(level: NDArray[np.uint8], corner: tuple[int, int], x: float, y: float) -> int:
-    """The level of the pixel at a place of the whole raster; 0 outside of the window."""
+    """The level of the pixel at a place of the raster; -1 outside: the window goes on to the edge."""
     row, col = int(np.floor(y)) - corner[0], int(np.floor(x)) - corner[1]
     inside = 0 <= row < level.shape[0] and 0 <= col < level.shape[1]
-    return int(level[row, col]) if inside else 0
+    return int(level[row, col]) if inside else -1
 
 
 @compiled
