@@ -30,7 +30,7 @@ CORE = 0.85
 BEYOND_PX = 2
 """A mask's side is no farther away than the road is wide there, and this; else another road lies beside."""
 
-STEP_PX = 0.25
+STEP_PX = 0.5
 
 TANGENT_POINTS = 8
 """The road's direction at a point is that of the chord from this many points before to as many after."""
@@ -89,7 +89,6 @@ def _find(search: RidgeSearch, places: _Places) -> NDArray[np.float64]:
     window = Window(top, left, bottom - top + 1, right - left + 1)
     window = window.pad(int(places.width.max()) + BEYOND_PX + 1).intersect(Window(0, 0, *search.shape))
     level = search.read(window)
-    level = np.where(level == NODATA, np.uint8(0), level)
     shift = _shifts(level, (window.row, window.col), places.xy, places.across, places.width, search.low)
     return np.where(np.abs(shift) <= search.most_px, shift, np.nan)
 
@@ -165,10 +164,12 @@ def _skirt(
 
 @compiled
 def _level_at(level: NDArray[np.uint8], corner: tuple[int, int], x: float, y: float) -> int:
-    """The level of the pixel at a place of the raster; -1 outside: the window goes on to the edge."""
+    """The level of the pixel at a place of the raster; 0 at nodata, -1 beyond the raster."""
     row, col = int(np.floor(y)) - corner[0], int(np.floor(x)) - corner[1]
     inside = 0 <= row < level.shape[0] and 0 <= col < level.shape[1]
-    return int(level[row, col]) if inside else -1
+    if not inside:
+        return -1
+    return int(level[row, col]) if level[row, col] != NODATA else 0
 
 
 @compiled

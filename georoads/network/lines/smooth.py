@@ -143,7 +143,9 @@ def smooth(path: Points, ring: bool, sigma: float) -> Points:
     padded = np.concatenate((before, even, behind))
     smoothed = np.zeros((n, 2))
     for k in range(len(twice)):
-        smoothed += twice[k] * padded[k : k + n]
+        for i in range(n):
+            smoothed[i, 0] += twice[k] * padded[k + i, 0]
+            smoothed[i, 1] += twice[k] * padded[k + i, 1]
     if ring:
         smoothed[n - 1] = smoothed[0]
     else:
