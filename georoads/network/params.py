@@ -9,8 +9,8 @@ from georoads.settings import check_ranges
 _LARGEST_M = 100_000
 _RANGES: dict[str, tuple[float, float]] = {
     "median_m": (0, 100), "dual_m": (0, 1000), "bridge_m": (0, 1000), "reach_m": (0, 1000),
-    "smooth_m": (0, 1000), "simplify_m": (0, 1000), "speck_m2": (0, 1e9), "hole_m2": (0, 1e9),
-    "faint_p": (0, 1), "join_p": (0, 1),
+    "smooth_m": (0, 1000), "simplify_m": (0, 1000), "ridge_m": (0, 100), "speck_m2": (0, 1e9),
+    "hole_m2": (0, 1e9), "faint_p": (0, 1), "join_p": (0, 1),
 }  # fmt: skip
 """Of what is looked for around each place, which takes the longer the farther, and of what is no length."""
 
@@ -42,7 +42,9 @@ class VectorizeParams:
             less.
         join_p: how likely such a gap must be road, 0..1, by what is seen there (see ``gap_score``).
         simplify_m: tolerance of the line simplification.
-        smooth_m: length scale over which stair-steps are smoothed.
+        ridge_m: where p says that a road's core lies to one side of its mask, its line moves there by up to
+            this; 0 leaves all in the mask's middle.
+        smooth_m: length scale over which stair-steps and uneven sides of the mask are smoothed.
         rim_m: a line whose road's side is within this of nodata for half of its length is the rim of what was
             seen, and dropped; 0 keeps all.
         min_length_m: networks (connected components) whose total length is below this are dropped.
@@ -61,7 +63,8 @@ class VectorizeParams:
     faint_p: float = 0.1
     join_p: float = 0.32
     simplify_m: float = 0.25
-    smooth_m: float = 5.0
+    ridge_m: float = 3.0
+    smooth_m: float = 10.0
     rim_m: float = 0.5
     min_length_m: float = 15.0
 

@@ -21,6 +21,7 @@ from georoads.network.graph.graph import Graph
 from georoads.network.graph.nodata_rim import drop_along_nodata
 from georoads.network.graph.trace import measure_widths, trace
 from georoads.network.lines.centrelines import draw_centrelines
+from georoads.network.lines.ridge import RidgeSearch
 from georoads.network.lines.road_network import road_network
 from georoads.network.mask.anchors import edge_anchors
 from georoads.network.mask.line_raster import is_line_raster
@@ -58,7 +59,7 @@ def trace_network(
 
     The result depends on the raster and the parameters only, not on ``block_px`` or ``parallel_map``. Memory
     grows with the length of the roads and with the block, not with the raster, which is read once, and
-    where roads are twice more.
+    where roads are three times more.
 
     Args:
         read: gives (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata.
@@ -87,7 +88,12 @@ def trace_network(
         read, shape, gsd_m, params.reach_m / gsd_m, road_level, params.faint_p, params.join_p
     )
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
-    network = name_carriageways(road_network(*draw_centrelines(graph, grid, params), grid), middles)
+    # So does the ridge of p, across the lines that are left.
+    ridge = RidgeSearch(
+        read, shape, threshold_level(params.road_p * params.low_share), params.ridge_m / gsd_m, plan
+    )
+    network = road_network(*draw_centrelines(graph, grid, params, ridge), grid)
+    network = name_carriageways(network, middles)
     if has_road and not network.n_edges:
         messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)
