@@ -23,6 +23,9 @@ from georoads.scoring.segments import Segments, straight_lines
 _CHUNK = 50_000
 """Segments that are looked up at once: bounds memory when layers have millions of lines."""
 
+_SLACK = 1e-6
+"""More than rounding can do."""
+
 Vectors = NDArray[np.float64]
 """(N, 2) float64 metres."""
 Numbers = NDArray[np.float64]
@@ -106,12 +109,15 @@ class Intervals:
         return np.minimum(shares.astype(np.float64), 1.0)
 
 
-def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Intervals:
+def find_covered(
+    segments: Segments, others: Segments, buffer_m: float, parallel_deg: float | None = None
+) -> Intervals:
     """The parts of ``segments`` that lie within a buffer of ``others``.
 
     Args:
         segments, others: lines in one metric plane.
         buffer_m: half the width of the buffer.
+        parallel_deg: directions of segments that count differ by so many degrees at most; None: all count.
     """
     found = [Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
     if len(segments) and len(others):
@@ -119,6 +125,9 @@ def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Inter
             start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
             own, near = others.tree.query(straight_lines(start, end), predicate="dwithin", distance=buffer_m)
             way = end[own] - start[own]
+            if parallel_deg is not None:
+                alike = are_parallel(way, others.end[near] - others.start[near], parallel_deg)
+                own, near, way = own[alike], near[alike], way[alike]
             low, high = limits_within(start[own], way, others.start[near], others.end[near], buffer_m)
             found.append(unite_intervals(own.astype(np.int64) + begin, low, high))
     return Intervals(
@@ -126,6 +135,18 @@ def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Inter
         low=np.concatenate([f.low for f in found]),
         high=np.concatenate([f.high for f in found]),
     )
+
+
+def are_parallel(a: Vectors, b: Vectors, parallel_deg: float) -> NDArray[np.bool_]:
+    """(N,) bool: do vectors differ in direction by at most so many degrees? Their sense does not count.
+
+    Args:
+        a, b: (N, 2) float64.
+        parallel_deg: 0 to 90.
+    """
+    cross = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    lengths = np.hypot(*a.T) * np.hypot(*b.T) * (1 + _SLACK)
+    return np.asarray(cross <= np.sin(np.radians(parallel_deg)) * lengths, dtype=np.bool_)
 
 
 def _covered_length_m(segments: Segments, others: Segments, buffer_m: float) -> float:
