@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.ragged import ranks, rows_of
-from georoads.scoring.buffered import find_covered
+from georoads.scoring.buffered import find_covered, unite_intervals
 from georoads.scoring.segments import Segments
 
 LEAST_M = 1e-6
@@ -49,6 +49,14 @@ class Stretches:
     def kept(self, keep: NDArray[np.bool_]) -> Stretches:
         """Those where ``keep`` (N,) is true."""
         return Stretches(self.line[keep], self.low_m[keep], self.high_m[keep])
+
+    def united(self, others: Stretches) -> Stretches:
+        """What lies in these or in others of the same lines."""
+        parts = [
+            np.concatenate(pair) for pair in zip(vars(self).values(), vars(others).values(), strict=True)
+        ]
+        found = unite_intervals(*parts)
+        return Stretches(found.own, found.low, found.high)
 
     def closed(self, gap_m: float) -> Stretches:
         """Those of one line that lie less than ``gap_m`` apart become one."""
