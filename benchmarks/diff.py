@@ -1,14 +1,15 @@
 """Does diff find what changed? python benchmarks/diff.py scene SCENE REFERENCE | tiles LAYER ... | million
 
-scene: the roads of SCENE are extracted. Of REFERENCE 30 % of the lines are taken away (drawn by chance, with a
-seed), the rest is moved by (3, -2) m. Prints the offset that is found, and that of the unmoved reference; of the
-length that was taken away, and that ROADS show (within 6 m), the share that comes back as new; of the length that
-stayed, and is shown, the share that is called new or missing (lies beside nothing that is the same or moved); of
-what is called new the share that is truly absent (farther than match_m from what stayed). Once with the hull of
-ROADS, once with the probability raster.
+scene: the roads of SCENE are extracted. Of REFERENCE 30 % of the lines are taken away (drawn by chance,
+with a seed), the rest is moved by (3, -2) m. Prints the offset that is found, and that of the unmoved
+reference; of the length that was taken away, and that ROADS show (within 6 m), the share that comes back as
+new; of the length that stayed, and is shown, the share that is called new or missing (lies beside nothing
+that is the same or moved); of what is called new the share that is truly absent (farther than match_m from
+what stayed). Once with the hull of ROADS, once with the probability raster.
 tiles: the same of each LAYER against itself, where all is shown. What was taken away counts where it lies
 farther than match_m from what stayed, in pieces that are no crumbs.
-million: a drawn town of a million lines as REFERENCE, and a tenth of it as ROADS; prints time and peak memory.
+million: a drawn town of a million lines as REFERENCE, and a tenth of it as ROADS; prints time and peak
+memory.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def part(layer: RoadLines, near: RoadLines, within_m: float, *, beyond: bool = F
     if not len(layer.lines):
         return layer
     laid = LaidLines(to_segments(layer, layer.crs))
-    found = laid.covered(to_segments(near, layer.crs), within_m, DiffParams().angle_deg)
+    found = laid.covered(LaidLines(to_segments(near, layer.crs)), within_m, DiffParams().angle_deg)
     return RoadLines(laid.cut(laid.rest(found) if beyond else found), layer.crs)
 
 
@@ -90,8 +91,9 @@ def compare(
     gone = np.random.default_rng(SEED).random(len(reference.lines)) < REMOVED
     whole, ours = in_plane(reference, crs), in_plane(roads, crs)
     removed, kept = whole.kept(gone), whole.kept(~gone)
+    same = replace(request, params=replace(request.params, same=True))
     plain = diff_lines(roads, whole, request, raster).offset_m
-    found = diff_lines(roads, in_plane(kept, crs, SHIFT), replace(request, same=True), raster)
+    found = diff_lines(roads, in_plane(kept, crs, SHIFT), same, raster)
     new, matched = of_kinds(found, ChangeKind.NEW), of_kinds(found, ChangeKind.SAME, ChangeKind.MOVED)
     removed, shown = part(removed, ours, SHOWN_M), part(kept, ours, SHOWN_M)
     if exact:
@@ -136,7 +138,7 @@ def town(side: int) -> np.ndarray:
 def million() -> None:
     """Time and memory of a large reference."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = town(SIDE) + 0
+        lines = town(SIDE)
         print(f"{len(lines):,} lines")
         rng = np.random.default_rng(SEED)
         names = np.array([f"way/{i}" for i in range(len(lines))], dtype=object)
@@ -178,7 +180,7 @@ def main() -> None:
     given = parser.parse_args()
     params = replace(DiffParams(), match_m=given.match)
     if given.what == "scene":
-        scene(*given.files, params)
+        scene(given.files[0], given.files[1], params)
     elif given.what == "million":
         million()
     for file in given.files if given.what == "tiles" else ():

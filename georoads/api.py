@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from georoads.extras import TRAINING, require_extra
 
 if TYPE_CHECKING:
+    from georoads.difference.params import DiffParams
+    from georoads.difference.request import Difference
     from georoads.evaluation.evaluate import EvaluateParams, Evaluation
     from georoads.inference.mask_params import MaskParams
     from georoads.inference.raster import RasterOptions
@@ -237,6 +239,56 @@ def score(
     return score_lines(_lines(roads, layer), _lines(reference, reference_layer), params)
 
 
+def diff(
+    roads: File | RoadLines | RoadResult,
+    reference: File | RoadLines | RoadResult,
+    output: File | None = None,
+    *,
+    params: DiffParams | None = None,
+    probability: File | None = None,
+    layer: str | None = None,
+    reference_layer: str | None = None,
+    overwrite: bool = False,
+) -> Difference:
+    """What is new in roads, missing from them, or moved, as against a reference (docs/diff.md).
+
+    Args:
+        roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
+        reference: a map, or the roads of an earlier scene, likewise.
+        output: a file (.gpkg, .geojson, .fgb, .parquet); None: nothing is written.
+        params: how they are compared.
+        probability: a probability raster of the scene of roads: only where it is valid can a road be missing.
+        layer: of the file of roads, where it has several.
+        reference_layer: of the reference's file, where it has several.
+        overwrite: True when an existing file may be replaced.
+
+    Returns:
+        ``.changes`` as GeoDataFrame, ``.offset_m``, and the kilometres of each kind by ``.km``.
+
+    Raises:
+        GeoroadsError: a layer, the raster or the output is not usable; nothing is written then.
+
+    Example:
+        >>> diff("roads.gpkg", "roads.gpkg").changes.empty
+        True
+    """
+    from georoads.difference.params import DiffParams
+    from georoads.difference.request import DiffRequest
+    from georoads.difference.request import diff as find_difference
+
+    request = DiffRequest(
+        roads=_named_lines(roads),
+        reference=_named_lines(reference),
+        layer=layer,
+        reference_layer=reference_layer,
+        probability=None if probability is None else Path(probability),
+        params=params or DiffParams(),
+        output=None if output is None else Path(output),
+        overwrite=overwrite,
+    )
+    return find_difference(request)
+
+
 def train(
     data: File | None = None,
     output: File | None = None,
@@ -332,6 +384,19 @@ def _layer(output: File | None, network: VectorizeParams | None, write: WriteOpt
         network=network or VectorizeParams(),
         write=write or WriteOptions(),
     )
+
+
+def _named_lines(roads: File | RoadLines | RoadResult) -> Path | RoadLines:
+    """A file by name, or lines that are there with their attributes."""
+    from georoads.output.read import RoadLines
+
+    if isinstance(roads, str | Path):
+        return Path(roads)
+    if isinstance(roads, RoadLines):
+        return roads
+    table = roads.roads
+    columns = {str(name): table[name].to_numpy() for name in table.columns if name != table.geometry.name}
+    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt(), columns=columns)
 
 
 def _lines(roads: File | RoadLines | RoadResult, layer: str | None) -> RoadLines:

@@ -62,11 +62,13 @@ def diff(
     from georoads.difference.request import diff as find_difference
     from georoads.files.figures import check_figures, write_figures
     from georoads.output.provenance import source_date
+    from georoads.settings import with_values
 
-    params = options.with_settings(settings, diff=DiffParams())["diff"]
+    given = with_values(DiffParams(), {"align": align == "auto", "same": same}, "diff")
+    params = options.with_settings(settings, diff=given)["diff"]
     request = DiffRequest(
         roads, reference, layer, reference_layer, probability, params,
-        align=align == "auto", same=same, output=output, overwrite=overwrite, date=source_date(os.environ),
+        output=output, overwrite=overwrite, date=source_date(os.environ),
     )  # fmt: skip
     check_figures(json_file, overwrite=overwrite, inputs=request.inputs, outputs=(output,))
     found = find_difference(request)
@@ -89,6 +91,10 @@ def _summary(found: Difference) -> list[str]:
         share = f"{found.found.offset.agree:.0%} of the places agree"
         lines.append(f"offset  REFERENCE lies {east:+.2f} m east, {north:+.2f} m north of ROADS ({share})")
     for kind in ChangeKind:
-        rows = f"  {found.count(kind):,} rows" if kind is not ChangeKind.SAME or found.request.same else ""
+        rows = (
+            f"  {found.count(kind):,} rows"
+            if kind is not ChangeKind.SAME or found.request.params.same
+            else ""
+        )
         lines.append(f"{kind:<8}{found.km(kind):10.2f} km{rows}")
     return lines

@@ -106,9 +106,6 @@ def compare(
     roads: RoadLines,
     reference: RoadLines,
     params: DiffParams,
-    *,
-    align: bool = True,
-    same: bool = False,
     find_seen: FindSeen | None = None,
 ) -> Comparison:
     """Compare two road layers.
@@ -117,8 +114,6 @@ def compare(
         roads: those that were extracted, or the newer ones.
         reference: a map, or the older ones.
         params: how.
-        align: whether the offset between the layers is looked for.
-        same: whether what has not changed is given, too.
         find_seen: where ROADS' scene was seen; None: inside the convex hull of ROADS.
 
     Raises:
@@ -126,45 +121,45 @@ def compare(
         GeoroadsError: the probability raster cannot be read.
     """
     crs = local_crs((roads, reference))
-    theirs, ours = to_segments(reference, crs), to_segments(roads, crs)
-    offset = find_offset(LaidLines(ours), theirs, params) if align else Offset()
-    ours = Segments(ours.start + offset.shift, ours.end + offset.shift, ours.line)
-    seen = SeenHull.of(ours) if find_seen is None else find_seen(crs, offset.shift)
-    laid, laid_reference = LaidLines(ours), LaidLines(theirs)
+    theirs, ours = LaidLines(to_segments(reference, crs)), LaidLines(to_segments(roads, crs))
+    offset = find_offset(ours, theirs, params) if params.align else Offset()
+    start, end = (points + offset.shift for points in (ours.segments.start, ours.segments.end))
+    ours = LaidLines(Segments(start, end, ours.segments.line))
+    seen = SeenHull.of(ours.segments) if find_seen is None else find_seen(crs, offset.shift)
     # Lines without a length are no segments, and not counted there.
     road, partner = (np.flatnonzero(shapely.length(layer.lines) > 0) for layer in (roads, reference))
-    new = _unmatched(laid, theirs, params)
-    moved = _moved(laid, new, theirs, params)
-    unchanged = laid.rest(new.united(moved))
-    missing, p = _missing(laid_reference, ours, seen, params)
+    new = _unmatched(ours, theirs, params)
+    moved = _moved(ours, new, theirs, params)
+    unchanged = ours.rest(new.united(moved))
+    missing, p = _missing(theirs, ours, seen, params)
     parts = [
-        Changes.of(ChangeKind.NEW, snapped(laid, new, theirs, params), road=road[new.line]),
+        Changes.of(ChangeKind.NEW, snapped(ours, new, theirs, params), road=road[new.line]),
         Changes.of(
-            ChangeKind.MISSING, laid_reference.cut(missing), partner=partner[missing.line],
+            ChangeKind.MISSING, theirs.cut(missing), partner=partner[missing.line],
             p=p if seen.has_p else np.full(len(p), np.nan),
         ),
     ]  # fmt: skip
-    matched = {ChangeKind.MOVED: moved} | ({ChangeKind.SAME: unchanged} if same else {})
+    matched = {ChangeKind.MOVED: moved} | ({ChangeKind.SAME: unchanged} if params.same else {})
     for kind, stretches in matched.items():
-        other, distance_m = _partners(laid, stretches, theirs, params)
+        other, distance_m = _partners(ours, stretches, theirs, params)
         found = {"road": road[stretches.line], "partner": np.append(partner, -1)[other]}
-        parts.append(Changes.of(kind, laid.cut(stretches), distance_m=distance_m, **found))
+        parts.append(Changes.of(kind, ours.cut(stretches), distance_m=distance_m, **found))
     return Comparison(Changes.joined(parts), offset, crs, float(unchanged.length_m.sum()))
 
 
-def _unmatched(laid: LaidLines, others: Segments, params: DiffParams) -> Stretches:
+def _unmatched(laid: LaidLines, others: LaidLines, params: DiffParams) -> Stretches:
     """Stretches of lines that are in no other line's place."""
     apart = _beyond(laid, others, params.match_m, params)
     return apart.kept(without_crumbs(laid, apart, params.min_length_m))
 
 
-def _beyond(laid: LaidLines, others: Segments, distance_m: float, params: DiffParams) -> Stretches:
+def _beyond(laid: LaidLines, others: LaidLines, distance_m: float, params: DiffParams) -> Stretches:
     """Stretches that lie farther from other lines, but for short ones between such that do not."""
     near = laid.covered(others, distance_m, params.angle_deg).closed(params.close_m)
     return laid.rest(laid.without_short(near, params.close_m))
 
 
-def _moved(laid: LaidLines, new: Stretches, others: Segments, params: DiffParams) -> Stretches:
+def _moved(laid: LaidLines, new: Stretches, others: LaidLines, params: DiffParams) -> Stretches:
     """Stretches that are matched from farther than the tolerance."""
     if params.moved_m >= params.match_m:
         return new.kept(np.zeros(len(new), dtype=bool))
@@ -173,7 +168,7 @@ def _moved(laid: LaidLines, new: Stretches, others: Segments, params: DiffParams
     return moved.kept(without_crumbs(laid, moved, params.min_length_m))
 
 
-def _missing(laid: LaidLines, others: Segments, seen: Seen, params: DiffParams) -> tuple[Stretches, Numbers]:
+def _missing(laid: LaidLines, others: LaidLines, seen: Seen, params: DiffParams) -> tuple[Stretches, Numbers]:
     """Stretches of REFERENCE that are in no other line's place, where something was seen; p along them."""
     apart, p = cut_to_seen(laid, _unmatched(laid, others, params), seen)
     keep = without_crumbs(laid, apart, params.min_length_m)
@@ -181,17 +176,18 @@ def _missing(laid: LaidLines, others: Segments, seen: Seen, params: DiffParams) 
 
 
 def _partners(
-    laid: LaidLines, stretches: Stretches, others: Segments, params: DiffParams
+    laid: LaidLines, stretches: Stretches, others: LaidLines, params: DiffParams
 ) -> tuple[Indices, Numbers]:
     """Of each stretch the line that it lies beside most often (-1: none), and its mean distance in metres."""
     counts = np.maximum(np.ceil(stretches.length_m / _PARTNER_STEP_M), 1).astype(np.int64)
     owner = owners(offsets_of(counts))
     at = stretches.low_m[owner] + (ranks(counts) + 0.5) * (stretches.length_m / counts)[owner]
     piece = laid.pieces_at(at)
-    way = laid.segments.end[piece] - laid.segments.start[piece]
-    beside = nearest_alike(laid.points_at(at, piece), way, others, params.match_m, params.angle_deg)
+    beside = nearest_alike(
+        laid.points_at(at, piece), laid.ways[piece], others, params.match_m, params.angle_deg
+    )
     found = beside.segment >= 0
-    owner, line = owner[found], others.line[beside.segment[found]]
+    owner, line = owner[found], others.segments.line[beside.segment[found]]
     total = np.bincount(owner, beside.distance_m[found], minlength=len(stretches))
     times = np.bincount(owner, minlength=len(stretches))
     with np.errstate(invalid="ignore"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.scoring.buffered import are_parallel
 from georoads.scoring.segments import Segments
+from georoads.scoring.stretches import LaidLines
 
 Indices = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -34,27 +35,27 @@ class Beside:
 
 
 def pairs_alike(
-    places: Points, way: Points, others: Segments, distance_m: float, parallel_deg: float
+    places: Points, way: Points, others: LaidLines, distance_m: float, parallel_deg: float
 ) -> tuple[Indices, Indices]:
     """Pairs of a place and a segment that is near and runs alike, in the order of the places.
 
     Args:
         places: (N, 2) float64 metres.
         way: (N, 2) float64, the direction of the road at each place.
-        others: the segments.
+        others: the lines.
         distance_m: how far they may lie.
         parallel_deg: how far directions may differ.
 
     Returns:
         (P,) int64 each: numbers of places and of segments.
     """
-    own, near = others.tree.query(shapely.points(places), predicate="dwithin", distance=distance_m)
-    alike = are_parallel(way[own], others.end[near] - others.start[near], parallel_deg)
+    own, near = others.segments.tree.query(shapely.points(places), predicate="dwithin", distance=distance_m)
+    alike = are_parallel(way[own], others.ways[near], parallel_deg)
     return own[alike].astype(np.int64), near[alike].astype(np.int64)
 
 
 def nearest_alike(
-    places: Points, way: Points, others: Segments, distance_m: float, parallel_deg: float
+    places: Points, way: Points, others: LaidLines, distance_m: float, parallel_deg: float
 ) -> Beside:
     """The nearest segment that runs alike, of each place.
 
@@ -63,10 +64,10 @@ def nearest_alike(
     """
     segment, distance = np.full(len(places), -1, dtype=np.int64), np.full(len(places), np.inf)
     foot = places.copy()
-    for begin in range(0, len(places) if len(others) else 0, _CHUNK):
+    for begin in range(0, len(places) if len(others.segments) else 0, _CHUNK):
         part = slice(begin, begin + _CHUNK)
         own, near = pairs_alike(places[part], way[part], others, distance_m, parallel_deg)
-        feet = feet_on(places[part][own], others, near)
+        feet = feet_on(places[part][own], others.segments, near)
         apart = np.hypot(*(feet - places[part][own]).T)
         order = np.lexsort((near, apart, own))
         first = order[np.flatnonzero(np.diff(own[order], prepend=-1))]
@@ -75,21 +76,21 @@ def nearest_alike(
     return Beside(segment, distance, foot)
 
 
-def nearest(places: Points, others: Segments, distance_m: float) -> Beside:
+def nearest(places: Points, others: LaidLines, distance_m: float) -> Beside:
     """The nearest segment of each place, whatever its direction.
 
     Args:
         places: (N, 2) float64 metres.
-        others: the segments.
+        others: the lines.
         distance_m: how far they may lie.
     """
     segment, distance = np.full(len(places), -1, dtype=np.int64), np.full(len(places), np.inf)
     foot = places.copy()
-    if len(places) and len(others):
-        own, near = others.tree.query_nearest(
+    if len(places) and len(others.segments):
+        own, near = others.segments.tree.query_nearest(
             shapely.points(places), max_distance=distance_m, all_matches=False
         )
-        feet = feet_on(places[own], others, near)
+        feet = feet_on(places[own], others.segments, near)
         segment[own], foot[own], distance[own] = near, feet, np.hypot(*(feet - places[own]).T)
     return Beside(segment, distance, foot)
 

@@ -19,7 +19,6 @@ from georoads.difference.nearby import Indices, Numbers, pairs_alike
 from georoads.difference.params import DiffParams
 from georoads.grid import Points
 from georoads.ragged import offsets_of
-from georoads.scoring.segments import Segments
 from georoads.scoring.stretches import LaidLines
 
 _SAMPLES, _SPACING_M = 20_000, 5.0
@@ -93,7 +92,7 @@ class _Pairs:
         return np.asarray(np.maximum.reduceat(near, self.offsets[:-1]))
 
 
-def find_offset(laid: LaidLines, others: Segments, params: DiffParams) -> Offset:
+def find_offset(laid: LaidLines, others: LaidLines, params: DiffParams) -> Offset:
     """The offset between two layers.
 
     Args:
@@ -115,15 +114,15 @@ def find_offset(laid: LaidLines, others: Segments, params: DiffParams) -> Offset
     return Offset(east, north, float(votes.mean()), len(votes), found=True)
 
 
-def _pairs_of(laid: LaidLines, others: Segments, params: DiffParams) -> _Pairs:
+def _pairs_of(laid: LaidLines, others: LaidLines, params: DiffParams) -> _Pairs:
     total = laid.start_m[-1]
     spacing = max(total / _SAMPLES, _SPACING_M)
-    at = np.arange(spacing / 2, total, spacing) if len(others) else np.empty(0)
+    at = np.arange(spacing / 2, total, spacing) if len(others.segments) else np.empty(0)
     piece = laid.pieces_at(at)
     places = laid.points_at(at, piece)
-    way = laid.segments.end[piece] - laid.segments.start[piece]
-    own, near = pairs_alike(places, way, others, params.search_m + _VOTE_M, params.angle_deg)
-    start, line = others.start[near], others.end[near] - others.start[near]
+    own, near = pairs_alike(places, laid.ways[piece], others, params.search_m + _VOTE_M, params.angle_deg)
+    start, end = others.segments.start[near], others.segments.end[near]
+    line = end - start
     length = np.hypot(*line.T)
     along = line / length[:, None]
     normal = np.column_stack((-along[:, 1], along[:, 0]))

@@ -31,6 +31,8 @@ class DiffParams:
         snap_m: loose ends of new roads are led to the reference over so many metres at most; 0: none is.
         search_m: how large an offset between the layers can be found.
         no_roads: where the reference has a field highway (or fclass), its lines of these values are left out.
+        align: whether the offset between the layers is looked for, and ROADS laid onto the reference by it.
+        same: whether what has not changed is given, too.
     """
 
     match_m: float = 8.0
@@ -41,6 +43,8 @@ class DiffParams:
     snap_m: float = 10.0
     search_m: float = 12.0
     no_roads: tuple[str, ...] = NO_ROADS
+    align: bool = True
+    same: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(self, _RANGES)

@@ -48,25 +48,21 @@ class DiffRequest:
     """What is to be compared.
 
     Attributes:
-        roads, reference: files of road layers.
+        roads, reference: files of road layers, or lines that were read.
         layer, reference_layer: their layers, where a file has several.
         probability: a probability raster of ROADS' scene; None: there is none.
         params: how.
-        align: whether the offset between the layers is looked for.
-        same: whether what has not changed is given, too.
         output: the layer ``changes`` to write; its suffix chooses the format; None: it is not written.
         overwrite: True when an existing file may be replaced.
         date: of the output; None: that of the youngest file.
     """
 
-    roads: Path
-    reference: Path
+    roads: Path | RoadLines
+    reference: Path | RoadLines
     layer: str | None = None
     reference_layer: str | None = None
     probability: Path | None = None
     params: DiffParams = field(default_factory=DiffParams)
-    align: bool = True
-    same: bool = False
     output: Path | None = None
     overwrite: bool = False
     date: datetime | None = None
@@ -74,7 +70,7 @@ class DiffRequest:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read."""
-        return tuple(p for p in (self.roads, self.reference, self.probability) if p is not None)
+        return tuple(p for p in (self.roads, self.reference, self.probability) if isinstance(p, Path))
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class Difference:
         """For JSON: kilometres and rows by kind, the offset, ``parameters`` and ``notes``."""
         figures: dict[str, Any] = {f"{kind}_km": round(self.km(kind), 4) for kind in ChangeKind}
         figures |= {kind.value: self.count(kind) for kind in ChangeKind}
-        if not self.request.same:
+        if not self.request.params.same:
             del figures["same"]
         return figures | {
             "offset_m": self.offset_m,
@@ -142,22 +138,28 @@ def diff(request: DiffRequest) -> Difference:
     if request.output is not None:
         check_changes_output(request.output, overwrite=request.overwrite, inputs=request.inputs)
     with nullcontext() if request.probability is None else ProbabilityRaster(request.probability) as raster:
-        roads = read_roads(request.roads, request.layer, with_columns=True)
+        roads = _read(request.roads, request.layer)
         if request.output is not None:
             check_held(roads.crs, driver_of_output(request.output))
-        reference = read_roads(
-            request.reference, request.reference_layer, with_columns=True,
-            box=_area_of(roads, raster), flag="--reference-layer",
-        )  # fmt: skip
+        area = _area_of(roads, raster)
+        reference = _read(request.reference, request.reference_layer, area, flag="--reference-layer")
         found = diff_lines(roads, reference, request, raster)
     if request.output is not None:
         provenance = Provenance(
             parameters=json.dumps(asdict(request.params) | {"offset_m": found.offset_m}),
-            scene=f"{request.roads.name} against {request.reference.name}",
+            scene=" against ".join(of.name for of in (request.roads, request.reference)),
             date=request.date or provenance_date(request.inputs),
         )
         write_changes(found.table, request.output, provenance, overwrite=request.overwrite)
     return found
+
+
+def _read(
+    roads: Path | RoadLines, layer: str | None, box: Box | None = None, flag: str = "--layer"
+) -> RoadLines:
+    if isinstance(roads, RoadLines):
+        return roads
+    return read_roads(roads, layer, with_columns=True, box=box, flag=flag)
 
 
 def diff_lines(
@@ -176,9 +178,7 @@ def diff_lines(
     """
     reference, left_out = _only_roads(reference, request.params)
     find_seen = None if raster is None else _seen_in(raster)
-    found = compare(
-        roads, reference, request.params, align=request.align, same=request.same, find_seen=find_seen
-    )
+    found = compare(roads, reference, request.params, find_seen)
     is_geojson = request.output is not None and driver_of_output(request.output) == "GeoJSON"
     table = change_table(found.changes, roads, reference, found.crs, "EPSG:4326" if is_geojson else None)
     notes = (
@@ -245,7 +245,7 @@ def _notes_of(
             f"{reference.name} holds no road near {roads.name}: "
             "do both show the same place, and is the CRS of both right?"
         )
-    elif request.align and not found.offset.found:
+    elif request.params.align and not found.offset.found:
         yield "no offset between the layers was found: too few roads agree on one"
     if len(roads.lines) and len(reference.lines) and not has_raster:
         yield "missing roads are looked for inside the hull of ROADS; --probability says where was seen"

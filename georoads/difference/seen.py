@@ -19,6 +19,8 @@ from georoads.scoring.stretches import LaidLines, Stretches
 
 _STEP_M = 2.0
 """Along the roads, where it is seen or not is looked at in steps of this; longer where pixels are larger."""
+_RIM_M = 1.0
+"""The hull is so much wider: what lies on its border lies inside."""
 _PART = 1_000_000
 """Places that are looked at at once: bounds memory."""
 
@@ -60,6 +62,7 @@ class SeenHull:
         """The hull of lines."""
         points = np.concatenate((segments.start, segments.end))
         hull = shapely.convex_hull(shapely.multipoints(points)) if len(points) else shapely.Polygon()
+        hull = shapely.buffer(hull, _RIM_M)
         shapely.prepare(hull)
         return cls(hull)
 

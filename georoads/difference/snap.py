@@ -52,7 +52,7 @@ class _Ends:
 
 
 def snapped(
-    laid: LaidLines, stretches: Stretches, reference: Segments, params: DiffParams
+    laid: LaidLines, stretches: Stretches, reference: LaidLines, params: DiffParams
 ) -> NDArray[np.object_]:
     """(N,) shapely LineStrings: new stretches, cut out, with their loose ends on the reference.
 
@@ -62,7 +62,7 @@ def snapped(
         reference: in the same plane.
         params: ``snap_m``, ``match_m``.
     """
-    if not params.snap_m or not len(reference) or not len(stretches):
+    if not params.snap_m or not len(reference.segments) or not len(stretches):
         return laid.cut(stretches)
     stretches = _followed_back(laid, stretches, reference, params)
     ends = _ends_of(laid, stretches)
@@ -73,7 +73,7 @@ def snapped(
     gap = found.foot - places
     ahead = (gap * way).sum(axis=1) >= _AHEAD * np.hypot(*gap.T) * np.hypot(*way.T)
     leads = (found.segment >= 0) & (goes_on | (is_dead & ahead & (found.distance_m <= params.snap_m)))
-    target = np.where(leads[:, None], _on_vertex(found.foot, found.segment, reference), places)
+    target = np.where(leads[:, None], _on_vertex(found.foot, found.segment, reference.segments), places)
     return _with_ends(laid.cut(stretches), target, leads)
 
 
@@ -103,7 +103,7 @@ def _inside(laid: LaidLines, stretches: Stretches, ends: _Ends) -> tuple[Numbers
 
 
 def _followed_back(
-    laid: LaidLines, stretches: Stretches, reference: Segments, params: DiffParams
+    laid: LaidLines, stretches: Stretches, reference: LaidLines, params: DiffParams
 ) -> Stretches:
     """Stretches that begin and end where their lines come nearest to the reference."""
     ends = _ends_of(laid, stretches)

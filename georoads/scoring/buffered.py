@@ -12,6 +12,7 @@ polygon is ever built.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ Vectors = NDArray[np.float64]
 """(N, 2) float64 metres."""
 Numbers = NDArray[np.float64]
 """(N,) float64."""
+AreAlike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 Limits = tuple[Numbers, Numbers]
 """The least and the greatest t of each pair of segments; inf and -inf where no t fits."""
 
@@ -110,24 +112,24 @@ class Intervals:
 
 
 def find_covered(
-    segments: Segments, others: Segments, buffer_m: float, parallel_deg: float | None = None
+    segments: Segments, others: Segments, buffer_m: float, are_alike: AreAlike | None = None
 ) -> Intervals:
     """The parts of ``segments`` that lie within a buffer of ``others``.
 
     Args:
         segments, others: lines in one metric plane.
         buffer_m: half the width of the buffer.
-        parallel_deg: directions of segments that count differ by so many degrees at most; None: all count.
+        are_alike: whether pairs of them count, (N,) bool, from their numbers (N,); None: all count.
     """
     found = [Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
     if len(segments) and len(others):
         for begin in range(0, len(segments), _CHUNK):
             start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
             own, near = others.tree.query(straight_lines(start, end), predicate="dwithin", distance=buffer_m)
+            if are_alike is not None:
+                alike = are_alike(own + begin, near)
+                own, near = own[alike], near[alike]
             way = end[own] - start[own]
-            if parallel_deg is not None:
-                alike = are_parallel(way, others.end[near] - others.start[near], parallel_deg)
-                own, near, way = own[alike], near[alike], way[alike]
             low, high = limits_within(start[own], way, others.start[near], others.end[near], buffer_m)
             found.append(unite_intervals(own.astype(np.int64) + begin, low, high))
     return Intervals(

@@ -42,11 +42,11 @@ def explain(proposal: RoadLines, reference: RoadLines, params: ScoreParams | Non
     crs = local_crs((reference, proposal))
     ours, truth = to_segments(proposal, crs), to_segments(reference, crs)
     laid, laid_truth = LaidLines(ours), LaidLines(truth)
-    right = laid.covered(truth, params.buffer_m)
+    right = laid.covered(laid_truth, params.buffer_m)
     found = {
         ErrorKind.RIGHT: (laid, right),
         ErrorKind.FALSE: (laid, laid.rest(right)),
-        ErrorKind.MISSING: (laid_truth, laid_truth.rest(laid_truth.covered(ours, params.buffer_m))),
+        ErrorKind.MISSING: (laid_truth, laid_truth.rest(laid_truth.covered(laid, params.buffer_m))),
     }
     kinds = tuple(kind for kind, (_, stretches) in found.items() for _ in stretches.line)
     lines = np.concatenate([of.cut(stretches) for of, stretches in found.values()])

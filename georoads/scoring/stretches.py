@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.ragged import ranks, rows_of
-from georoads.scoring.buffered import find_covered, unite_intervals
+from georoads.scoring.buffered import are_parallel, find_covered, unite_intervals
 from georoads.scoring.segments import Segments
 
 LEAST_M = 1e-6
 """Stretches and gaps that are shorter come from rounding."""
+_AROUND_M = 7.5
+"""The direction of a road at a place is that from so far before it to so far behind."""
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -91,7 +93,24 @@ class LaidLines:
         ends = np.append(first[1:], len(line))[: len(first)]
         return Stretches(line[first], self.start_m[first], self.start_m[ends])
 
-    def covered(self, others: Segments, buffer_m: float, parallel_deg: float | None = None) -> Stretches:
+    @cached_property
+    def ways(self) -> Points:
+        """(S, 2) float64: the direction of the road at each piece; of short ones that of what is around them.
+
+        Small steps in a line, as a skeleton has, do not change it.
+        """
+        middle = (self.start_m[:-1] + self.start_m[1:]) / 2
+        whole = self.whole
+        row = np.searchsorted(whole.line, self.segments.line)
+        low = np.maximum(middle - _AROUND_M, whole.low_m[row])
+        high = np.minimum(middle + _AROUND_M, whole.high_m[row])
+        ends = self.points_at(high, self.pieces_at(high - LEAST_M))
+        way = ends - self.points_at(low, self.pieces_at(low + LEAST_M))
+        own = self.segments.end - self.segments.start
+        is_ring = np.hypot(*way.T) < LEAST_M
+        return np.where(is_ring[:, None], own, way)
+
+    def covered(self, others: LaidLines, buffer_m: float, parallel_deg: float | None = None) -> Stretches:
         """The stretches within a buffer of other lines.
 
         Args:
@@ -99,7 +118,12 @@ class LaidLines:
             buffer_m: half the width of the buffer.
             parallel_deg: directions of lines that count differ by so many degrees at most; None: all count.
         """
-        found = find_covered(self.segments, others, buffer_m, parallel_deg)
+
+        def are_alike(own: Indices, near: Indices) -> NDArray[np.bool_]:
+            return are_parallel(self.ways[own], others.ways[near], parallel_deg or 0.0)
+
+        count_all = parallel_deg is None
+        found = find_covered(self.segments, others.segments, buffer_m, None if count_all else are_alike)
         start, length = self.start_m[found.own], self.segments.length_m[found.own]
         line = self.segments.line[found.own]
         parts = Stretches(line, start + found.low * length, start + found.high * length)
