@@ -54,12 +54,10 @@ def length_m(layer: RoadLines) -> float:
     return float(shapely.length(layer.lines).sum())
 
 
-def of_kinds(found: Difference, *kinds: ChangeKind) -> RoadLines:
+def of_kinds(found: Difference, crs: str, *kinds: ChangeKind) -> RoadLines:
     """The lines of some kinds, moved back to where ROADS lie."""
-    changes = found.found.changes
-    lines = changes.lines[np.isin(changes.kind.astype(str), kinds)]
-    moved = shapely.transform(lines, lambda xy: xy - np.array(found.offset_m))
-    return RoadLines(np.asarray(moved, dtype=object), found.found.crs)
+    lines = found.table.geometry[np.isin(found.table.columns[1].astype(str), kinds)]
+    return in_plane(RoadLines(lines, found.table.crs), crs, -np.array(found.offset_m))
 
 
 def part(layer: RoadLines, near: RoadLines, within_m: float, *, beyond: bool = False) -> RoadLines:
@@ -94,7 +92,10 @@ def compare(
     same = replace(request, params=replace(request.params, same=True))
     plain = diff_lines(roads, whole, request, raster).offset_m
     found = diff_lines(roads, in_plane(kept, crs, SHIFT), same, raster)
-    new, matched = of_kinds(found, ChangeKind.NEW), of_kinds(found, ChangeKind.SAME, ChangeKind.MOVED)
+    new, matched = (
+        of_kinds(found, crs, ChangeKind.NEW),
+        of_kinds(found, crs, ChangeKind.SAME, ChangeKind.MOVED),
+    )
     removed, shown = part(removed, ours, SHOWN_M), part(kept, ours, SHOWN_M)
     if exact:
         removed = no_crumbs(part(removed, kept, match_m, beyond=True), request.params.min_length_m)

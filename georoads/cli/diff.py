@@ -86,9 +86,9 @@ def _summary(found: Difference) -> list[str]:
     from georoads.output.changes_layer import ChangeKind
 
     lines = []
-    if found.found.offset.found:
+    if found.offset.found:
         east, north = found.offset_m
-        share = f"{found.found.offset.agree:.0%} of the places agree"
+        share = f"{found.offset.agree:.0%} of the places agree"
         lines.append(f"offset  REFERENCE lies {east:+.2f} m east, {north:+.2f} m north of ROADS ({share})")
     for kind in ChangeKind:
         rows = (

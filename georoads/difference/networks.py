@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
@@ -21,7 +20,7 @@ def without_crumbs(laid: LaidLines, stretches: Stretches, least_m: float) -> NDA
         stretches: of these. Those that share a vertex hang together.
         least_m: metres of all that hangs together.
     """
-    points, owner = shapely.get_coordinates(laid.cut(stretches), return_index=True)
+    points, owner = laid.points_of(stretches)
     place = places_of(points)
     # A graph of stretches and places, with an edge where a stretch has a vertex.
     count = len(stretches)

@@ -17,6 +17,7 @@ import shapely
 
 from georoads.crs import find_way, is_local, parse_crs
 from georoads.difference.compare import Comparison, FindSeen, compare
+from georoads.difference.offset import Offset
 from georoads.difference.params import DiffParams
 from georoads.difference.seen import Seen, SeenRaster
 from georoads.difference.table import change_table
@@ -79,13 +80,15 @@ class Difference:
 
     Attributes:
         table: the rows of the layer ``changes``.
-        found: the comparison, in a metric plane.
+        offset: between the layers.
+        same_m: metres of ROADS that have not changed, written or not.
         request: what was asked for.
         notes: what a user should know of how it came about.
     """
 
     table: Table
-    found: Comparison
+    offset: Offset
+    same_m: float
     request: DiffRequest
     notes: tuple[str, ...]
 
@@ -97,18 +100,18 @@ class Difference:
     @property
     def offset_m(self) -> list[float]:
         """Metres to the east and to the north by which REFERENCE lies from ROADS."""
-        return [self.found.offset.east_m, self.found.offset.north_m]
+        return [self.offset.east_m, self.offset.north_m]
 
     def km(self, kind: ChangeKind) -> float:
         """Kilometres of one kind."""
         if kind is ChangeKind.SAME:
-            return self.found.same_m / 1000
-        of = self.found.changes
-        return float(of.length_m[of.kind == kind].sum()) / 1000
+            return self.same_m / 1000
+        _, kinds, length_m = self.table.columns[:3]
+        return float(length_m[kinds == kind.value].sum()) / 1000
 
     def count(self, kind: ChangeKind) -> int:
         """Rows of one kind."""
-        return int((self.found.changes.kind == kind).sum())
+        return int((self.table.columns[1] == kind.value).sum())
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: kilometres and rows by kind, the offset, ``parameters`` and ``notes``."""
@@ -118,8 +121,8 @@ class Difference:
             del figures["same"]
         return figures | {
             "offset_m": self.offset_m,
-            "offset_found": self.found.offset.found,
-            "offset_agree": round(self.found.offset.agree, 4),
+            "offset_found": self.offset.found,
+            "offset_agree": round(self.offset.agree, 4),
             "parameters": asdict(self.request.params),
             "notes": list(self.notes),
         }
@@ -185,7 +188,7 @@ def diff_lines(
         *roads.notes, *reference.notes, *left_out, *(() if raster is None else raster.messages),
         *_notes_of(roads, reference, found, request, has_raster=raster is not None),
     )  # fmt: skip
-    return Difference(table, found, request, notes)
+    return Difference(table, found.offset, found.same_m, request, notes)
 
 
 def _only_roads(reference: RoadLines, params: DiffParams) -> tuple[RoadLines, tuple[str, ...]]:

@@ -22,7 +22,7 @@ _STEP_M = 2.0
 _RIM_M = 1.0
 """The hull is so much wider: what lies on its border lies inside."""
 _PART = 1_000_000
-"""Places that are looked at at once: bounds memory."""
+"""Steps that are looked at at once: bounds memory."""
 
 
 class Seen(Protocol):
@@ -144,17 +144,24 @@ def cut_to_seen(laid: LaidLines, stretches: Stretches, seen: Seen) -> tuple[Stre
         The parts, in order, and (N,) float64, the mean of p along each.
     """
     counts = np.maximum(np.ceil(stretches.length_m / seen.step_m), 1).astype(np.int64)
-    offsets = offsets_of(counts)
-    owner, step = owners(offsets), (stretches.length_m / counts)
+    parts, means = [stretches.kept(np.zeros(len(stretches), dtype=bool))], [np.empty(0)]
+    # As many stretches at once as have about so many steps.
+    group = np.cumsum(counts) // _PART
+    for rows in np.split(np.arange(len(stretches)), np.flatnonzero(np.diff(group)) + 1):
+        some, p = _seen_parts(laid, stretches.kept(rows), counts[rows], seen)
+        parts.append(some)
+        means.append(p)
+    return Stretches.joined(parts), np.concatenate(means)
+
+
+def _seen_parts(
+    laid: LaidLines, stretches: Stretches, counts: NDArray[np.int64], seen: Seen
+) -> tuple[Stretches, Numbers]:
+    """As ``cut_to_seen``, of stretches that are looked at in so many steps (N,)."""
+    owner, step = owners(offsets_of(counts)), stretches.length_m / counts
     low = stretches.low_m[owner] + ranks(counts) * step[owner]
-    middle = low + step[owner] / 2
-    p = np.concatenate(
-        [np.empty(0)]
-        + [
-            seen.p_at(laid.points_at(at, laid.pieces_at(at)))
-            for at in np.split(middle, range(_PART, len(middle), _PART))
-        ]
-    )
+    at = low + step[owner] / 2
+    p = seen.p_at(laid.points_at(at, laid.pieces_at(at)))
     return _runs_of(stretches, owner, low, low + step[owner], p)
 
 
@@ -168,6 +175,5 @@ def _runs_of(
     begins = np.append(True, (np.diff(rows) > 1) | (np.diff(owner[rows]) > 0))
     first, last = rows[begins], rows[np.append(begins[1:], True)]
     parts = Stretches(stretches.line[owner[first]], low[first], high[last])
-    return parts, np.add.reduceat(p[rows], np.flatnonzero(begins)) / np.diff(
-        np.append(np.flatnonzero(begins), len(rows))
-    )
+    starts = np.flatnonzero(begins)
+    return parts, np.add.reduceat(p[rows], starts) / np.diff(np.append(starts, len(rows)))

@@ -24,8 +24,10 @@ from georoads.scoring.stretches import LEAST_M, LaidLines, Stretches
 
 _STEP_M = 1.0
 """In which a line is followed back."""
-_COST = 0.25
+_COST = 0.1
 """A metre back along the line must come nearer to the reference by this, in metres."""
+_FAR = 4
+"""So many times the distance to be bridged is followed back at most: a road may fork off at 15°."""
 _REPLACED_M = 1.0
 """An end that lies so near to its target is moved there; others get one more point."""
 _VERTEX_M = 2.0
@@ -107,7 +109,7 @@ def _followed_back(
 ) -> Stretches:
     """Stretches that begin and end where their lines come nearest to the reference."""
     ends = _ends_of(laid, stretches)
-    most = 2 * max(params.snap_m, params.match_m)
+    most = _FAR * max(params.snap_m, params.match_m)
     steps = np.floor(np.minimum(ends.room_m, most) / _STEP_M).astype(np.int64) + 1
     of, back = np.repeat(np.arange(len(steps)), steps), ranks(steps) * _STEP_M
     at = ends.at_m[of] - ends.inward[of] * back
@@ -125,7 +127,7 @@ def _kinds_of(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of each end: whether a road goes on there that is not new; and whether none goes on."""
     segments = laid.segments
-    points, owner = shapely.get_coordinates(laid.cut(stretches), return_index=True)
+    points, owner = laid.points_of(stretches)
     inner = np.flatnonzero(np.diff(owner) == 0)  # each piece of the stretches, at its first point
     place = places_of(
         np.concatenate((places, segments.start, segments.end, points[inner], points[inner + 1]))

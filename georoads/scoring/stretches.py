@@ -6,6 +6,7 @@ stretches is arithmetic on sorted arrays, however many there are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,8 +49,15 @@ class Stretches:
         """(N,) float64, metres."""
         return self.high_m - self.low_m
 
-    def kept(self, keep: NDArray[np.bool_]) -> Stretches:
-        """Those where ``keep`` (N,) is true."""
+    @classmethod
+    def joined(cls, parts: Sequence[Stretches]) -> Stretches:
+        """All of several, in their order."""
+        ends = ([part.low_m for part in parts], [part.high_m for part in parts])
+        low, high = map(np.concatenate, ends)
+        return cls(np.concatenate([part.line for part in parts]), low, high)
+
+    def kept(self, keep: NDArray[np.bool_] | Indices) -> Stretches:
+        """Those where ``keep`` (N,) is true, or those of these numbers."""
         return Stretches(self.line[keep], self.low_m[keep], self.high_m[keep])
 
     def united(self, others: Stretches) -> Stretches:
@@ -163,6 +171,11 @@ class LaidLines:
         """(N,) shapely LineStrings, in the plane."""
         if not len(stretches):
             return np.empty(0, dtype=np.object_)
+        points, row = self.points_of(stretches)
+        return np.asarray(shapely.linestrings(points, indices=row), dtype=np.object_)
+
+    def points_of(self, stretches: Stretches) -> tuple[Points, Indices]:
+        """The vertices of stretches, (P, 2) float64 metres, and the stretch (P,) that each belongs to."""
         first = self.pieces_at(stretches.low_m + LEAST_M)
         last = np.maximum(np.searchsorted(self.start_m, stretches.high_m - LEAST_M, side="left") - 1, first)
         # Its first point, the end of each piece but the last, and its last point.
@@ -172,4 +185,4 @@ class LaidLines:
         rank = ranks(counts)
         points[rank == 0] = self.points_at(stretches.low_m, first)
         points[rank == counts[rows] - 1] = self.points_at(stretches.high_m, last)
-        return np.asarray(shapely.linestrings(points, indices=rows), dtype=np.object_)
+        return points, rows
