@@ -91,10 +91,8 @@ def _summary(found: Difference) -> list[str]:
         share = f"{found.offset.agree:.0%} of the places agree"
         lines.append(f"offset  REFERENCE lies {east:+.2f} m east, {north:+.2f} m north of ROADS ({share})")
     for kind in ChangeKind:
-        rows = (
-            f"  {found.count(kind):,} rows"
-            if kind is not ChangeKind.SAME or found.request.params.same
-            else ""
-        )
-        lines.append(f"{kind:<8}{found.km(kind):10.2f} km{rows}")
+        rows = found.count(kind)
+        is_written = kind is not ChangeKind.SAME or found.request.params.same
+        many = f"{rows:,} {'row' if rows == 1 else 'rows'}" if is_written else "not written"
+        lines.append(f"{kind:<8}{found.km(kind):10.2f} km  {many}")
     return lines
