@@ -277,15 +277,9 @@ def diff(
     from georoads.difference.request import diff as find_difference
 
     request = DiffRequest(
-        roads=_named_lines(roads),
-        reference=_named_lines(reference),
-        layer=layer,
-        reference_layer=reference_layer,
-        probability=None if probability is None else Path(probability),
-        params=params or DiffParams(),
-        output=None if output is None else Path(output),
-        overwrite=overwrite,
-    )
+        _named_lines(roads), _named_lines(reference), layer, reference_layer, _path(probability),
+        params or DiffParams(), output=_path(output), overwrite=overwrite,
+    )  # fmt: skip
     return find_difference(request)
 
 
@@ -369,6 +363,10 @@ def _paths(files: File | Sequence[File]) -> tuple[Path, ...]:
     return (Path(files),) if isinstance(files, str | Path) else tuple(map(Path, files))
 
 
+def _path(file: File | None) -> Path | None:
+    return None if file is None else Path(file)
+
+
 def _checkpoint(model: File | Checkpoint) -> Checkpoint:
     return load_model(model) if isinstance(model, str | Path) else model
 
@@ -387,16 +385,7 @@ def _layer(output: File | None, network: VectorizeParams | None, write: WriteOpt
 
 
 def _named_lines(roads: File | RoadLines | RoadResult) -> Path | RoadLines:
-    """A file by name, or lines that are there with their attributes."""
-    from georoads.output.read import RoadLines
-
-    if isinstance(roads, str | Path):
-        return Path(roads)
-    if isinstance(roads, RoadLines):
-        return roads
-    table = roads.roads
-    columns = {str(name): table[name].to_numpy() for name in table.columns if name != table.geometry.name}
-    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt(), columns=columns)
+    return Path(roads) if isinstance(roads, str | Path) else _lines(roads, None)
 
 
 def _lines(roads: File | RoadLines | RoadResult, layer: str | None) -> RoadLines:
@@ -407,4 +396,5 @@ def _lines(roads: File | RoadLines | RoadResult, layer: str | None) -> RoadLines
     if isinstance(roads, str | Path):
         return read_roads(roads, layer)
     table = roads.roads
-    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt())
+    columns = {str(name): table[name].to_numpy() for name in table.columns if name != table.geometry.name}
+    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt(), columns=columns)

@@ -32,8 +32,8 @@ SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
     "chip": ChipParams, "diff": DiffParams, "engine": EngineParams, "evaluate": EvaluateParams,
-    "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams,
-    "score": ScoreParams, "tile": TileParams, "train": TrainParams,
+    "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams,
+    "scene": SceneParams, "score": ScoreParams, "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 
 RUN = (
