@@ -6,6 +6,7 @@ What must be kept of the nodes is held in memory up to a limit and beyond it in 
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from georoads.output.osm import TAGS, OsmRoads
 from georoads.output.plain_path import plain_path
 from georoads.text import printable
 
-_MEMORY_MB = "256"
+_MEMORY_MB = "64"
 """Nodes beyond this many megabytes go to a temporary file."""
 _LINES = f"""[lines]
 osm_id=yes
@@ -59,7 +60,9 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
         pyogrio.set_gdal_config_options(wanted)
         try:
             bounds = None if box is None else box.bounds_in("EPSG:4326")
-            meta, _, wkb, values = raw.read(plain, sql=_SQL, sql_dialect="OGRSQL", bbox=bounds)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of ways without all of their nodes
+                meta, _, wkb, values = raw.read(plain, sql=_SQL, sql_dialect="OGRSQL", bbox=bounds)
         except (DataLayerError, DataSourceError) as e:
             raise LayerError(f"{printable(path)} cannot be read: {e}", "fetch it anew") from e
         finally:
