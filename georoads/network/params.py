@@ -61,7 +61,7 @@ class VectorizeParams:
     bridge_m: float = 10.0
     reach_m: float = 120.0
     faint_p: float = 0.1
-    join_p: float = 0.32
+    join_p: float = 0.38
     simplify_m: float = 0.25
     ridge_m: float = 3.0
     smooth_m: float = 10.0
