@@ -37,7 +37,7 @@ NEAR_M = 4.0
 OTHER_THRESHOLDS = (0.35, 0.42, 0.6, 0.7)
 SHRINK = 1.0
 """Of the weights, in standard deviations of their measures: keeps those that say little small."""
-SHOWN = (0.25, 0.3, 0.32, 0.35, 0.4, 0.5, 0.6, 0.7)
+SHOWN = (0.25, 0.32, 0.38, 0.45, 0.5, 0.6, 0.7)
 
 
 @dataclass(frozen=True)
