@@ -42,6 +42,10 @@ from georoads.network.graph.gap_score import STRETCH_M, Evidence, RoadEnd, Targe
 from georoads.network.graph.graph import Graph
 from georoads.network.types import ParallelMap, ReadProbability
 
+EDGE_M, EDGE_P = 30.0, 0.12
+"""A way to the scene's edge up to this length needs only this mean of p: the network sees one side of a road
+there, and is less sure; and a road that comes so near goes on."""
+
 LONGEST_DETOUR = 1.4
 """A path that is longer than this many times the straight gap wanders."""
 
@@ -154,7 +158,7 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelM
         ends = graph.dead_ends(graph.at_edge | ~waiting)
         dead_ends = list(zip(ends.edge.tolist(), ends.side.tolist(), strict=True))
         found = parallel_map(partial(_find_gap, _survey(graph, search)), dead_ends)
-        paths = [gap for gap in found if gap is not None and gap.evidence.likelihood >= search.join_p]
+        paths = [gap for gap in found if gap is not None and _is_road(gap, search)]
         if not paths:
             break
         clear = clear_of_lines(graph, np.array([shapely.LineString(path.xy) for path in paths], np.object_))
@@ -165,6 +169,12 @@ def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelM
         graph = _with_paths(graph, taken)
         waiting = _is_at(graph, tips)
     return graph
+
+
+def _is_road(gap: Gap, search: FaintSearch) -> bool:
+    """Whether what was measured says road; of a short way to the scene's edge less is asked."""
+    leaves = gap.target is None and gap.length * search.gsd_m <= EDGE_M and gap.evidence.p >= EDGE_P
+    return leaves or gap.evidence.likelihood >= search.join_p
 
 
 def _survey(graph: Graph, search: FaintSearch) -> _Ground:

@@ -87,6 +87,11 @@ class Evidence:
     sure: float
 
     @property
+    def p(self) -> float:
+        """Mean of p along the gap."""
+        return math.exp(self.log_p) - LEAST_P
+
+    @property
     def likelihood(self) -> float:
         """0..1, how likely the gap is road; 0 where nothing is seen, as in the gaps of a mask of 0 and 1."""
         if self.log_p < math.log(2 * LEAST_P):
