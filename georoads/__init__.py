@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from georoads.api import evaluate, extract, load_model, open_scene, predict, score, train, vectorize
+    from georoads.api import diff, evaluate, extract, load_model, open_scene, predict, score, train, vectorize
     from georoads.data.chip import ChipParams
+    from georoads.difference.params import DiffParams
+    from georoads.difference.request import Difference
     from georoads.errors import CheckpointError, DatasetError, GeoroadsError, LayerError, SceneError
     from georoads.evaluation.evaluate import EvaluateParams
     from georoads.inference.mask_params import MaskParams
@@ -34,16 +36,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "CheckpointError", "ChipParams", "DataSource", "DatasetError", "EngineParams", "EvaluateParams",
-    "GeoroadsError", "LayerError", "MaskParams", "ModelConfig", "PredictParams", "RasterOptions", "Recipe",
-    "RoadResult", "SceneError", "SceneParams", "ScoreParams", "TileParams", "TrainParams",
-    "VectorizeParams", "WriteOptions", "__version__", "evaluate", "extract", "load_model", "open_scene",
-    "predict", "read_area", "read_roads", "score", "train", "vectorize",
+    "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
+    "EngineParams", "EvaluateParams", "GeoroadsError", "LayerError", "MaskParams", "ModelConfig",
+    "PredictParams", "RasterOptions", "Recipe", "RoadResult", "SceneError", "SceneParams", "ScoreParams",
+    "TileParams", "TrainParams", "VectorizeParams", "WriteOptions", "__version__", "diff", "evaluate",
+    "extract", "load_model", "open_scene", "predict", "read_area", "read_roads", "score", "train",
+    "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
-    "georoads.api": "evaluate extract load_model open_scene predict score train vectorize",
+    "georoads.api": "diff evaluate extract load_model open_scene predict score train vectorize",
     "georoads.data.chip": "ChipParams",
+    "georoads.difference.params": "DiffParams",
+    "georoads.difference.request": "Difference",
     "georoads.errors": "CheckpointError DatasetError GeoroadsError LayerError SceneError",
     "georoads.evaluation.evaluate": "EvaluateParams",
     "georoads.inference.mask_params": "MaskParams",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from georoads.extras import TRAINING, require_extra
 
 if TYPE_CHECKING:
+    from georoads.difference.params import DiffParams
+    from georoads.difference.request import Difference
     from georoads.evaluation.evaluate import EvaluateParams, Evaluation
     from georoads.inference.mask_params import MaskParams
     from georoads.inference.raster import RasterOptions
@@ -237,6 +239,50 @@ def score(
     return score_lines(_lines(roads, layer), _lines(reference, reference_layer), params)
 
 
+def diff(
+    roads: File | RoadLines | RoadResult,
+    reference: File | RoadLines | RoadResult,
+    output: File | None = None,
+    *,
+    params: DiffParams | None = None,
+    probability: File | None = None,
+    layer: str | None = None,
+    reference_layer: str | None = None,
+    overwrite: bool = False,
+) -> Difference:
+    """What is new in roads, missing from them, or moved, as against a reference (docs/diff.md).
+
+    Args:
+        roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
+        reference: a map, or the roads of an earlier scene, likewise.
+        output: a file (.gpkg, .geojson, .fgb, .parquet); None: nothing is written.
+        params: how they are compared.
+        probability: a probability raster of the scene of roads: only where it is valid can a road be missing.
+        layer: of the file of roads, where it has several.
+        reference_layer: of the reference's file, where it has several.
+        overwrite: True when an existing file may be replaced.
+
+    Returns:
+        ``.changes`` as GeoDataFrame, ``.offset_m``, and the kilometres of each kind by ``.km``.
+
+    Raises:
+        GeoroadsError: a layer, the raster or the output is not usable; nothing is written then.
+
+    Example:
+        >>> diff("roads.gpkg", "roads.gpkg").changes.empty
+        True
+    """
+    from georoads.difference.params import DiffParams
+    from georoads.difference.request import DiffRequest
+    from georoads.difference.request import diff as find_difference
+
+    request = DiffRequest(
+        _named_lines(roads), _named_lines(reference), layer, reference_layer, _path(probability),
+        params or DiffParams(), output=_path(output), overwrite=overwrite,
+    )  # fmt: skip
+    return find_difference(request)
+
+
 def train(
     data: File | None = None,
     output: File | None = None,
@@ -317,6 +363,10 @@ def _paths(files: File | Sequence[File]) -> tuple[Path, ...]:
     return (Path(files),) if isinstance(files, str | Path) else tuple(map(Path, files))
 
 
+def _path(file: File | None) -> Path | None:
+    return None if file is None else Path(file)
+
+
 def _checkpoint(model: File | Checkpoint) -> Checkpoint:
     return load_model(model) if isinstance(model, str | Path) else model
 
@@ -334,6 +384,10 @@ def _layer(output: File | None, network: VectorizeParams | None, write: WriteOpt
     )
 
 
+def _named_lines(roads: File | RoadLines | RoadResult) -> Path | RoadLines:
+    return Path(roads) if isinstance(roads, str | Path) else _lines(roads, None)
+
+
 def _lines(roads: File | RoadLines | RoadResult, layer: str | None) -> RoadLines:
     from georoads.output.read import RoadLines, read_roads
 
@@ -342,4 +396,5 @@ def _lines(roads: File | RoadLines | RoadResult, layer: str | None) -> RoadLines
     if isinstance(roads, str | Path):
         return read_roads(roads, layer)
     table = roads.roads
-    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt())
+    columns = {str(name): table[name].to_numpy() for name in table.columns if name != table.geometry.name}
+    return RoadLines(table.geometry.to_numpy(), table.crs.to_wkt(), columns=columns)

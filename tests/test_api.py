@@ -15,7 +15,7 @@ from georoads import api
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-FUNCTIONS = "open_scene load_model extract predict vectorize score train"
+FUNCTIONS = "open_scene load_model extract predict vectorize score diff train"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,9 @@ def test_a_result_is_scored_as_it_is(folder: Path) -> None:
     assert georoads.score(result, result).f1 == 1.0
     truth = EXAMPLES / "roads_truth.geojson"
     assert georoads.score(result, str(truth)).correctness > 0.6
+    assert georoads.diff(result, result).changes.empty
+    new = georoads.diff(result, truth).changes.query("kind == 'new'")
+    assert set(new["road_id"]) <= set(result.roads["road_id"])
     assert georoads.score(str(truth), georoads.read_roads(truth)).f1 == 1.0
 
 

@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "vectorize probability.tif -o vectorized.gpkg",
         "score roads.gpkg TRUTH",
+        "diff roads.gpkg TRUTH -o changes.gpkg --probability probability.tif",
         "view roads.gpkg --scene SCENE -o map.html",
         "view roads.gpkg --scene SCENE -o project.qgz",
         "info SCENE",

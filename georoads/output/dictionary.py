@@ -118,6 +118,37 @@ NODES = Layer(
 
 LAYERS = (ROADS, NODES)
 
+CHANGE_CONSTRAINT = "georoads_change"
+
+CHANGE_KINDS: dict[str, str] = {
+    "new": "in ROADS, and nowhere in REFERENCE",
+    "missing": "in REFERENCE, and nowhere in ROADS, though their scene was seen there",
+    "moved": "in both, but farther apart than the tolerance",
+    "same": "in both; written with --same",
+}
+"""The values of changes.kind."""
+
+CHANGES = Layer(
+    "changes",
+    "LineString",
+    "New, missing and moved roads",
+    (
+        Field("change_id", "int64", "Change", "Number, 1… by kind, and in the order of the layers"),
+        Field("kind", "text", "Kind", "What became of the road", constraint=CHANGE_CONSTRAINT),
+        Field("length_m", "float64", "Length (m)", "Length on the ground", unit="m", decimals=3),
+        Field(
+            "distance_m", "float64", "Distance (m)",
+            "Of what is in both, the mean distance of one from the other", unit="m", decimals=3,
+        ),
+        Field(
+            "p", "float64", "Mean p",
+            "Of what is missing, the mean probability of road along it, where a probability raster was given",
+            unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
+        ),
+    ),
+)  # fmt: skip
+"""The layer of ``diff``, without the attributes of the layers that it compares."""
+
 _INTRODUCTION = """# Data dictionary
 
 The layers that georoads writes; the suffix of the output chooses the format.
@@ -155,17 +186,36 @@ Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latit
 """
 
 
+_OF_CHANGES = """
+## changes: New, missing and moved roads (LineString)
+
+`georoads diff` writes this layer ([diff.md](diff.md)). After these fields come the attributes of ROADS under
+their own names, and those of REFERENCE with `ref_` before the name; a value is empty where a road is not in
+that layer.
+"""
+
+
 def markdown() -> str:
     """The text of docs/data-dictionary.md."""
     parts = [_INTRODUCTION]
     for layer in LAYERS:
-        parts.append(f"\n## {layer.name}: {layer.title} ({layer.geometry})\n\n")
-        parts.append("| field | type | unit | meaning |\n|---|---|---|---|\n")
-        for field in layer.fields:
-            meaning = field.description
-            if field.type == "float64":
-                meaning += f"; written with {field.decimals} decimals"
-            parts.append(f"| `{field.name}` | {field.type} | {field.unit} | {meaning} |\n")
-    parts.append("\nValues of `kind`:\n\n| value | meaning |\n|---|---|\n")
-    parts.extend(f"| `{kind}` | {meaning} |\n" for kind, meaning in KINDS.items())
+        parts.append(f"\n## {layer.name}: {layer.title} ({layer.geometry})\n")
+        parts.append(_fields_of(layer))
+    parts.append(_values_of(KINDS))
+    parts.extend((_OF_CHANGES, _fields_of(CHANGES), _values_of(CHANGE_KINDS)))
     return "".join(parts)
+
+
+def _fields_of(layer: Layer) -> str:
+    rows = ["\n| field | type | unit | meaning |\n|---|---|---|---|\n"]
+    for field in layer.fields:
+        meaning = field.description
+        if field.type == "float64":
+            meaning += f"; written with {field.decimals} decimals"
+        rows.append(f"| `{field.name}` | {field.type} | {field.unit} | {meaning} |\n")
+    return "".join(rows)
+
+
+def _values_of(kinds: dict[str, str]) -> str:
+    rows = [f"| `{kind}` | {meaning} |\n" for kind, meaning in kinds.items()]
+    return "".join(("\nValues of `kind`:\n\n| value | meaning |\n|---|---|\n", *rows))

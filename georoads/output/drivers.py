@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import shapely
 
@@ -53,6 +54,7 @@ def write_with_gdal(path: Path, driver: str, table: Table, provenance: Provenanc
             shapely.to_wkb(table.geometry),
             list(table.columns),
             [f.name for f in table.layer.fields],
+            field_mask=[table.absent.get(f.name) for f in table.layer.fields],
             layer=table.layer.name,
             driver=driver,
             geometry_type=table.layer.geometry,
@@ -80,10 +82,12 @@ def write_parquet(path: Path, table: Table, provenance: Provenance) -> None:
 
     # pandas' own types of text have changed with its versions, and an empty column of objects has none.
     text = pd.ArrowDtype(pyarrow.string())
-    columns = {
+    columns: dict[str, Any] = {
         field.name: pd.Series(column, dtype=text) if field.type == "text" else column
         for field, column in zip(table.layer.fields, table.columns, strict=True)
     }
+    for name, absent in table.absent.items():
+        columns[name] = pd.arrays.IntegerArray(columns[name], absent)
     frame = GeoDataFrame(columns, geometry=table.geometry, crs=crs_text(table.crs, "Parquet"))
     frame.to_parquet(path, index=False, schema_version="1.1.0")
     # geopandas takes no metadata of ours, so they are added to the file that it wrote.

@@ -8,26 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from xml.etree.ElementTree import SubElement
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
-from georoads.files.atomic import check_output, replace_when_complete
+from georoads.files.atomic import check_output
 from georoads.output.dictionary import Field, Layer
-from georoads.output.drivers import gdal_errors, verify_crs, write_with_gdal
-from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
+from georoads.output.geopackage import StyledLayer, check_not_open
+from georoads.output.one_layer import write_one_layer
 from georoads.output.provenance import Provenance
-from georoads.output.style import (
-    add_category,
-    add_options,
-    add_renderer,
-    add_symbol,
-    add_symbol_layer,
-    qml_root,
-    qml_text,
-)
+from georoads.output.style import kinds_qml
 from georoads.output.table import Table
 from georoads.text import printable
 
@@ -66,8 +57,6 @@ LOOK: dict[ErrorKind, tuple[str, str, str]] = {
 }
 """Colour, line style and width in mm. Blue, yellow and crimson differ in lightness, and missing roads are
 dashed, so they also read without colour vision."""
-_CASING = "30,20,40,255"
-_CASING_MM = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,33 +129,9 @@ def write_errors(
     table = Table(ERRORS, errors.lines, columns, errors.crs)
     meanings = {kind.value: meaning for kind, meaning in KINDS.items()}
     styled = StyledLayer(ERRORS, errors_qml(), {_KIND_CONSTRAINT: meanings})
-
-    def verify(part: Path) -> None:
-        verify_geopackage(part, {ERRORS.name: len(errors.lines)})
-        verify_crs(part, table)
-        check_not_open(target)  # it may have been opened while the work was done
-
-    with replace_when_complete(target, overwrite=overwrite, verify=verify) as part:
-        with gdal_errors(target):
-            write_with_gdal(part, "GPKG", table, provenance, append=False)
-        finish_geopackage(part, [styled], provenance)
+    write_one_layer(target, table, provenance, styled, overwrite=overwrite)
 
 
 def errors_qml() -> str:
     """QML of the layer: colour by kind over a dark casing, the same width at every scale."""
-    root = qml_root()
-    renderer = add_renderer(root, "categorizedSymbol", {"attr": "kind", "symbollevels": "1"})
-    categories = SubElement(renderer, "categories")
-    symbols = SubElement(renderer, "symbols")
-    for number, (kind, (colour, pattern, width)) in enumerate(LOOK.items()):
-        add_category(categories, kind.value, label=kind.value, symbol=str(number))
-        symbol = add_symbol(symbols, str(number), "line")
-        # Two levels: all casings first, so that none covers a neighbour.
-        for level, paint, mm, dash in (
-            ("0", _CASING, f"{float(width) + _CASING_MM:.1f}", "solid"),
-            ("1", colour, width, pattern),
-        ):
-            options = {"capstyle": "flat", "joinstyle": "round", "line_color": paint, "line_style": dash}
-            layer = add_symbol_layer(symbol, "SimpleLine", level)
-            add_options(layer, {**options, "line_width": mm, "line_width_unit": "MM"})
-    return qml_text(root)
+    return kinds_qml(LOOK)

@@ -18,7 +18,7 @@ WRITTEN = {
 }
 """The formats that are written, by suffix."""
 
-READ = {**WRITTEN, ".shp": "ESRI Shapefile", ".osm": "OSM"}
+READ = {**WRITTEN, ".shp": "ESRI Shapefile", ".osm": "OSM", ".pbf": "OSM PBF"}
 """The formats that are read, by suffix."""
 
 

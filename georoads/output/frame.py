@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from georoads.output.table import Table
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def frame_of(table: Table) -> GeoDataFrame:
     """The rows of a layer, as geopandas reads them from a file that holds it."""
     import geopandas
+    import pandas as pd
 
-    columns = {f.name: column for f, column in zip(table.layer.fields, table.columns, strict=True)}
+    columns: dict[str, Any] = {
+        f.name: column for f, column in zip(table.layer.fields, table.columns, strict=True)
+    }
+    for name, absent in table.absent.items():
+        columns[name] = pd.arrays.IntegerArray(columns[name], absent)
     return geopandas.GeoDataFrame(columns, geometry=table.geometry, crs=table.crs)

@@ -20,9 +20,10 @@ from georoads.text import printable
 
 MAX_OSM_BYTES = 1024**3
 """Larger files are refused: reading one takes about twice its size of memory."""
-_TAGS = (
+TAGS = (
     "name", "highway", "ref", "oneway", "lanes", "width", "surface", "bridge", "tunnel", "layer", "maxspeed",
 )  # fmt: skip
+"""The tags that matter for roads."""
 _CONVERT = "convert it, as in: ogr2ogr roads.gpkg FILE lines"
 
 
@@ -136,7 +137,7 @@ def _roads_of(content: _Content) -> OsmRoads:
     columns: dict[str, NDArray[np.generic]] = {
         "osm_id": np.array([way.attributes.get("id") for way in content.roads], dtype=np.object_)
     }
-    for tag in _TAGS:
+    for tag in TAGS:
         columns[tag] = np.array([way.tags.get(tag) for way in content.roads], dtype=np.object_)
     others = (content.other_ways, "ways that are no roads"), (content.relations, "relations")
     left_out = ", ".join(f"{count} {what}" for count, what in others if count)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from georoads.errors import LayerError
+from georoads.output.box import Box
 from georoads.output.coordinates import check_steps, run_on
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import width_fields, widths_of
@@ -28,6 +31,7 @@ class RoadLines:
         crs: WKT (or any string that pyproj reads).
         name: where they come from, for messages.
         widths_m: (N,) float64 metres, NaN where the layer does not say; None where it was not asked.
+        columns: the attributes by name, (N,) each; none where they were not asked for.
         notes: what a user should know of how they were read.
     """
 
@@ -35,19 +39,37 @@ class RoadLines:
     crs: str
     name: str = "roads"
     widths_m: NDArray[np.float64] | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.widths_m is not None and self.widths_m.shape != self.lines.shape:
             raise ValueError(f"{self.name}: {self.widths_m.shape} widths of {self.lines.shape} lines")
+        if any(len(column) != len(self.lines) for column in self.columns.values()):
+            raise ValueError(f"{self.name}: columns and lines differ in number")
         if self.lines.ndim != 1 or not (shapely.get_type_id(self.lines) == 1).all():
             raise ValueError(f"{self.name}: RoadLines holds LineStrings only, in one dimension")
         if not np.isfinite(shapely.get_coordinates(self.lines)).all():
             raise ValueError(f"{self.name}: coordinates must be finite")
 
+    def kept(self, keep: NDArray[np.bool_]) -> RoadLines:
+        """The lines where ``keep`` (N,) is true."""
+        return dataclasses.replace(
+            self,
+            lines=self.lines[keep],
+            widths_m=None if self.widths_m is None else self.widths_m[keep],
+            columns={name: column[keep] for name, column in self.columns.items()},
+        )
+
 
 def read_roads(
-    path: str | Path, layer: str | None = None, *, with_widths: bool = False, flag: str = LINES.flag
+    path: str | Path,
+    layer: str | None = None,
+    *,
+    with_widths: bool = False,
+    with_columns: bool = False,
+    box: Box | None = None,
+    flag: str = LINES.flag,
 ) -> RoadLines:
     """Read the lines of a road layer; parts of MultiLineStrings become lines, Z and M are dropped.
 
@@ -58,9 +80,12 @@ def read_roads(
     other formats.
 
     Args:
-        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``.
+        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``,
+            ``.pbf``.
         layer: None for the only layer of lines, or the one called ``roads``.
         with_widths: read also how wide the roads are, from the attributes that ``widths`` knows.
+        with_columns: read also all attributes.
+        box: lines that lie beyond it are left out; a few of them may stay.
         flag: with which the user can name the layer, for messages.
 
     Raises:
@@ -71,17 +96,19 @@ def read_roads(
     indexed = Path(path).suffix.lower() == ".fgb"
 
     def choose(fields: list[str]) -> list[str]:
+        if with_columns:
+            return fields
         chosen = list(width_fields(fields)) if with_widths else []
         return [*chosen, *((_ORDER,) if indexed and _ORDER in fields and _ORDER not in chosen else ())]
 
-    found = read_features(path, layer, dataclasses.replace(LINES, flag=flag), choose)
+    found = read_features(path, layer, dataclasses.replace(LINES, flag=flag), choose, box)
     widths = widths_of(found.columns, len(found.geometry)) if with_widths else None
     number = found.columns.get(_ORDER)
     if indexed and number is not None and number.dtype.kind == "i":
         order = np.argsort(number, kind="stable")
-        found = dataclasses.replace(found, geometry=found.geometry[order], columns={})
+        found = found.kept(order)
         widths = None if widths is None else widths[order]
-    return _road_lines(found, widths)
+    return _road_lines(found if with_columns else dataclasses.replace(found, columns={}), widths)
 
 
 def _road_lines(found: Features, widths_m: NDArray[np.float64] | None) -> RoadLines:
@@ -97,4 +124,5 @@ def _road_lines(found: Features, widths_m: NDArray[np.float64] | None) -> RoadLi
     widths = None if widths_m is None else widths_m[of_row[whole]]
     lines = run_on(lines[whole], found.crs)
     check_steps(lines, found.crs, found.where)
-    return RoadLines(lines, found.crs, found.where, widths, found.notes)
+    columns = {name: column[of_row[whole]] for name, column in found.columns.items()}
+    return RoadLines(lines, found.crs, found.where, widths, columns, found.notes)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from georoads.network.types import NodeKind
@@ -19,6 +20,9 @@ from georoads.network.types import NodeKind
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0"
 _CASING = "30,20,40,255"
+_CASING_MM = 0.5
+"""By how much casings are wider than the lines of ``kinds_qml``."""
+Kind = TypeVar("Kind", bound=str)
 _EXPRESSION = "3"
 """QgsProperty's number for a value that an expression gives."""
 
@@ -140,6 +144,30 @@ def check_roads_qml() -> str:
         symbol = add_symbol(symbols, str(number), "line")
         _add_stroke(symbol, _Stroke(_CASING, float(mm) + 0.5, "0", is_casing=True))
         _add_stroke(symbol, _Stroke(colour, float(mm), str(number + 1)))
+    return qml_text(root)
+
+
+def kinds_qml(looks: Mapping[Kind, tuple[str, str, str]]) -> str:
+    """QML of lines by their field ``kind`` over a dark casing, the same width at every scale.
+
+    Args:
+        looks: colour (R,G,B,A), line style and width in mm of each kind, from the one that is drawn first.
+    """
+    root = qml_root()
+    renderer = add_renderer(root, "categorizedSymbol", {"attr": "kind", "symbollevels": "1"})
+    categories = SubElement(renderer, "categories")
+    symbols = SubElement(renderer, "symbols")
+    for number, (kind, (colour, pattern, width)) in enumerate(looks.items()):
+        add_category(categories, str(kind), label=str(kind), symbol=str(number))
+        symbol = add_symbol(symbols, str(number), "line")
+        # Two levels: all casings first, so that none covers a neighbour.
+        for level, paint, mm, dash in (
+            ("0", _CASING, f"{float(width) + _CASING_MM:.1f}", "solid"),
+            ("1", colour, width, pattern),
+        ):
+            options = {"capstyle": "flat", "joinstyle": "round", "line_color": paint, "line_style": dash}
+            layer = add_symbol_layer(symbol, "SimpleLine", level)
+            add_options(layer, {**options, "line_width": mm, "line_width_unit": "MM"})
     return qml_text(root)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import numpy as np
@@ -28,12 +30,15 @@ class Table:
         geometry: (N,) shapely geometries.
         columns: one array (N,) per field of the layer, in its order and of its type.
         crs: of the coordinates, x then y.
+        absent: (N,) bool, where whole numbers have no value, by name of the field. Floats are NaN where they
+            have none, texts None.
     """
 
     layer: Layer
     geometry: NDArray[np.object_]
     columns: tuple[NDArray[Any], ...]
     crs: str
+    absent: Mapping[str, NDArray[np.bool_]] = dataclass_field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.layer.fields):

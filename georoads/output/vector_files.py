@@ -22,9 +22,12 @@ from numpy.typing import NDArray
 
 from georoads.crs import exact_crs
 from georoads.errors import LayerError
+from georoads.output.box import Box
 from georoads.output.coordinates import check_range
 from georoads.output.formats import READ, check_parquet
 from georoads.output.geopackage import check_no_view
+from georoads.output.osm import OsmRoads, read_osm
+from georoads.output.osm_pbf import read_pbf
 from georoads.output.plain_path import plain_path
 from georoads.text import printable
 
@@ -35,8 +38,11 @@ _BEGINS = {
     "ESRI Shapefile": b"\x00\x00\x27\x0a",
     "Parquet": b"PAR1",
     "OSM": b"<",
+    "OSM PBF": b"\n\tOSMHeader",
 }
-_ONE_LAYER = {"Parquet": "GeoParquet", "OSM": "a file of OpenStreetMap"}
+_BEGINS_AT = {"OSM PBF": 4}
+"""Bytes before what a format begins with: there the length of the first header."""
+_ONE_LAYER = {"Parquet": "GeoParquet", "OSM": "a file of OpenStreetMap", "OSM PBF": "a file of OpenStreetMap"}
 MAX_GEOJSON_BYTES = 1024**3
 """Larger GeoJSON files are refused: reading one takes about four times its size of memory."""
 MAX_WHOLE_BYTES = 8_000_000
@@ -99,20 +105,28 @@ class Features:
     layer: str = ""
     notes: tuple[str, ...] = ()
 
+    def kept(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Features:
+        """The rows where ``keep`` (N,) is true, or those of these numbers."""
+        columns = {name: column[keep] for name, column in self.columns.items()}
+        return dataclasses.replace(self, geometry=self.geometry[keep], columns=columns)
+
 
 def read_features(
     path: str | Path,
     layer: str | None,
     kind: Kind,
     choose: Callable[[list[str]], Iterable[str]] = lambda fields: (),
+    box: Box | None = None,
 ) -> Features:
     """Read the rows of a layer; Z and M are dropped.
 
     Args:
-        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``.
+        path: ``.gpkg``, ``.geojson``, ``.json``, ``.fgb``, ``.shp``, ``.parquet``, ``.geoparquet``, ``.osm``,
+            ``.pbf``.
         layer: None for the only layer of this kind, or the preferred one.
         kind: what it must hold.
         choose: picks the fields to read; others are not even looked at.
+        box: rows that lie beyond it are left out; a few of them may stay.
 
     Raises:
         LayerError: the file is missing, damaged, of another kind than its suffix says, or larger than can be
@@ -130,10 +144,14 @@ def read_features(
         if driver == "Parquet":
             found = _read_parquet(file, choose)
         elif driver == "OSM":
-            found = _read_osm(file, choose)
+            found = _roads_of_osm(file, read_osm(file), choose)
+        elif driver == "OSM PBF":
+            found = _roads_of_osm(file, read_pbf(file, box), choose)
         else:
-            found = _read_with_gdal(file, layer, kind, choose)
+            found = _read_with_gdal(file, layer, kind, choose, box)
         found = _with_exact_crs(_of_kind(found, kind))
+        if box is not None and driver in _ONE_LAYER:
+            found = found.kept(box.meets(found.geometry, found.crs))
         check_range(found.geometry, found.crs, found.where)
         return found
     except (MemoryError, shapely.errors.GEOSException) as e:  # GEOS reports a lack of memory so
@@ -143,7 +161,11 @@ def read_features(
 
 
 def _read_with_gdal(
-    file: Path, layer: str | None, kind: Kind, choose: Callable[[list[str]], Iterable[str]]
+    file: Path,
+    layer: str | None,
+    kind: Kind,
+    choose: Callable[[list[str]], Iterable[str]],
+    box: Box | None,
 ) -> Features:
     """The rows of a layer as they stand in the file; the CRS is "" where it has none."""
     from pyogrio import raw
@@ -155,7 +177,8 @@ def _read_with_gdal(
             warnings.simplefilter("ignore", RuntimeWarning)
             chosen, info = _choose_layer(file, plain, layer, kind)
             columns = list(choose([str(f) for f in info["fields"]]))
-            meta, _, wkb, values = raw.read(plain, layer=chosen, columns=columns, force_2d=True)
+            bounds = None if box is None else box.bounds_in(info["crs"] or "")
+            meta, _, wkb, values = raw.read(plain, layer=chosen, columns=columns, force_2d=True, bbox=bounds)
         with np.errstate(invalid="ignore"):  # NaN is reported by the caller, with the layer's name
             geometry = shapely.from_wkb(wkb)
     except (DataLayerError, DataSourceError, shapely.errors.ShapelyError, UnicodeDecodeError) as e:
@@ -163,7 +186,7 @@ def _read_with_gdal(
             f"{printable(file)} cannot be read: {e}", "open it in QGIS and export it anew as .gpkg"
         ) from e
     where = f"{printable(file)}, layer {printable(chosen)}"
-    if len(geometry) < int(info["features"]):
+    if bounds is None and len(geometry) < int(info["features"]):
         raise LayerError(
             f"{where} is cut off: {len(geometry)} of {info['features']} rows", "fetch or export it anew"
         )
@@ -214,7 +237,7 @@ def _check_driver(file: Path) -> str:
     except OSError as e:
         raise LayerError(f"{shown} cannot be read: {e.strerror}", "check its permissions") from e
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if driver in ("GeoJSON", "OSM") else head
-    if not text.startswith(_BEGINS[driver]):
+    if not text.startswith(_BEGINS[driver], _BEGINS_AT.get(driver, 0)):
         raise LayerError(f"{shown} is no {driver} file, though its name says so", "export it anew")
     if driver == "GeoJSON":
         _refuse_huge_text(shown, file.stat().st_size, text)
@@ -286,11 +309,8 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
     return chosen, info
 
 
-def _read_osm(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:
-    """The roads of a file of OpenStreetMap."""
-    from georoads.output.osm import read_osm
-
-    roads = read_osm(file)
+def _roads_of_osm(file: Path, roads: OsmRoads, choose: Callable[[list[str]], Iterable[str]]) -> Features:
+    """The roads of a file of OpenStreetMap as rows."""
     columns = {name: roads.columns[name] for name in choose(list(roads.columns))}
     notes = (f"{printable(file)}: {len(roads.lines)} roads; {roads.left_out}",) if roads.left_out else ()
     return Features(roads.lines, columns, "EPSG:4326", printable(file), notes=notes)
@@ -345,5 +365,4 @@ def _of_kind(found: Features, kind: Kind) -> Features:
     others = Counter(g.geom_type for g in geometry[~fits])
     left_out = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
     note = f"{where}: {int(fits.sum())} rows are {kind.many}; left out: {left_out}"
-    columns = {name: column[fits] for name, column in found.columns.items()}
-    return dataclasses.replace(found, geometry=geometry[fits], columns=columns, notes=(*found.notes, note))
+    return dataclasses.replace(found.kept(fits), notes=(*found.notes, note))

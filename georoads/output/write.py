@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from georoads.crs import CrsError, find_way, parse_crs
+from georoads.crs import find_way, parse_crs
 from georoads.errors import LayerError
 from georoads.files.atomic import check_output, replace_when_complete
 from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
 from georoads.output.clip import clip_network
-from georoads.output.crs_text import crs_text
 from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, LAYERS, NODES, ROADS
 from georoads.output.drivers import (
     gdal_errors,
     verify_crs,
-    verify_single_layer,
-    write_parquet,
     write_with_gdal,
 )
 from georoads.output.formats import check_parquet, driver_of_output
@@ -35,7 +32,8 @@ from georoads.output.geopackage import (
     tables_of,
     verify_geopackage,
 )
-from georoads.output.postgis import Existing, check_database, srid_of, write_database
+from georoads.output.one_layer import check_held, write_one_layer
+from georoads.output.postgis import Existing, check_database, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import (
     CHECK_STYLE,
@@ -136,7 +134,7 @@ def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> No
     if isinstance(target, Database):
         check_road_output(target, dataclasses.replace(options, crs=options.crs or crs))
     elif options.crs is None:
-        _check_held(crs, driver_of_output(target))
+        check_held(crs, driver_of_output(target))
     else:
         find_way(crs, options.crs)
 
@@ -234,14 +232,7 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
         _write_geopackage(target, _renamed(tables, options.layer_names), options, provenance)
         return network
     (table,) = (t for t in tables if t.layer.name == options.holds)
-    with replace_when_complete(
-        target, overwrite=options.overwrite, verify=lambda part: verify_single_layer(part, driver, table)
-    ) as part:
-        if driver == "Parquet":
-            write_parquet(part, table, provenance)
-        else:
-            with gdal_errors(target):
-                write_with_gdal(part, driver, table, provenance, append=False)
+    write_one_layer(target, table, provenance, overwrite=options.overwrite)
     return network
 
 
@@ -322,20 +313,4 @@ def _check_crs(crs: str, driver: str) -> None:
         raise LayerError(
             f"GeoJSON is always WGS 84 (RFC 7946), not {crs}", "leave the CRS out, or write .gpkg or .fgb"
         )
-    _check_held(crs, driver)
-
-
-def _check_held(crs: str, driver: str) -> None:
-    """Refuse a CRS that the format cannot hold, and for GeoJSON one that lies nowhere."""
-    if driver == "PostGIS":
-        srid_of(crs)
-    elif driver == "GeoJSON":
-        try:
-            find_way(crs, _WGS84)
-        except CrsError as e:
-            raise LayerError(
-                f"GeoJSON is in degrees; {parse_crs(crs).name}, the scene's CRS, has no place",
-                "write .gpkg, .fgb or .parquet",
-            ) from e
-    else:
-        crs_text(crs, driver)
+    check_held(crs, driver)

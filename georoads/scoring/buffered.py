@@ -12,6 +12,7 @@ polygon is ever built.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,14 @@ from georoads.scoring.segments import Segments, straight_lines
 _CHUNK = 50_000
 """Segments that are looked up at once: bounds memory when layers have millions of lines."""
 
+_SLACK = 1e-6
+"""More than rounding can do."""
+
 Vectors = NDArray[np.float64]
 """(N, 2) float64 metres."""
 Numbers = NDArray[np.float64]
 """(N,) float64."""
+AreAlike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 Limits = tuple[Numbers, Numbers]
 """The least and the greatest t of each pair of segments; inf and -inf where no t fits."""
 
@@ -106,18 +111,24 @@ class Intervals:
         return np.minimum(shares.astype(np.float64), 1.0)
 
 
-def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Intervals:
+def find_covered(
+    segments: Segments, others: Segments, buffer_m: float, are_alike: AreAlike | None = None
+) -> Intervals:
     """The parts of ``segments`` that lie within a buffer of ``others``.
 
     Args:
         segments, others: lines in one metric plane.
         buffer_m: half the width of the buffer.
+        are_alike: whether pairs of them count, (N,) bool, from their numbers (N,); None: all count.
     """
     found = [Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
     if len(segments) and len(others):
         for begin in range(0, len(segments), _CHUNK):
             start, end = segments.start[begin : begin + _CHUNK], segments.end[begin : begin + _CHUNK]
             own, near = others.tree.query(straight_lines(start, end), predicate="dwithin", distance=buffer_m)
+            if are_alike is not None:
+                alike = are_alike(own + begin, near)
+                own, near = own[alike], near[alike]
             way = end[own] - start[own]
             low, high = limits_within(start[own], way, others.start[near], others.end[near], buffer_m)
             found.append(unite_intervals(own.astype(np.int64) + begin, low, high))
@@ -126,6 +137,18 @@ def find_covered(segments: Segments, others: Segments, buffer_m: float) -> Inter
         low=np.concatenate([f.low for f in found]),
         high=np.concatenate([f.high for f in found]),
     )
+
+
+def are_parallel(a: Vectors, b: Vectors, parallel_deg: float) -> NDArray[np.bool_]:
+    """(N,) bool: do vectors differ in direction by at most so many degrees? Their sense does not count.
+
+    Args:
+        a, b: (N, 2) float64.
+        parallel_deg: 0 to 90.
+    """
+    cross = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    lengths = np.hypot(*a.T) * np.hypot(*b.T) * (1 + _SLACK)
+    return np.asarray(cross <= np.sin(np.radians(parallel_deg)) * lengths, dtype=np.bool_)
 
 
 def _covered_length_m(segments: Segments, others: Segments, buffer_m: float) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.ragged import ranks
-from georoads.scoring.buffered import limits_within, unite_intervals
+from georoads.scoring.buffered import are_parallel, limits_within, unite_intervals
 from georoads.scoring.road_graph import Indices, RoadGraph
 from georoads.scoring.segments import straight_lines
 
@@ -70,8 +70,7 @@ def _find_pairs_beside(
     own, near = own[own != near], near[own != near]
     # Nearly parallel pieces stay.
     way, other_way = pieces.end[own] - pieces.start[own], pieces.end[near] - pieces.start[near]
-    lengths = np.hypot(*way.T) * np.hypot(*other_way.T) * (1 + _SLACK)
-    parallel = _are_parallel(way, other_way, lengths, parallel_deg)
+    parallel = are_parallel(way, other_way, parallel_deg)
     own, near, along = own[parallel], near[parallel], (way * other_way).sum(axis=1)[parallel]
     # Those with a common vertex, whichever of their ends it is, go where they lead away from each other.
     away = np.zeros(len(own), dtype=bool)
@@ -79,17 +78,6 @@ def _find_pairs_beside(
         for other_end, other_sign in ((pieces.start, 1), (pieces.end, -1)):
             away |= (end[own] == other_end[near]).all(axis=1) & (sign * other_sign * along <= 0)
     return own[~away], near[~away]
-
-
-def _are_parallel(
-    a: Points, b: Points, lengths: NDArray[np.float64], parallel_deg: float
-) -> NDArray[np.bool_]:
-    """(N,) bool: do the vectors a and b, whose lengths' product is given, differ by at most so many degrees?
-
-    The sense of a direction does not count.
-    """
-    cross = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-    return np.asarray(cross <= np.sin(np.radians(parallel_deg)) * lengths, dtype=np.bool_)
 
 
 def _doubled_shares(
@@ -105,7 +93,7 @@ def _doubled_shares(
     gap = np.maximum(others.start_m[near] - pieces.end_m[own], pieces.start_m[own] - others.end_m[near])
     gap = np.minimum(gap, _gap_around_loop(graph, pieces.edge[own], gap, length[own] + other_length[near]))
     # Pairs that are nearly parallel, and do not simply follow each other.
-    kept = _are_parallel(way, other_way, length[own] * other_length[near], parallel_deg)
+    kept = are_parallel(way, other_way, parallel_deg)
     kept &= (pieces.edge[own] != others.edge[near]) | (gap >= away)
     own, near, way = own[kept], near[kept], way[kept]
     # Where the first one of a pair is near the second, and far enough from the nodes that both share.

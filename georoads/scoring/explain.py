@@ -9,19 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.output.coordinates import run_on
 from georoads.output.errors_layer import ErrorKind, ErrorLines, write_errors
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.read import RoadLines
-from georoads.scoring.buffered import Intervals, find_covered
 from georoads.scoring.params import ScoreParams
-from georoads.scoring.segments import Segments, local_crs, to_segments, unproject_points
-
-_LEAST_M = 1e-6
-"""Stretches and gaps that are shorter come from rounding."""
+from georoads.scoring.segments import local_crs, to_segments, unproject_points
+from georoads.scoring.stretches import LaidLines
 
 
 def explain(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None = None) -> ErrorLines:
@@ -45,13 +41,16 @@ def explain(proposal: RoadLines, reference: RoadLines, params: ScoreParams | Non
     params = params or ScoreParams()
     crs = local_crs((reference, proposal))
     ours, truth = to_segments(proposal, crs), to_segments(reference, crs)
-    cut = {
-        ErrorKind.RIGHT: _cut_stretches(ours, truth, params.buffer_m, inside=True),
-        ErrorKind.FALSE: _cut_stretches(ours, truth, params.buffer_m, inside=False),
-        ErrorKind.MISSING: _cut_stretches(truth, ours, params.buffer_m, inside=False),
+    laid, laid_truth = LaidLines(ours), LaidLines(truth)
+    right = laid.covered(laid_truth, params.buffer_m)
+    found = {
+        ErrorKind.RIGHT: (laid, right),
+        ErrorKind.FALSE: (laid, laid.rest(right)),
+        ErrorKind.MISSING: (laid_truth, laid_truth.rest(laid_truth.covered(laid, params.buffer_m))),
     }
-    kinds = tuple(kind for kind, (found, _) in cut.items() for _ in found)
-    lines, lengths = (np.concatenate(parts) for parts in zip(*cut.values(), strict=True))
+    kinds = tuple(kind for kind, (_, stretches) in found.items() for _ in stretches.line)
+    lines = np.concatenate([of.cut(stretches) for of, stretches in found.values()])
+    lengths = np.concatenate([stretches.length_m for _, stretches in found.values()])
     target = proposal if len(proposal.lines) else reference
     moved = shapely.transform(lines, lambda xy: unproject_points(xy, target, crs)) if len(lines) else lines
     return ErrorLines(run_on(moved, target.crs), kinds, lengths, target.crs)
@@ -90,47 +89,3 @@ def write_explained(
     )
     write_errors(found, path, provenance, overwrite=overwrite)
     return found
-
-
-def _cut_stretches(
-    segments: Segments, others: Segments, buffer_m: float, *, inside: bool
-) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """Lines (N,) within or beyond the buffer of the others, in the plane, and their lengths in metres."""
-    found = find_covered(segments, others, buffer_m)
-    if not inside:
-        found = _find_gaps(found, len(segments))
-    own, low, high = found.own, found.low, found.high
-    length = segments.length_m[own]
-    real = (high - low) * length > _LEAST_M
-    own, low, high, length = own[real], low[real], high[real], length[real]
-    if not len(own):
-        return np.empty(0, dtype=np.object_), np.empty(0)
-    way = segments.end[own] - segments.start[own]
-    start, end = (segments.start[own] + share[:, None] * way for share in (low, high))
-    # An interval goes on where the one before left off: at the end of the segment before, on the same line.
-    goes_on = np.zeros(len(own), dtype=bool)
-    goes_on[1:] = (
-        (own[1:] == own[:-1] + 1)
-        & (segments.line[own[1:]] == segments.line[own[:-1]])
-        & ((1 - high[:-1]) * length[:-1] < _LEAST_M)
-        & (low[1:] * length[1:] < _LEAST_M)
-    )
-    first = np.flatnonzero(~goes_on)
-    # A stretch has its first start, and the end of each of its pieces.
-    row = np.cumsum(~goes_on) - 1
-    points = np.insert(end, first, start[first], axis=0)
-    rows = np.insert(row, first, row[first])
-    lengths = np.bincount(row, weights=(high - low) * length).astype(np.float64)
-    return np.asarray(shapely.linestrings(points, indices=rows), dtype=np.object_), lengths
-
-
-def _find_gaps(covered: Intervals, count: int) -> Intervals:
-    """What intervals leave of each of ``count`` segments."""
-    # Each segment gets a last interval from 1 to 1, so that what comes before it is a gap like any other.
-    own = np.concatenate((covered.own, np.arange(count)))
-    low, high = (np.concatenate((ends, np.ones(count))) for ends in (covered.low, covered.high))
-    order = np.lexsort((high, low, own))
-    own, low, high = own[order], low[order], high[order]
-    before = np.zeros(len(own))
-    before[1:] = np.where(own[1:] == own[:-1], high[:-1], 0.0)
-    return Intervals(own, before, low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from georoads.crs import CrsError
 from georoads.errors import LayerError
 from georoads.grid import Points
-from georoads.output.errors_layer import LOOK, ErrorKind
+from georoads.output.changes_layer import CHANGE_LOOK
+from georoads.output.errors_layer import LOOK
 from georoads.output.style import CLASSES
 from georoads.output.vector_files import LINES, Features, read_features
 from georoads.output.widths import widths_of
@@ -28,7 +30,13 @@ USUAL_WIDTH_M = 4.0
 _UNKNOWN = "#b8c2cc"
 """Colour of lines without a confidence, where others have one."""
 _PLAIN = "#fdbc2c"
-"""Colour of lines of a layer that says neither confidence nor error."""
+"""Colour of lines of a layer that says neither confidence nor kind."""
+BY_KIND: dict[str, Mapping[str, tuple[str, str, str]]] = {
+    "Errors": {kind.value: look for kind, look in LOOK.items()},
+    "Changes": {kind.value: look for kind, look in CHANGE_LOOK.items()},
+}
+"""What layers with a field ``kind`` tell, and the looks of its values, as ``style.kinds_qml`` takes them."""
+_THIN_BELOW_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -216,9 +224,9 @@ def _is_geometry(column: NDArray[Any]) -> bool:
 
 
 def _line_widths(found: Features, subject: str) -> NDArray[np.float64]:
-    """(N,) float64 metres, the width of each row; 0 for errors, which are as thin as can be seen."""
+    """(N,) float64 metres, the width of each row; 0 where kinds are told, as thin as can be seen."""
     n = len(found.geometry)
-    if subject == "Errors":
+    if subject in BY_KIND:
         return np.zeros(n)
     widths = widths_of(found.columns, n)
     return np.where(np.isnan(widths), USUAL_WIDTH_M, widths)
@@ -234,17 +242,18 @@ class _Classification:
 
 
 def _classify(columns: dict[str, NDArray[Any]], n: int) -> _Classification:
-    """The classes of ``n`` rows: by error, by confidence, or one for all."""
+    """The classes of ``n`` rows: by kind, by confidence, or one for all."""
     kinds = columns.get("kind")
-    names = [kind.value for kind in ErrorKind]
-    if kinds is not None and "length_m" in columns and all(kind in names for kind in kinds):
+    for subject, looks in BY_KIND.items():
+        order = list(looks)
+        if kinds is None or "length_m" not in columns or not all(kind in order for kind in kinds):
+            continue
         classes = tuple(
-            LineClass(kind.value, hex_of(colour), 2.0 if kind is ErrorKind.RIGHT else 3.0, pattern == "dash")
-            for kind, (colour, pattern, _) in LOOK.items()
+            LineClass(kind, hex_of(colour), 2.0 if float(mm) < _THIN_BELOW_MM else 3.0, pattern == "dash")
+            for kind, (colour, pattern, mm) in looks.items()
         )
-        order = [kind.value for kind in LOOK]
         of_row = np.array([order.index(kind) for kind in kinds], dtype=np.uint8)
-        return _Classification("Errors", classes, of_row)
+        return _Classification(subject, classes, of_row)
     p = columns.get("confidence")
     if p is not None and p.dtype.kind == "f" and not ((p < 0) | (p > 1)).any():
         return _classify_confidence(p)

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.files.atomic import replace_when_complete
-from georoads.output.dictionary import ROADS
+from georoads.output.dictionary import CHANGES, ROADS
 from georoads.output.errors_layer import ERRORS
 from georoads.output.style import CHECK_LOOK, UNCERTAIN_BELOW, Check
 from georoads.text import printable, source_name
 from georoads.view.checks import Checks, checks_of, mostly_bridged
-from georoads.view.layer import MapLayer, MapSize, hex_of, read_layer
+from georoads.view.layer import BY_KIND, MapLayer, MapSize, hex_of, read_layer
 from georoads.view.picture import MOST_LIFT, Picture, jpeg_of, lift_of, picture_of, plane_of
 from georoads.view.plane import widened
 from georoads.view.request import LineWidth, MapRequest
@@ -34,7 +34,7 @@ from georoads.view.request import LineWidth, MapRequest
 _SCRIPTS = ("lines.js", "drawing.js", "map.js")
 LONGEST_TEXT = 2000
 """Characters of an attribute; the rest is cut off."""
-_TITLES = {field.name: field.title for field in (*ROADS.fields, *ERRORS.fields)}
+_TITLES = {field.name: field.title for field in (*ROADS.fields, *ERRORS.fields, *CHANGES.fields)}
 
 
 def write_map(request: MapRequest) -> MapSize:
@@ -104,7 +104,7 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
             {"label": c.label, "colour": c.colour, "px": c.least_px, "dash": c.is_dashed, "km": round(km, 3)}
             for c, km in zip(layer.classes, kilometres.tolist(), strict=True)
         ],
-        "nodes": layer.subject != "Errors",
+        "nodes": layer.subject not in BY_KIND,
         "lift": 1 if picture is None else lift_of(picture),
         "mostLift": MOST_LIFT,
         "checks": _check_looks(layer, checks),

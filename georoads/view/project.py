@@ -19,13 +19,14 @@ import numpy as np
 from georoads.crs import parse_crs, to_wgs84
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import replace_when_complete
-from georoads.output.dictionary import NODES, ROADS, Field
-from georoads.output.errors_layer import ERRORS, errors_qml
+from georoads.output.dictionary import CHANGES, NODES, ROADS, Field
+from georoads.output.errors_layer import ERRORS
 from georoads.output.style import (
     WIDE_STYLE,
     add_options,
     add_symbol,
     add_symbol_layer,
+    kinds_qml,
     nodes_qml,
     qml_root,
     roads_qml,
@@ -35,7 +36,7 @@ from georoads.scene.native import HIGH, LOW
 from georoads.scene.scene import Scene
 from georoads.text import printable, source_name, without_secrets
 from georoads.view.embedded import embedded_style, nodes_of
-from georoads.view.layer import MapLayer, MapSize, read_layer
+from georoads.view.layer import BY_KIND, MapLayer, MapSize, read_layer
 from georoads.view.plane import Bounds, box_of, outline, widened
 from georoads.view.request import LineWidth, MapRequest
 
@@ -98,7 +99,7 @@ def project(
     name = layer.layer or roads.stem
     source = _name_source(roads, folder, layer.layer)
     added = _add_layer(tree, layers, key="roads", title=name, source=source, crs=layer.crs)
-    known = [f for f in (*ROADS.fields, *ERRORS.fields) if f.name in layer.columns]
+    known = [f for f in (*ROADS.fields, *ERRORS.fields, *CHANGES.fields) if f.name in layer.columns]
     wide = embedded_style(roads, layer.layer, WIDE_STYLE) if width is LineWidth.ROAD else None
     style = embedded_style(roads, layer.layer) if wide is None else wide
     _describe_vectors(added, "Line", _style_of(layer, width) if style is None else style, known)
@@ -165,8 +166,8 @@ def _style_of(layer: MapLayer, width: LineWidth) -> Element:
     """The look of a layer without a style of its own: as on the page."""
     if layer.subject == "Confidence":
         return fromstring(wide_roads_qml() if width is LineWidth.ROAD else roads_qml())
-    if layer.subject == "Errors":
-        return fromstring(errors_qml())
+    if layer.subject in BY_KIND:
+        return fromstring(kinds_qml(BY_KIND[layer.subject]))
     root = qml_root()
     renderer = SubElement(root, "renderer-v2", {"type": "singleSymbol", "symbollevels": "1"})
     symbol = add_symbol(SubElement(renderer, "symbols"), "0", "line")

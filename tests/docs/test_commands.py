@@ -16,6 +16,7 @@ from drawn_rasters import write_raster
 
 from georoads.cli.main import cli
 from georoads.data.chip import ChipParams
+from georoads.difference.params import DiffParams
 from georoads.evaluation.evaluate import EvaluateParams
 from georoads.inference.mask_params import MaskParams
 from georoads.inference.select import PredictParams
@@ -30,9 +31,9 @@ from georoads.workers.engine import EngineParams
 SHOWN = [command for page in PAGES for command in commands(page)]
 MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
-    "chip": ChipParams, "engine": EngineParams, "evaluate": EvaluateParams, "mask": MaskParams,
-    "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams, "scene": SceneParams,
-    "score": ScoreParams, "tile": TileParams, "train": TrainParams,
+    "chip": ChipParams, "diff": DiffParams, "engine": EngineParams, "evaluate": EvaluateParams,
+    "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams,
+    "scene": SceneParams, "score": ScoreParams, "tile": TileParams, "train": TrainParams,
 }  # fmt: skip
 
 RUN = (
@@ -47,6 +48,9 @@ RUN = (
     "georoads score roads.gpkg reference.geojson",
     "georoads score roads.gpkg reference.geojson --json scores.json --explain errors.gpkg",
     "georoads view roads.gpkg -o map.html --scene scene.tif",
+    "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif",
+    "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif --overwrite",
+    "georoads view changes.gpkg -o changes.html --scene scene.tif",
     "georoads tiles scene.tif --roads roads.gpkg --width 7 -o own",
     "georoads info own",
     "georoads models roads-lite2",
@@ -127,4 +131,5 @@ def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatc
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, f"{text}\n{done.output}\n{done.exception}"
     made = {"roads.gpkg", "probability.tif", "map.html", "errors.gpkg", "scores.json", "own", "roads.png"}
+    made |= {"changes.gpkg", "changes.html"}
     assert made <= {path.name for path in place.iterdir()}

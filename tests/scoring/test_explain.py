@@ -147,7 +147,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(path: Path, counts: dict[str, int]) -> None:
         raise LayerError(f"{path} is damaged", "")
 
-    monkeypatch.setattr("georoads.output.errors_layer.verify_geopackage", fail)
+    monkeypatch.setattr("georoads.output.one_layer.verify_geopackage", fail)
     with pytest.raises(LayerError, match="damaged"):
         written(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"roads.gpkg", "truth.geojson"}

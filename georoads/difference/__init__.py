@@ -1,0 +1,1 @@
+"""What differs between two road layers: new, missing and moved roads."""
