@@ -15,7 +15,7 @@ from georoads.output.drivers import (
     write_parquet,
     write_with_gdal,
 )
-from georoads.output.formats import driver_of_output
+from georoads.output.formats import IN_DEGREES, driver_of_output
 from georoads.output.geopackage import StyledLayer, check_not_open, finish_geopackage, verify_geopackage
 from georoads.output.postgis import srid_of
 from georoads.output.provenance import Provenance
@@ -61,19 +61,19 @@ def write_one_layer(
 
 
 def check_held(crs: str, driver: str) -> None:
-    """Refuse a CRS that a format cannot hold, and for GeoJSON one that lies nowhere.
+    """Refuse a CRS that a format cannot hold, and for one in degrees a CRS that lies nowhere.
 
     Raises:
         LayerError: saying which formats can.
     """
     if driver == "PostGIS":
         srid_of(crs)
-    elif driver == "GeoJSON":
+    elif driver in IN_DEGREES:
         try:
             find_way(crs, _WGS84)
         except CrsError as e:
             raise LayerError(
-                f"GeoJSON is in degrees; {parse_crs(crs).name}, the CRS of the roads, has no place",
+                f"{driver} is in degrees; {parse_crs(crs).name}, the CRS of the roads, has no place",
                 "write .gpkg, .fgb or .parquet",
             ) from e
     else:

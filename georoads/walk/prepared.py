@@ -25,6 +25,7 @@ from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
+from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import check_crs_of_grid, check_road_output
 from georoads.resources import Needs, needs_beside
@@ -41,9 +42,6 @@ from georoads.walk.request import (
     SceneRequest,
     VectorizeRequest,
 )
-
-WGS84_ONLY = (".geojson", ".json")
-"""Suffixes of the format whose coordinates are always WGS 84."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +159,8 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     threshold = request.checkpoint.card.threshold
     layer = _completed(request.layer, request.scenes, files, threshold, request.checkpoint)
     with _work_beside(layer) as work_beside:
-        if grid.crs != scene.grid.crs and work_beside.suffix.lower() not in WGS84_ONLY:
+        in_degrees = ROADS_WRITTEN.get(work_beside.suffix.lower()) in IN_DEGREES
+        if grid.crs != scene.grid.crs and not in_degrees:
             write = dataclasses.replace(layer.write, crs=layer.write.crs or scene.grid.crs)
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):

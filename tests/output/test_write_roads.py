@@ -164,7 +164,7 @@ def test_other_crs(tmp_path: Path) -> None:
     _, lines = read(path, "nodes")
     assert lines[2] == "POINT (9.001 45.153)"  # longitude first
     assert pyogrio.read_info(path, layer="roads")["crs"] == "EPSG:4326"
-    with pytest.raises(LayerError, match="RFC 7946"):
+    with pytest.raises(LayerError, match="always WGS 84"):
         write_roads(network(), tmp_path / "a.geojson", replace(OPTIONS, crs="EPSG:32632"))
     with pytest.raises(LayerError, match="is no CRS"):
         write_roads(network(), tmp_path / "a.gpkg", replace(OPTIONS, crs="EPSG:nonsense"))
