@@ -177,6 +177,9 @@ with 7 decimals. The end points of a line equal the positions of its two nodes.
 
 - `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
   named layers and refuse it.
+- `--set write.nodes=true` writes the nodes beside GeoJSON, FlatGeobuf and GeoParquet, `roads_nodes.geojson`
+  beside `roads.geojson`: `from_node` and `to_node` are rows there. The second file takes its place just
+  before the first does. Should a run be killed in between, the nodes are newer than the roads: run it again.
 - An output that exists is refused. `--overwrite` replaces the whole file. `--append` adds the layers to
   a GeoPackage, on a copy that takes its place when it is complete; other layers stay as they are, and a name
   that is taken is refused.

@@ -13,6 +13,8 @@ class FormatParams:
     """What the formats leave open.
 
     Attributes:
+        nodes: true writes the nodes to a second file, NAME_nodes.SUFFIX, beside formats of one layer
+            (GeoJSON, FlatGeobuf, GeoParquet); the others hold them anyway.
         osm_tags: tags of every way of a .osm, as in highway=track,surface=unpaved; without a highway it is
             highway=road. width is that of each road unless it stands here.
         osm_first_id: number of the first node and of the first way of a .osm. Below 0 the others count down
@@ -20,6 +22,7 @@ class FormatParams:
             routing engines ask for.
     """
 
+    nodes: bool = False
     osm_tags: str = "highway=road"
     osm_first_id: int = -1
 

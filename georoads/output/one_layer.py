@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from georoads.crs import CrsError, find_way, parse_crs
 from georoads.errors import LayerError
 from georoads.files.atomic import replace_when_complete
+from georoads.files.work import alone_at
 from georoads.output.crs_text import crs_text
 from georoads.output.drivers import (
     gdal_errors,
@@ -25,7 +27,13 @@ _WGS84 = "EPSG:4326"
 
 
 def write_one_layer(
-    target: Path, table: Table, provenance: Provenance, styled: StyledLayer | None = None, *, overwrite: bool
+    target: Path,
+    table: Table,
+    provenance: Provenance,
+    styled: StyledLayer | None = None,
+    *,
+    overwrite: bool,
+    beside: Mapping[Path, Table] | None = None,
 ) -> None:
     """Write a table as the only layer of a file; the suffix chooses the format.
 
@@ -35,6 +43,8 @@ def write_one_layer(
         provenance: goes into the file; its date is the file's.
         styled: what a GeoPackage says of the layer besides; other formats say nothing of it.
         overwrite: True when an existing file may be replaced.
+        beside: further layers that belong to it, by file. They appear once ``target`` is written and has been
+            read again, and before it does: where it is new, they are.
 
     Raises:
         LayerError: the format or the CRS cannot be written; the file is in use; the disk is full.
@@ -58,6 +68,11 @@ def write_one_layer(
                 write_with_gdal(part, driver, table, provenance, append=False)
         if driver == "GPKG" and styled is not None:
             finish_geopackage(part, [styled], provenance)
+        if beside:
+            verify(part)
+        for path, other in (beside or {}).items():
+            with alone_at(path):
+                write_one_layer(path, other, provenance, overwrite=overwrite)
 
 
 def check_held(crs: str, driver: str) -> None:

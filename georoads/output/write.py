@@ -119,7 +119,21 @@ def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tupl
         return
     # A GeoPackage that exists has one more way out, which _check_existing tells.
     check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
+    for path in nodes_files(target, options):
+        check_output(path, overwrite=options.overwrite, inputs=inputs, outputs=(target,))
     _check_existing(target, driver, options)
+
+
+def nodes_files(target: Output, options: WriteOptions) -> tuple[Path, ...]:
+    """The file of the nodes beside that of the roads, where one is asked for; none where there is none.
+
+    Raises:
+        LayerError: roads are not written to files with this suffix.
+    """
+    asked = options.formats.nodes and options.holds == "roads"
+    if not asked or isinstance(target, Database) or driver_of_roads(target) in ("GPKG", "OSM"):
+        return ()
+    return (target.with_name(f"{target.stem}_{NODES.name}{target.suffix}"),)
 
 
 def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> None:
@@ -201,10 +215,11 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
 
     ``.gpkg`` holds the layers ``roads`` and ``nodes`` (see ``WriteOptions.layer``) with style, data
     dictionary and provenance; ``.geojson`` and ``.json`` (RFC 7946: WGS 84, 7 decimals), ``.fgb``,
-    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``; ``.osm`` holds nodes and ways
-    (see ``osm_write``); the address of a database takes two tables (see ``postgis``). Rows, their order and
-    values are the same in all of them, but that FlatGeobuf sorts its rows by its spatial index, and .osm
-    keeps widths only. The same network and options give the same bytes with the same libraries.
+    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``, and the nodes are in a second
+    file where that is asked for (see ``nodes_files``); ``.osm`` holds nodes and ways (see ``osm_write``); the
+    address of a database takes two tables (see ``postgis``). Rows, their order and values are the same in all
+    of them, but that FlatGeobuf sorts its rows by its spatial index, and .osm keeps widths only. The same
+    network and options give the same bytes with the same libraries.
 
     Args:
         network: the roads, in pixel coordinates of their grid.
@@ -240,7 +255,8 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
         _write_osm(target, roads, nodes, options, provenance)
         return network
     table = roads if options.holds == "roads" else nodes
-    write_one_layer(target, table, provenance, overwrite=options.overwrite)
+    beside = dict.fromkeys(nodes_files(target, options), nodes)
+    write_one_layer(target, table, provenance, overwrite=options.overwrite, beside=beside)
     return network
 
 
