@@ -29,6 +29,9 @@ MAX_WAY_NODES = 2000
 _PER_DEGREE = 10_000_000
 """OpenStreetMap keeps seven decimals of a degree: a centimetre."""
 
+_AT_ONCE = 1 << 16
+"""Nodes that are Python's numbers at a time: these take ten times the memory of the array."""
+
 
 @dataclass(frozen=True)
 class Ways:
@@ -161,8 +164,9 @@ def _lines(
         yield f' <bounds minlat="{_degrees(south)}" minlon="{_degrees(west)}" '
         yield f'maxlat="{_degrees(north)}" maxlon="{_degrees(east)}"/>\n'
     yield f" <!-- {_comment(provenance)} -->\n"
-    for row, (lon, lat) in enumerate(ways.places.tolist()):
-        yield f' <node id="{first + step * row}"{said} lat="{_degrees(lat)}" lon="{_degrees(lon)}"/>\n'
+    for begin in range(0, len(ways.places), _AT_ONCE):
+        for row, (lon, lat) in enumerate(ways.places[begin : begin + _AT_ONCE].tolist(), begin):
+            yield f' <node id="{first + step * row}"{said} lat="{_degrees(lat)}" lon="{_degrees(lon)}"/>\n'
     for number, road in enumerate(ways.road.tolist()):
         yield f' <way id="{first + step * number}"{said}>\n'
         for row in ways.nodes[ways.start[number] : ways.stop[number]].tolist():

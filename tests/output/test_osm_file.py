@@ -239,6 +239,15 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.osm").read_bytes() == (tmp_path / "b.osm").read_bytes()
 
 
+def test_nodes_are_written_in_portions_without_a_seam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "whole.osm")
+    monkeypatch.setattr("georoads.output.osm_write._AT_ONCE", 4)
+    written(tmp_path / "parts.osm")
+    assert (tmp_path / "parts.osm").read_bytes() == (tmp_path / "whole.osm").read_bytes()
+
+
 def test_what_the_format_cannot_hold_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "roads.osm"
     for change, said in (
