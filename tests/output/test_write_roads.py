@@ -241,7 +241,7 @@ def test_hostile_names_are_only_text(tmp_path: Path) -> None:
 
 
 def test_suffix_is_checked_before_work(tmp_path: Path) -> None:
-    for name in ("roads.kml", "roads"):
+    for name in ("roads.tif", "roads"):
         with pytest.raises(LayerError, match="cannot be written as") as e:
             check_road_output(tmp_path / name, OPTIONS)
         assert ".gpkg, .geojson, .json, .fgb, .parquet, .geoparquet" in e.value.hint
