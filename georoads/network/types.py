@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,19 @@ class NodeKind(IntEnum):
         return self.name.lower()
 
 
+class Carriageway(IntEnum):
+    """Which of two carriageways a line is, seen in its direction; most lines are told to be none."""
+
+    UNTOLD = 0
+    LEFT = 1
+    RIGHT = 2
+
+    @property
+    def label(self) -> str | None:
+        """The text written to the road layer; none where nothing is known."""
+        return self.name.lower() if self else None
+
+
 PER_EDGE = {"per": "edge"}
 """Marks what is said of each edge: a field of ``RoadNetwork`` with (E,) values."""
 
@@ -113,6 +126,7 @@ class RoadNetwork:
         width_m, width_std_m: (E,) float64, median and spread of the road's width along the line.
         confidence, confidence_p05: (E,) float64 in 0..1, mean and 5th percentile of p along the line.
         bridged_m: (E,) float64, metres that were bridged across gaps.
+        carriageway: (E,) uint8, values of Carriageway.
         messages: what was noticed of the raster while its roads were traced.
     """
 
@@ -129,6 +143,7 @@ class RoadNetwork:
     confidence: NDArray[np.float64] = field(metadata=PER_EDGE)
     confidence_p05: NDArray[np.float64] = field(metadata=PER_EDGE)
     bridged_m: NDArray[np.float64] = field(metadata=PER_EDGE)
+    carriageway: NDArray[np.uint8] = field(metadata=PER_EDGE)
     messages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -141,8 +156,8 @@ class RoadNetwork:
             if values.shape != (edges,):
                 raise ValueError(f"{name} does not have one value per edge")
 
-    def attributes(self) -> dict[str, NDArray[np.float64]]:
-        """All that is said of each edge, by name: (E,) float64 each. A new attribute is a field above."""
+    def attributes(self) -> dict[str, NDArray[Any]]:
+        """All that is said of each edge, by name: (E,) each. A new attribute is a field above."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata == PER_EDGE}
 
     @property

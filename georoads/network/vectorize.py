@@ -1,6 +1,7 @@
 """The method from end to end: a probability raster in, a road network out.
 
-Mask, skeleton, graph and lines are the sub-packages, in this order; each knows those before it only.
+Mask, skeleton, graph and lines are the sub-packages, in this order; each knows those before it only. The
+mask's wide roads are divided by the package ``carriageways``, which makes axes of them by the same steps.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from dataclasses import replace
 
 from georoads.grid import Grid, Window
 from georoads.levels import level_of, threshold_level
+from georoads.network.carriageways.divide import Middles, divide_wide
+from georoads.network.carriageways.sides import name_carriageways
+from georoads.network.carriageways.stretches import Least
 from georoads.network.graph.bridge_faint import FaintSearch
 from georoads.network.graph.clean import clean
 from georoads.network.graph.graph import Graph
 from georoads.network.graph.nodata_rim import drop_along_nodata
 from georoads.network.graph.trace import measure_widths, trace
 from georoads.network.lines.centrelines import draw_centrelines
+from georoads.network.lines.ridge import RidgeSearch
 from georoads.network.lines.road_network import road_network
 from georoads.network.mask.anchors import edge_anchors
 from georoads.network.mask.line_raster import is_line_raster
-from georoads.network.mask.median import cut_medians
+from georoads.network.mask.median import find_valleys, medians_of
 from georoads.network.mask.road_mask import RoadMask, drop_specks, fill_holes, read_mask
 from georoads.network.params import VectorizeParams
 from georoads.network.skeleton.skeleton import read_levels
@@ -54,7 +59,7 @@ def trace_network(
 
     The result depends on the raster and the parameters only, not on ``block_px`` or ``parallel_map``. Memory
     grows with the length of the roads and with the block, not with the raster, which is read once, and
-    where roads are twice more.
+    where roads are three times more.
 
     Args:
         read: gives (height, width) uint8 of a window inside the grid: round(254 p), 255 = nodata.
@@ -73,15 +78,22 @@ def trace_network(
     # Mask and skeleton are held no longer than until they are traced.
     mask = read_mask(read, shape, params.road_p, params.road_p * params.low_share, plan)
     has_road = len(mask.road) > 0
-    mask = _clean_mask(mask, read, grid, params, plan)
+    mask, middles = _clean_mask(mask, read, grid, params, plan)
     messages = mask.messages
     graph = _trace_mask(mask, read, params.rim_m / gsd_m, plan)
     del mask
     # Gaps over faint road need the raster again, in windows around dead ends.
     road_level = level_of(params.road_p * params.low_share)
-    search = FaintSearch(read, shape, params.reach_m / gsd_m, road_level, level_of(params.faint_p))
+    search = FaintSearch(
+        read, shape, gsd_m, params.reach_m / gsd_m, road_level, params.faint_p, params.join_p
+    )
     graph = clean(graph, PixelSize(*grid.steps_m), params, search, parallel_map)
-    network = road_network(*draw_centrelines(graph, grid, params), grid)
+    # So does the ridge of p, across the lines that are left.
+    ridge = RidgeSearch(
+        read, shape, threshold_level(params.road_p * params.low_share), params.ridge_m / gsd_m, plan
+    )
+    network = road_network(*draw_centrelines(graph, grid, params, ridge), grid)
+    network = name_carriageways(network, middles)
     if has_road and not network.n_edges:
         messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)
@@ -89,17 +101,24 @@ def trace_network(
 
 def _clean_mask(
     mask: RoadMask, read: ReadProbability, grid: Grid, params: VectorizeParams, plan: BlockPlan
-) -> RoadMask:
-    """The mask without medians, specks and holes. The raster is read again where roads are, for medians."""
+) -> tuple[RoadMask, Middles]:
+    """The mask without medians, specks and holes, and with wide roads as two carriageways.
+
+    The raster is read again where roads are, for medians.
+    """
     pixel_m2 = PixelSize(*grid.steps_m).area_m2
-    mask = cut_medians(mask, read, threshold_level(params.road_p), params.median_m / grid.gsd_m, plan)
+    median_px = params.median_m / grid.gsd_m
+    valleys = find_valleys(mask, read, threshold_level(params.road_p), median_px, plan)
+    medians = medians_of(valleys, median_px)
+    mask = replace(mask, road=mask.road.without(medians, plan.block_px))
     speck_px = params.speck_m2 / pixel_m2
     if is_line_raster(mask.road, read, plan):
         # Of a line, the side of a square speck: its area says nothing of how long it is.
         speck_px = math.sqrt(speck_px)
         mask = replace(mask, messages=(*mask.messages, ONE_PIXEL_WIDE))
-    mask = drop_specks(mask, speck_px)
-    return fill_holes(mask, params.hole_m2 / pixel_m2)
+    mask = fill_holes(drop_specks(mask, speck_px), params.hole_m2 / pixel_m2)
+    least = Least(params.dual_m / grid.gsd_m, grid.gsd_m)
+    return divide_wide(mask, valleys, medians, least, plan)
 
 
 def _trace_mask(mask: RoadMask, read: ReadProbability, rim_px: float, plan: BlockPlan) -> Graph:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from georoads.grid import Points
 from georoads.network.lines.attributes import geodesic_lengths_m
 from georoads.network.types import NodeKind, RoadNetwork
-from georoads.output.dictionary import ROADS
 from georoads.ragged import offsets_of, owners
 
 _JOINED = 1e-9
@@ -124,7 +124,7 @@ def _join_parts(network: RoadNetwork, parts: list[_Part]) -> RoadNetwork:
     points = np.concatenate([part.points for part in parts]) if parts else np.empty((0, 2))
     whole = np.array([part.keeps_from and part.keeps_to for part in parts], dtype=bool)
     lengths = np.where(whole, network.length_m[edges], geodesic_lengths_m(network.grid, points, offsets))
-    attributes = {f.name: getattr(network, f.name)[edges] for f in ROADS.fields if f.type == "float64"}
+    attributes: dict[str, Any] = {name: values[edges] for name, values in network.attributes().items()}
     attributes |= {"length_m": lengths, "bridged_m": _share_bridged(network, edges, lengths)}
     return dataclasses.replace(
         network,

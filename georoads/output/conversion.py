@@ -11,7 +11,7 @@ from georoads.text import printable
 
 LONGEST_FIELD = 10
 """Characters of a field's name in a Shapefile; GDAL cuts longer ones."""
-_SHORT = {"width_std_m": "width_std", "confidence_p05": "conf_p05"}
+_SHORT = {"width_std_m": "width_std", "confidence_p05": "conf_p05", "carriageway": "carriage"}
 """What fields are called there whose names are too long."""
 _PLAIN = (".kml", ".kmz", ".gml", ".tab", ".mif", ".gdb", ".sqlite")
 _BY_SHELL = '"$`!'

@@ -25,7 +25,7 @@ class Field:
         description: what it means.
         unit: "" where it has none.
         decimals: digits after the point that are written, for float64.
-        constraint: name of its constraint (see ``KINDS`` and ``CONFIDENCE_RANGE``), or "".
+        constraint: name of its constraint (see ``VALUES`` and ``CONFIDENCE_RANGE``), or "".
     """
 
     name: str
@@ -48,6 +48,7 @@ class Layer:
 
 
 KIND_CONSTRAINT = "georoads_node_kind"
+CARRIAGEWAY_CONSTRAINT = "georoads_carriageway"
 CONFIDENCE_CONSTRAINT = "georoads_confidence"
 
 KINDS: dict[str, str] = {
@@ -57,6 +58,15 @@ KINDS: dict[str, str] = {
     NodeKind.SCENE_EDGE.label: "the road leaves the scene, its valid area or the area of interest",
 }
 """The values of nodes.kind."""
+
+CARRIAGEWAYS: dict[str, str] = {
+    "left": "the other carriageway lies to the right of the line",
+    "right": "the other carriageway lies to the left of the line",
+}
+"""The values of roads.carriageway."""
+
+VALUES = {CARRIAGEWAY_CONSTRAINT: CARRIAGEWAYS, KIND_CONSTRAINT: KINDS}
+"""The values that a field may have and what each means, by name of the field's constraint."""
 
 ROADS = Layer(
     "roads",
@@ -96,6 +106,12 @@ ROADS = Layer(
             "bridged_m", "float64", "Bridged (m)",
             "Metres of the line that were bridged across gaps in the mask",
             unit="m", decimals=3,
+        ),
+        Field(
+            "carriageway", "text", "Carriageway",
+            "Of a road with two carriageways, the side that the line is on, seen in its direction; null "
+            "where that is not known, which does not say that the road has only one",
+            constraint=CARRIAGEWAY_CONSTRAINT,
         ),
         Field("from_node", "int64", "From node", "nodes.node_id at the first point of the line"),
         Field("to_node", "int64", "To node", "nodes.node_id at the last point of the line"),
@@ -185,8 +201,8 @@ with 7 decimals. The end points of a line equal the positions of its two nodes.
   that is taken is refused.
 - `--aoi AREA` keeps what lies inside: the polygons of a file in any CRS (GeoPackage, GeoJSON, FlatGeobuf,
   Shapefile, GeoParquet), or `west,south,east,north` in degrees. Lines are cut at the border, where they get
-  nodes of kind `scene_edge`. `length_m` of a part is measured anew, `bridged_m` is shared by length; width
-  and confidence stay those of the whole road. The name of the area stands in the provenance.
+  nodes of kind `scene_edge`. `length_m` of a part is measured anew, `bridged_m` is shared by length; width,
+  confidence and carriageway stay those of the whole road. The name of the area stands in the provenance.
 """
 
 
@@ -205,8 +221,11 @@ def markdown() -> str:
     for layer in LAYERS:
         parts.append(f"\n## {layer.name}: {layer.title} ({layer.geometry})\n")
         parts.append(_fields_of(layer))
-    parts.append(_values_of(KINDS))
-    parts.extend((_OF_CHANGES, _fields_of(CHANGES), _values_of(CHANGE_KINDS)))
+    for layer in LAYERS:
+        for field in layer.fields:
+            if field.constraint in VALUES:
+                parts.append(_values_of(field.name, VALUES[field.constraint]))
+    parts.extend((_OF_CHANGES, _fields_of(CHANGES), _values_of("kind", CHANGE_KINDS)))
     return "".join(parts)
 
 
@@ -220,6 +239,6 @@ def _fields_of(layer: Layer) -> str:
     return "".join(rows)
 
 
-def _values_of(kinds: dict[str, str]) -> str:
-    rows = [f"| `{kind}` | {meaning} |\n" for kind, meaning in kinds.items()]
-    return "".join(("\nValues of `kind`:\n\n| value | meaning |\n|---|---|\n", *rows))
+def _values_of(name: str, meanings: dict[str, str]) -> str:
+    rows = [f"| `{value}` | {meaning} |\n" for value, meaning in meanings.items()]
+    return "".join((f"\nValues of `{name}`:\n\n| value | meaning |\n|---|---|\n", *rows))

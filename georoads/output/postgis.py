@@ -16,7 +16,7 @@ import shapely
 from georoads.crs import epsg_of, parse_crs
 from georoads.errors import LayerError
 from georoads.output.address import Database
-from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, Layer
+from georoads.output.dictionary import VALUES, Layer
 from georoads.output.geopackage import GEOMETRY_COLUMN
 from georoads.output.provenance import Provenance
 from georoads.output.server import transaction
@@ -189,8 +189,10 @@ def _create_tables(
         cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(text)))
         for f in layer.fields:
             text = f"{f.title}: {f.description}"
-            if f.constraint == KIND_CONSTRAINT:
-                text += "; " + "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
+            if f.constraint in VALUES:
+                text += "; " + "; ".join(
+                    f"{value}: {meaning}" for value, meaning in VALUES[f.constraint].items()
+                )
             at = sql.Identifier(schema, layer.name, f.name)
             cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(at, sql.Literal(text)))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from georoads.crs import find_way, parse_crs, same_places
 from georoads.errors import LayerError
 from georoads.grid import Points
-from georoads.network.types import NodeKind, RoadNetwork
+from georoads.network.types import Carriageway, NodeKind, RoadNetwork
 from georoads.output.dictionary import NODES, ROADS, Layer
 from georoads.ragged import owners
 
@@ -65,6 +65,7 @@ def road_table(network: RoadNetwork, crs: str, sources: tuple[str, ...]) -> Tabl
         "road_id": np.arange(1, n + 1),
         "from_node": network.edge_nodes[order, 0],
         "to_node": network.edge_nodes[order, 1],
+        "carriageway": _labels(Carriageway)[network.carriageway[order]],
         "source": np.full(n, "; ".join(sources), dtype=np.object_),
     }
     for field in ROADS.fields:
@@ -82,14 +83,18 @@ def node_table(network: RoadNetwork, crs: str) -> Table:
     Raises:
         LayerError: they cannot be transformed to ``crs``.
     """
-    labels = np.array([kind.label for kind in NodeKind], dtype=np.object_)
     values = {
         "node_id": network.node_id,
         "degree": network.degree() if network.n_nodes else np.empty(0),
-        "kind": labels[network.node_kind],
+        "kind": _labels(NodeKind)[network.node_kind],
     }
     points = np.asarray(shapely.points(_project_points(network, network.node_xy, crs)), dtype=np.object_)
     return _make_table(NODES, points, values, crs)
+
+
+def _labels(values: type[NodeKind | Carriageway]) -> NDArray[np.object_]:
+    """The texts of all values, by number."""
+    return np.array([value.label for value in values], dtype=np.object_)
 
 
 def _make_table(layer: Layer, geometry: NDArray[np.object_], values: dict[str, Any], crs: str) -> Table:

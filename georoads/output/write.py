@@ -16,7 +16,7 @@ from georoads.network.types import RoadNetwork
 from georoads.output.address import Database, Output, output_of
 from georoads.output.area import Area
 from georoads.output.clip import clip_network
-from georoads.output.dictionary import KIND_CONSTRAINT, KINDS, LAYERS, NODES, ROADS
+from georoads.output.dictionary import LAYERS, NODES, ROADS, VALUES
 from georoads.output.drivers import (
     gdal_errors,
     verify_crs,
@@ -292,9 +292,8 @@ def _write_geopackage(
             {WIDE_STYLE: wide_roads_qml(), CHECK_STYLE: check_roads_qml()},
             {CHECK_STYLE: check_nodes_qml()},
         )
-        meanings = {KIND_CONSTRAINT: KINDS}
         styled = [
-            StyledLayer(table.layer, qml, meanings, more)
+            StyledLayer(table.layer, qml, VALUES, more)
             for table, qml, more in zip(tables, styles, others, strict=True)
         ]
         finish_geopackage(part, styled, provenance)

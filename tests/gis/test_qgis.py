@@ -36,6 +36,7 @@ FIELDS = [
     ["confidence", "Real"],
     ["confidence_p05", "Real"],
     ["bridged_m", "Real"],
+    ["carriageway", "String"],
     ["from_node", "Integer64"],
     ["to_node", "Integer64"],
     ["source", "String"],

@@ -13,7 +13,17 @@ from georoads.network.types import RoadNetwork
 from georoads.network.vectorize import trace_network
 
 RAW = VectorizeParams(
-    speck_m2=0, hole_m2=0, spur_m=0, bridge_m=0, reach_m=0, simplify_m=0, smooth_m=0, rim_m=0, min_length_m=0
+    dual_m=0,
+    speck_m2=0,
+    hole_m2=0,
+    spur_m=0,
+    sure_m=0,
+    bridge_m=0,
+    reach_m=0,
+    simplify_m=0,
+    smooth_m=0,
+    rim_m=0,
+    min_length_m=0,
 )
 """No cleaning that depends on a length."""
 

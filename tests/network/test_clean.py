@@ -47,6 +47,33 @@ def test_longer_dead_ends_stay() -> None:
     assert graph.degree().tolist().count(3) == 1
 
 
+@pytest.mark.parametrize(("p", "edges"), [(1.0, 3), (0.6, 1)])
+def test_a_short_dead_end_stays_where_it_is_sure_and_goes_where_it_is_not(p: float, edges: int) -> None:
+    # A street of 12 m, of p = 1 or of p = 0.6: 12 sure metres, or 2.4.
+    levels = np.zeros((60, 160), np.uint8)
+    levels[40:48] = 254
+    levels[12:40, 76:84] = round(254 * p)
+    assert network_of(levels, replace(RAW, sure_m=6.0)).n_edges == edges
+    assert network_of(levels, RAW).n_edges == 3
+
+
+def test_a_doubtful_dead_end_loses_its_gap_and_keeps_what_is_sure_beyond() -> None:
+    """
+    ==============================     the road
+                ::                     40 m of faint ground
+                ||                     a sure street of 15 m
+    """
+    levels = np.zeros((180, 160), np.uint8)
+    levels[20:28] = 254
+    levels[28:108, 76:84] = 50
+    levels[108:142, 76:84] = 254
+    joined = replace(RAW, reach_m=60.0)
+    assert network_of(levels, joined).n_edges == 3
+    network = network_of(levels, replace(joined, sure_m=6.0))
+    assert network.n_edges == 2
+    assert network.bridged_m.sum() == 0
+
+
 def test_of_a_fork_the_longer_branch_stays() -> None:
     graph = lines_of(
         """

@@ -186,10 +186,12 @@ def test_no_window_is_larger_than_a_block_with_its_margin_and_empty_blocks_are_r
 
     network = trace_network(read, utm_grid(raster.shape), VectorizeParams(), block_px=64)
     assert network.n_edges == 1
-    first, medians, again = seen[:40], seen[40:-8], seen[-8:]
+    first, medians, again, ridge = seen[:40], seen[40:-16], seen[-16:-8], seen[-8:]
     assert all(w.row % 64 == w.col % 64 == 0 and w.height <= 64 and w.width <= 64 for w in first + again)
     assert len(set(first)) == 40
     assert [w.row for w in again] == [64] * 8
+    # As far to either side of the line as the road is wide, and a little.
+    assert all(w.height <= 1 + 2 * 12 and w.width <= 64 + 2 * 12 for w in ridge)
     if edge == 254:  # a mask that is sure of all its pixels has no medians: one look
         assert medians == again
         return

@@ -9,7 +9,7 @@ import shapely
 from affine import Affine
 
 from georoads.grid import Grid
-from georoads.network.types import NodeKind, RoadNetwork
+from georoads.network.types import Carriageway, NodeKind, RoadNetwork
 
 Lines = Sequence[Sequence[tuple[float, float]] | np.ndarray]
 """Polylines: points x, y in pixels."""
@@ -55,6 +55,7 @@ def network(
         confidence=np.linspace(0.4, 0.95, n) if confidence is None else np.asarray(confidence),
         confidence_p05=np.full(n, 0.3),
         bridged_m=np.zeros(n),
+        carriageway=(np.arange(n) % len(Carriageway)).astype(np.uint8),
     )
 
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from georoads.errors import GeoroadsError
-from georoads.network.types import NodeKind
-from georoads.output.dictionary import KINDS, LAYERS, markdown
+from georoads.network.types import Carriageway, NodeKind
+from georoads.output.dictionary import CARRIAGEWAYS, KINDS, LAYERS, markdown
 from georoads.output.provenance import Provenance, provenance_date, source_date
 from georoads.output.style import (
     CLASSES,
@@ -38,6 +38,7 @@ def test_titles_are_unique_in_their_layer() -> None:
 
 def test_every_kind_is_explained() -> None:
     assert list(KINDS) == [kind.label for kind in NodeKind]
+    assert list(CARRIAGEWAYS) == [side.label for side in Carriageway if side.label]
 
 
 def test_classes_cover_all_confidences() -> None:

@@ -38,7 +38,8 @@ def rows(path: Path) -> list[tuple[object, ...]]:
     """The attributes of each road, by road_id."""
     if path.suffix in PARQUET:
         frame = geopandas.read_parquet(path).drop(columns="geometry")
-        names, columns = list(frame.columns), [frame[c].tolist() for c in frame.columns]
+        names = list(frame.columns)
+        columns = [frame[c].astype(object).where(frame[c].notna(), None).tolist() for c in names]
     else:
         meta, _, _, columns = pyogrio.raw.read(path, layer="roads", read_geometry=False)
         names = list(meta["fields"])
@@ -108,6 +109,7 @@ def test_geoparquet_says_version_crs_and_types(tmp_path: Path, drawn: RoadNetwor
         **dict.fromkeys(
             ("length_m", "width_m", "width_std_m", "confidence", "confidence_p05", "bridged_m"), "double"
         ),
+        "carriageway": "string",
         "from_node": "int64",
         "to_node": "int64",
         "source": "string",

@@ -46,6 +46,7 @@ ROAD_FIELDS = {
     "confidence": "OFTReal",
     "confidence_p05": "OFTReal",
     "bridged_m": "OFTReal",
+    "carriageway": "OFTString",
     "from_node": "OFTInteger64",
     "to_node": "OFTInteger64",
     "source": "OFTString",

@@ -74,7 +74,7 @@ def test_layers_lie_over_the_scene_with_style_and_names(ours: Path, tmp_path: Pa
         assert as_text(layer.find("renderer-v2")) == as_text(expected)
     assert (roads.findtext("layerOpacity"), nodes.get("minScale")) == ("0.85", "5000")
     aliases = {a.get("field"): a.get("name") for a in roads.iter("alias")}
-    assert len(aliases) == 10 and aliases["length_m"] == "Length (m)"
+    assert len(aliases) == 11 and aliases["length_m"] == "Length (m)"
     assert root.findtext("title") == "roads.gpkg"
     for wkt in root.iter("wkt"):
         assert parse_crs(wkt.text or "").to_epsg() == 32632

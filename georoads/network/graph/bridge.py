@@ -220,6 +220,22 @@ def join_along(
     return dissolve(graph)
 
 
+def open_gaps(graph: Graph, edges: NDArray[np.bool_]) -> Graph:
+    """The graph with some edges, (E,) bool, divided where gaps were closed in them, and without those gaps.
+
+    Where there is none, or all of an edge is, the graph is as before; else it has new nodes.
+    """
+    edge, unseen = graph.edge_of_points(), np.isnan(graph.width)
+    turns = (edge[1:] == edge[:-1]) & (unseen[1:] != unseen[:-1]) & edges[edge[1:]]
+    rows = np.flatnonzero(turns)
+    # Cut at the last point that was seen before the gap, and at the first one behind it.
+    divided, _ = divide(graph, np.unique(rows + unseen[rows]))
+    seen = np.add.reduceat(~np.isnan(divided.width), divided.offsets[:-1], dtype=np.int64)
+    is_gap = (seen <= 2) & (np.diff(divided.offsets) > seen)
+    is_new = (divided.edge_nodes >= graph.n_nodes).any(axis=1)
+    return dissolve(divided.keep_edges(~(is_gap & is_new)))
+
+
 def disjoint(edge_nodes: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.int64]:
     """Edges, of which no two share a node.
 

@@ -12,8 +12,12 @@ from georoads.network.compiled import compiled
 
 @compiled
 def cheapest_way(
-    cost: NDArray[np.float32], start: tuple[int, int], target: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+    cost: NDArray[np.float32],
+    start: tuple[int, int],
+    target: NDArray[np.bool_],
+    most: float = np.inf,
+    within: float = np.inf,
+) -> tuple[NDArray[np.int64], bool]:
     """The way from a pixel to that of the target which it costs least to reach.
 
     A step costs its length times the mean cost of its two pixels, as in scikit-image's ``MCP_Geometric``,
@@ -23,21 +27,28 @@ def cheapest_way(
         cost: (H, W) float32 per pixel of way, positive; inf where nobody can walk. The start's is taken as 1.
         start: row and column.
         target: (H, W) bool.
+        most: what a way may cost; the search ends where all that is left costs more.
+        within: pixels from the start.
 
     Returns:
-        (K, 2) int64 rows and columns from the start to the target; (0, 2) when none can be reached.
+        (K, 2) int64 rows and columns from the start to the target; (0, 2) when none can be reached. And
+        whether the search came farther than ``within``: if not, no ground beyond could have changed the way.
     """
     height, width = cost.shape
     least = np.full((height, width), np.inf)
     came_from = np.full((height, width), -1)
     least[start] = 0.0
     waiting = [(0.0, start[0], start[1])]
+    strayed = False
     while len(waiting):
         so_far, row, col = heapq.heappop(waiting)
         if so_far > least[row, col]:
             continue  # a cheaper way here has been found since
+        if so_far > most:
+            break
+        strayed |= (row - start[0]) ** 2 + (col - start[1]) ** 2 > within * within
         if target[row, col]:
-            return _back(came_from, row, col)
+            return _back(came_from, row, col), strayed
         here = 1.0 if (row, col) == start else cost[row, col]
         for down in (-1, 0, 1):
             for right in (-1, 0, 1):
@@ -49,7 +60,7 @@ def cheapest_way(
                     least[r, c] = reached
                     came_from[r, c] = row * width + col
                     heapq.heappush(waiting, (reached, r, c))
-    return np.empty((0, 2), np.int64)
+    return np.empty((0, 2), np.int64), strayed
 
 
 @compiled

@@ -8,7 +8,8 @@ The steps, in the order in which ``clean`` takes them:
 3. Bridge the gap between two dead ends that face each other, then that between a dead end and the side of the
    road that it points at; then those over which a faint road leads. What is left of a dead end beyond the
    place where it was joined is a spur again.
-4. Drop networks that are too short in total.
+4. Prune doubtful dead ends: those that are short for how little p lies above the threshold on them.
+5. Drop networks that are too short in total.
 
 After each step, nodes where only two edges meet are dissolved.
 """
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from georoads.network.graph.ahead import P_OF
 from georoads.network.graph.along import levels_at
-from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint
+from georoads.network.graph.bridge import bridge_gaps, bridge_to_sides, disjoint, open_gaps
 from georoads.network.graph.bridge_faint import FaintSearch, bridge_faint_gaps
 from georoads.network.graph.courses import are_crossings, arms_of
 from georoads.network.graph.dissolve import dissolve
@@ -72,6 +74,7 @@ def clean(
     graph = bridge_to_sides(graph, seen, pixel, params.bridge_m)
     graph = bridge_faint_gaps(graph, search, parallel_map)
     graph = prune_spurs(graph, pixel, params.spur_m)
+    graph = prune_doubtful(graph, pixel, params.sure_m, params.road_p)
     graph = merge_junctions(graph)
     graph = drop_islands(graph, pixel, params.min_length_m)
     return graph.drop_lone_nodes()
@@ -108,6 +111,46 @@ def prune_spurs(graph: Graph, pixel: PixelSize, spur_m: float) -> Graph:
         # At each junction the shortest only: without it the next may be part of a longer road.
         rows = np.flatnonzero(spur)
         rows = rows[np.lexsort((rows, length[rows]))]
+        _, first = np.unique(root[rows], return_index=True)
+        keep = np.ones(graph.n_edges, np.bool_)
+        keep[rows[first]] = False
+        graph = dissolve(graph.keep_edges(keep))
+    return graph
+
+
+def prune_doubtful(graph: Graph, pixel: PixelSize, sure_m: float, road_p: float) -> Graph:
+    """Drop dead ends that are short for how unsure they are; at each junction the least sure first.
+
+    A metre counts as much as its p lies above the threshold, as a share of how much it could: a whole metre
+    where p is 1, nothing at the threshold, and less than nothing where a gap was closed. A dead end that is
+    doubtful with its gaps loses those first, and is judged again without. Lines with two dead ends are judged
+    as well, but not what reaches the scene's edge: it may go on beyond.
+
+    Args:
+        graph: dissolved.
+        pixel: metres of a column and a row.
+        sure_m: dead ends whose metres add up to less go; 0 keeps all.
+        road_p: the threshold.
+    """
+    if sure_m <= 0 or road_p >= 1:
+        return graph
+    while graph.n_edges:
+        degree = graph.degree()
+        sure = (P_OF[graph.level] - road_p) / (1 - road_p)
+        metres = np.add.reduceat(sure, graph.offsets[:-1]) / np.diff(graph.offsets) * graph.lengths(pixel)
+        dead = degree[graph.edge_nodes] == 1
+        root = np.where(dead[:, 0], graph.edge_nodes[:, 1], graph.edge_nodes[:, 0])
+        ends_inside = ~(dead & graph.at_edge[graph.edge_nodes]).any(axis=1)
+        doubtful = dead.any(axis=1) & ends_inside & (metres < sure_m)
+        if not doubtful.any():
+            break
+        opened = open_gaps(graph, doubtful)
+        if opened.n_nodes > graph.n_nodes:
+            graph = opened
+            continue
+        # At each junction the least sure only: without it the next may be part of a longer road.
+        rows = np.flatnonzero(doubtful)
+        rows = rows[np.lexsort((rows, metres[rows]))]
         _, first = np.unique(root[rows], return_index=True)
         keep = np.ones(graph.n_edges, np.bool_)
         keep[rows[first]] = False

@@ -1,43 +1,52 @@
-"""Centrelines: the graph's paths straightened and smoothed, as far as no line comes to cross another.
+"""Centrelines: the graph's paths moved to the ridge of p, straightened and smoothed, as far as none crosses.
 
-A junction that is moved and a line that is smoothed may come to lie across a line that passes close by, or
-across themselves. Such lines, with the nodes that they join, are left as they were traced, and then whatever
-these cross, until nothing does. What crosses as it was traced is no road that anybody saw: of such lines the
-one with the longest bridge goes.
+A junction that is moved and a line that is moved or smoothed may come to lie across a line that passes
+close by, or across themselves. Such lines, with the nodes that they join, are left as they were traced, and
+then whatever these cross, until nothing does. What crosses as it was traced is no road that anybody saw: of
+such lines the one with the longest bridge goes.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from georoads.grid import Grid
+from georoads.grid import Grid, Points
 from georoads.network.graph.crossings import lines_of, meet_between
 from georoads.network.graph.dissolve import dissolve
 from georoads.network.graph.graph import Graph
+from georoads.network.lines.ridge import RidgeSearch
 from georoads.network.lines.smooth import Lines, smooth_lines
 from georoads.network.lines.straighten import straighten_junctions
 from georoads.network.params import VectorizeParams
 
 
-def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple[Graph, Lines]:
-    """Straighten and smooth all paths that can be.
+def draw_centrelines(
+    graph: Graph, grid: Grid, params: VectorizeParams, ridge: RidgeSearch
+) -> tuple[Graph, Lines]:
+    """Move, straighten and smooth all paths that can be.
 
     Args:
         graph: cleaned.
         grid: the working grid.
         params: the lengths.
+        ridge: finds where p is highest beside the paths.
 
     Returns:
         The graph, whose nodes may have moved, and the lines of its edges, of which none crosses itself and no
         two meet elsewhere than at a node of both.
     """
+    shape = grid.height, grid.width
     smooth_px, simplify_px = params.smooth_m / grid.gsd_m, params.simplify_m / grid.gsd_m
     as_traced = np.zeros(graph.n_nodes, np.bool_)
+    shifts = ridge.shifts(graph)
     while True:
-        straight = straighten_junctions(graph, (grid.height, grid.width), as_traced)
         kept = as_traced[graph.edge_nodes[:, 0]] | as_traced[graph.edge_nodes[:, 1]]
+        moved = _shifted(graph, np.where(kept[graph.edge_of_points()][:, None], 0.0, shifts), shape)
+        straight = straighten_junctions(moved, shape, as_traced)
         lines = smooth_lines(straight, smooth_px, simplify_px, kept)
         pairs = crossing_pairs(lines)
         if not len(pairs):
@@ -46,7 +55,22 @@ def draw_centrelines(graph: Graph, grid: Grid, params: VectorizeParams) -> tuple
         as_traced[graph.edge_nodes[pairs]] = True
         if still.all():
             graph = _without_longest_bridges(graph, pairs)
+            shifts = ridge.shifts(graph)
             as_traced = np.zeros(graph.n_nodes, np.bool_)
+
+
+def _shifted(graph: Graph, shifts: Points, shape: tuple[int, int]) -> Graph:
+    """The graph with its points moved by (P, 2), and with them dead ends.
+
+    Where roads leave the raster, which has that shape, ends move along its edge; at nodata they stay.
+    """
+    node_xy = graph.node_xy.copy()
+    ends = graph.dead_ends(np.zeros(graph.n_nodes, np.bool_))
+    place, move = node_xy[ends.node], shifts[graph.offsets[ends.edge + ends.side] - ends.side]
+    inside = (place > 1) & (place < np.array(shape[::-1]) - 1)
+    rim = graph.at_edge[ends.node] & inside.all(axis=1)
+    node_xy[ends.node] += np.where(rim[:, None], 0.0, move * inside)
+    return replace(graph, node_xy=node_xy, xy=graph.xy + shifts).pin_ends()
 
 
 def crossing_pairs(lines: Lines) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from georoads.network.graph.graph import Graph
 from georoads.network.lines.attributes import confidences, geodesic_lengths_m
 from georoads.network.lines.smooth import Lines
 from georoads.network.lines.widths import no_wider_than_long, road_widths
-from georoads.network.types import NodeKind, RoadNetwork
+from georoads.network.types import Carriageway, NodeKind, RoadNetwork
 from georoads.ragged import owners, take
 
 
@@ -50,6 +50,7 @@ def road_network(graph: Graph, lines: Lines, grid: Grid) -> RoadNetwork:
         confidence=mean[edges],
         confidence_p05=low[edges],
         bridged_m=np.minimum(graph.bridged_px[edges] * grid.gsd_m, length_m),
+        carriageway=np.full(len(edges), Carriageway.UNTOLD, np.uint8),
     )
 
 

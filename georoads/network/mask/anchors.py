@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from georoads.network.compiled import compiled
 from georoads.network.mask.components import components
 from georoads.network.mask.road_mask import RoadMask
-from georoads.network.mask.runs import Pixels, RowRuns, first_run, merge
+from georoads.network.mask.runs import Pixels, RowRuns, first_run, mask_of
 
 EDGE_PX = 3
 """An end this near to the raster's edge or to nodata is a road that leaves the scene."""
@@ -21,14 +21,13 @@ def edge_anchors(mask: RoadMask) -> Pixels:
         Ids (row * W + col) of road pixels. A contact is a connected stretch of road pixels at the raster's
         edge or beside nodata.
     """
-    height, width = mask.road.shape
+    width = mask.road.shape[1]
     contact = np.unique(_contact_pixels(mask.road.runs, mask.nodata.runs, width))
     if not len(contact):
         return contact
     rows, cols = np.divmod(contact, width)
     # Contacts are the connected parts of these pixels, found over their runs.
-    first = cols.astype(np.int32)
-    runs = merge([RowRuns(np.searchsorted(rows, np.arange(height + 1)), first, first + np.int32(1))])
+    runs = mask_of(contact, mask.road.shape).runs
     part = np.repeat(components(runs, 1), runs.stop - runs.start)
     # How far each pixel lies from the middle of its contact.
     size = np.bincount(part)

@@ -14,7 +14,6 @@ The lookout is bounded, so a block with a margin gives what the whole raster wou
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -25,7 +24,7 @@ from georoads.grid import Window
 from georoads.levels import FULL, NODATA
 from georoads.network.mask.components import components
 from georoads.network.mask.road_mask import RoadMask
-from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, runs_of
+from georoads.network.mask.runs import RowRuns, RunCollector, RunMask, blocks, mask_of, runs_of
 from georoads.network.types import BlockPlan, ReadProbability
 from georoads.ragged import owners
 
@@ -48,10 +47,10 @@ Levels = NDArray[np.uint8]
 """(H, W) uint8."""
 
 
-def cut_medians(
+def find_valleys(
     mask: RoadMask, read: ReadProbability, level: int, widest_px: float, plan: BlockPlan
-) -> RoadMask:
-    """The road mask without its medians; see the module.
+) -> RunMask:
+    """The pixels that have clearly higher p on both of their sides; see the module.
 
     Args:
         mask: road as thresholded.
@@ -60,30 +59,23 @@ def cut_medians(
         level: round(254 p) from which a pixel beside a valley is road.
         widest_px: medians are no wider than this, in pixels; below 2 nothing is looked for.
         plan: the blocks, and who looks at them.
-
-    Returns:
-        The same nodata, and road where no median is.
     """
     road, reach = mask.road, round(widest_px / 2)
     windows = list(blocks(road.shape, plan.block_px))
     on_road = [window for window in windows if road.any(window)]
     if reach < 1 or not any(plan.parallel_map(partial(is_unsure, road, read), on_road)):
-        return mask
+        return mask_of(np.zeros(0, np.int64), road.shape)
     valleys = RunCollector(road.shape)
     find = partial(_find_valleys, road, read, level, reach)
     beside_road = [window for window in windows if road.any(window.pad(reach + BLUR_REACH_PX))]
     for window, runs in zip(beside_road, plan.parallel_map(find, beside_road), strict=True):
         valleys.add(window, runs)
-    medians = _keep_long(valleys.mask(), LENGTHS * widest_px)
-    if not len(medians):
-        return mask
-    left = RunCollector(road.shape)
-    for window in on_road:
-        if medians.any(window):
-            left.add(window, runs_of(road.paint(window) & ~medians.paint(window), window.col))
-        else:
-            left.add(window, road.cut(window))
-    return replace(mask, road=left.mask())
+    return valleys.mask()
+
+
+def medians_of(valleys: RunMask, widest_px: float) -> RunMask:
+    """The valleys that reach far enough, of medians that are no wider than ``widest_px`` pixels."""
+    return _keep_long(valleys, LENGTHS * widest_px)
 
 
 def is_unsure(road: RunMask, read: ReadProbability, window: Window) -> bool:

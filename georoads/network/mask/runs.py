@@ -92,9 +92,29 @@ class RunMask:
         """True where either is; the two have no pixel in common."""
         return RunMask(self.shape, merge([self.runs, other.runs]))
 
+    def without(self, other: RunMask, block_px: int) -> RunMask:
+        """True where this is and the other is not; painted in blocks of that side, where the other is."""
+        if not len(other):
+            return self
+        left = RunCollector(self.shape)
+        for window in blocks(self.shape, block_px):
+            if len(other.cut(window).start):
+                left.add(window, runs_of(self.paint(window) & ~other.paint(window), window.col))
+            else:
+                left.add(window, self.cut(window))
+        return left.mask()
+
     def pixels(self) -> Pixels:
         """Ids of the True pixels."""
         return rows_of(owners(self.runs.rows) * self.shape[1] + self.runs.start, self.sizes())
+
+
+def mask_of(pixels: Pixels, shape: tuple[int, int]) -> RunMask:
+    """The mask of some pixels: ascending ids, each once."""
+    rows, cols = np.divmod(pixels, shape[1])
+    start = cols.astype(np.int32)
+    runs = RowRuns(np.searchsorted(rows, np.arange(shape[0] + 1)), start, start + np.int32(1))
+    return RunMask(shape, merge([runs]))
 
 
 class RunCollector:

@@ -1,0 +1,52 @@
+"""The scripts that measure run, at toy size: what they say is for a quiet machine and their usual sizes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+pytestmark = pytest.mark.slow
+
+
+def said(script: str, *arguments: str | Path) -> str:
+    """What a script prints; it must end well."""
+    command = [sys.executable, BENCHMARKS / script, *arguments]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "says"),
+    [
+        ("predict_speed.py", "--side 512 --rounds 1", "predict: "),
+        ("feeding.py", "--side 512 --rounds 1 --ms 0 1", "1 ms a tile: "),
+        ("memory.py", "--sparse 20000x20000", "20000x20000: peak "),
+        ("scaling.py", "simulate --side 8192", "lines: "),
+        ("fuzz.py", "3", "provenance: "),
+    ],
+)
+def test_a_script_runs_and_prints_its_figures(script: str, arguments: str, says: str) -> None:
+    pytest.importorskip("openvino")
+    assert says in said(script, *arguments.split())
+
+
+def test_our_part_of_the_comparison_with_other_tools_runs(tmp_path: Path) -> None:
+    said("peers/ours.py", "prepare", tmp_path, "512")
+    assert '"seconds"' in said("peers/ours.py", "predict", tmp_path, "--precision", "fp32")
+
+
+def test_the_gpu_script_says_so_where_there_is_none() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--megapixels", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 1
+    assert "no CUDA GPU" in ended.stderr + ended.stdout
