@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from georoads.model.config import ModelConfig
     from georoads.network.params import VectorizeParams
     from georoads.output.area import read_area
+    from georoads.output.format_params import FormatParams
     from georoads.output.read import read_roads
     from georoads.output.write import WriteOptions
     from georoads.scene.scene import SceneParams
@@ -37,11 +38,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
-    "EngineParams", "EvaluateParams", "GeoroadsError", "LayerError", "MaskParams", "ModelConfig",
-    "PredictParams", "RasterOptions", "Recipe", "RoadResult", "SceneError", "SceneParams", "ScoreParams",
-    "TileParams", "TrainParams", "VectorizeParams", "WriteOptions", "__version__", "diff", "evaluate",
-    "extract", "load_model", "open_scene", "predict", "read_area", "read_roads", "score", "train",
-    "vectorize",
+    "EngineParams", "EvaluateParams", "FormatParams", "GeoroadsError", "LayerError", "MaskParams",
+    "ModelConfig", "PredictParams", "RasterOptions", "Recipe", "RoadResult", "SceneError", "SceneParams",
+    "ScoreParams", "TileParams", "TrainParams", "VectorizeParams", "WriteOptions", "__version__", "diff",
+    "evaluate", "extract", "load_model", "open_scene", "predict", "read_area", "read_roads", "score",
+    "train", "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
@@ -57,6 +58,7 @@ _HOMES = {
     "georoads.model.config": "ModelConfig",
     "georoads.network.params": "VectorizeParams",
     "georoads.output.area": "read_area",
+    "georoads.output.format_params": "FormatParams",
     "georoads.output.read": "read_roads",
     "georoads.output.write": "WriteOptions",
     "georoads.scene.scene": "SceneParams",

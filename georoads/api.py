@@ -89,8 +89,8 @@ def extract(
 
     Args:
         scenes: rasters that GDAL reads, or indexes of such.
-        output: a file (.gpkg, .geojson, .fgb, .parquet) or the address of a PostGIS database; None: nothing
-            is written.
+        output: a file (.gpkg, .geojson, .fgb, .parquet, .osm) or the address of a PostGIS database; None:
+            nothing is written.
         model: which network; its pixel size, tile and threshold are used.
         scene: how scenes are read.
         predict: how and where the network runs.

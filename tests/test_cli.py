@@ -79,9 +79,9 @@ def test_a_flag_that_has_moved_still_works_and_says_where_to(flag: tuple[str, ..
 
 
 SECTIONS = {
-    "extract": "scene network predict engine",
+    "extract": "scene network write predict engine",
     "predict": "scene predict engine",
-    "vectorize": "mask network",
+    "vectorize": "mask network write",
     "tiles": "scene",
     "view": "scene",
     "info": "scene",

@@ -49,19 +49,21 @@ def extract(
     from georoads import walk
     from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint
+    from georoads.output.format_params import FormatParams
     from georoads.progress import progress
 
     checkpoint = find_checkpoint(model)
     network = options.network_params(threshold, default=checkpoint.card.threshold)
     params = options.with_settings(
-        settings, scene=scene_params, network=network, predict=predict_params, engine=predict_params.engine
-    )
+        settings, scene=scene_params, network=network, write=FormatParams(),
+        predict=predict_params, engine=predict_params.engine,
+    )  # fmt: skip
     request = walk.ExtractRequest(
         scenes=scenes,
         checkpoint=checkpoint,
         scene=params["scene"],
         predict=dataclasses.replace(params["predict"], engine=params["engine"]),
-        layer=dataclasses.replace(layer_request, network=params["network"]),
+        layer=options.completed(layer_request, params),
         resume=resume,
         figures=json_file,
     )

@@ -5,9 +5,10 @@ A command has at most 20 flags (a test counts). What is rarely needed is a param
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from georoads.model.card import ModelCard
     from georoads.network.params import VectorizeParams
     from georoads.output.address import Output
-    from georoads.walk import Plan, Summary
+    from georoads.walk import LayerRequest, Plan, Summary
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", int, float)
@@ -68,7 +69,7 @@ _LAYER = (
         required=True,
         type=_road_output,
         metavar="PATH|ADDRESS",
-        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, or postgresql://USER@HOST/DATABASE.",
+        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, .osm, or postgresql://USER@HOST/DATABASE.",
     ),
     click.option(
         "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."
@@ -251,6 +252,12 @@ def network_params(threshold: float | None, default: float | None = None) -> Vec
         )
     value = default if threshold is None else threshold
     return with_values(VectorizeParams(), {"threshold": value}, "network")
+
+
+def completed(layer: LayerRequest, params: Mapping[str, Any]) -> LayerRequest:
+    """A road layer with what ``--set`` says of the sections ``network`` and ``write``."""
+    write = dataclasses.replace(layer.write, formats=params["write"])
+    return dataclasses.replace(layer, network=params["network"], write=write)
 
 
 def with_settings(texts: tuple[str, ...], **known: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,11 +41,13 @@ def vectorize(
     from georoads import walk
     from georoads.files.figures import write_figures
     from georoads.inference.mask_params import MaskParams
+    from georoads.output.format_params import FormatParams
     from georoads.settings import with_values
 
     mask = with_values(MaskParams(), {} if bidx is None else {"bidx": bidx}, "mask")
-    params = options.with_settings(settings, network=options.network_params(threshold), mask=mask)
-    layer = dataclasses.replace(layer_request, network=params["network"])
+    network = options.network_params(threshold)
+    params = options.with_settings(settings, network=network, write=FormatParams(), mask=mask)
+    layer = options.completed(layer_request, params)
     request = walk.VectorizeRequest(raster=raster, mask=params["mask"], layer=layer, figures=json_file)
     with walk.prepare(request) as prepared:
         done = walk.vectorize(prepared).summary

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from georoads.files.atomic import check_output
-from georoads.output.dictionary import CHANGE_CONSTRAINT, CHANGE_KINDS
+from georoads.output.dictionary import CHANGE_CONSTRAINT, CHANGE_KINDS, CHANGES
 from georoads.output.formats import check_parquet, driver_of_output
 from georoads.output.geopackage import StyledLayer, check_not_open
 from georoads.output.one_layer import write_one_layer
@@ -46,7 +46,7 @@ def check_changes_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...
         LayerError: the suffix is that of no format; the file is in use.
         GeoroadsError: a library is missing; as ``files.atomic.check_output``.
     """
-    driver = driver_of_output(path)
+    driver = driver_of_output(path, CHANGES.name)
     check_output(path, overwrite=overwrite, inputs=inputs)
     if driver == "Parquet":
         check_parquet(path)

@@ -175,23 +175,27 @@ The layers that georoads writes; the suffix of the output chooses the format.
 | `.geojson`, `.json` | GeoJSON (RFC 7946) | the roads |
 | `.fgb` | FlatGeobuf with spatial index | the roads |
 | `.parquet`, `.geoparquet` | GeoParquet 1.1; needs `pip install "georoads[parquet]"` | the roads |
+| `.osm` | OSM XML 0.6: [files of OpenStreetMap](osm.md) | nodes and ways, tagged |
 
 An address `postgresql://…` takes `roads` and `nodes` as tables: [PostGIS](postgis.md).
 
 A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style and others by name
 (`layer_styles`, [view.md](view.md#styles-in-qgis)) and the provenance (`gpkg_metadata`). GeoJSON and
 FlatGeobuf keep the provenance as `DESCRIPTION` of the layer, GeoParquet as `georoads` in the metadata of the
-file.
+file, `.osm` as a comment.
 
-Rows, their order and values are the same in all of them; only FlatGeobuf stores them in the order of its
-index, where `road_id` tells the order. Names and types are the same when a layer is empty (GeoJSON cannot say
-types).
+Rows, their order and values are the same in all of them but `.osm`, which knows widths alone; only FlatGeobuf
+stores them in the order of its index, where `road_id` tells the order. Names and types are the same when a
+layer is empty (GeoJSON cannot say types).
 
-Coordinates are in the scene's CRS; GeoJSON is always WGS 84 longitude and latitude with 7 decimals
-(RFC 7946). The end points of a line equal the positions of its two nodes.
+Coordinates are in the scene's CRS; GeoJSON (RFC 7946) and `.osm` are always WGS 84 longitude and latitude
+with 7 decimals. The end points of a line equal the positions of its two nodes.
 
 - `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
   named layers and refuse it.
+- `--set write.nodes=true` writes the nodes beside GeoJSON, FlatGeobuf and GeoParquet, `roads_nodes.geojson`
+  beside `roads.geojson`: `from_node` and `to_node` are rows there. The second file takes its place just
+  before the first does. Should a run be killed in between, the nodes are newer than the roads: run it again.
 - An output that exists is refused. `--overwrite` replaces the whole file. `--append` adds the layers to
   a GeoPackage, on a copy that takes its place when it is complete; other layers stay as they are, and a name
   that is taken is refused.

@@ -1,4 +1,4 @@
-"""Road networks to files (GeoPackage, GeoJSON, FlatGeobuf, GeoParquet) and to PostGIS."""
+"""Road networks to files (GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, OSM XML) and to PostGIS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from georoads.output.drivers import (
     verify_crs,
     write_with_gdal,
 )
-from georoads.output.formats import check_parquet, driver_of_output
+from georoads.output.format_params import FormatParams
+from georoads.output.formats import IN_DEGREES, check_parquet, driver_of_roads
 from georoads.output.geopackage import (
     StyledLayer,
     check_layer_name,
@@ -33,6 +34,7 @@ from georoads.output.geopackage import (
     verify_geopackage,
 )
 from georoads.output.one_layer import check_held, write_one_layer
+from georoads.output.osm_write import verify_osm, write_osm
 from georoads.output.postgis import Existing, check_database, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import (
@@ -66,6 +68,7 @@ class WriteOptions:
         append: True when the layers are added to an existing GeoPackage, or rows to the tables of a
             database; what is there stays as it is.
         area: where roads are wanted; None for all of the scene.
+        formats: what the formats leave open.
     """
 
     provenance: Provenance = field(default_factory=Provenance)
@@ -76,6 +79,7 @@ class WriteOptions:
     overwrite: bool = False
     append: bool = False
     area: Area | None = None
+    formats: FormatParams = field(default_factory=FormatParams)
 
     def __post_init__(self) -> None:
         if self.holds not in ("roads", "nodes"):
@@ -115,7 +119,21 @@ def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tupl
         return
     # A GeoPackage that exists has one more way out, which _check_existing tells.
     check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
+    for path in nodes_files(target, options):
+        check_output(path, overwrite=options.overwrite, inputs=inputs, outputs=(target,))
     _check_existing(target, driver, options)
+
+
+def nodes_files(target: Output, options: WriteOptions) -> tuple[Path, ...]:
+    """The file of the nodes beside that of the roads, where one is asked for; none where there is none.
+
+    Raises:
+        LayerError: roads are not written to files with this suffix.
+    """
+    asked = options.formats.nodes and options.holds == "roads"
+    if not asked or isinstance(target, Database) or driver_of_roads(target) in ("GPKG", "OSM"):
+        return ()
+    return (target.with_name(f"{target.stem}_{NODES.name}{target.suffix}"),)
 
 
 def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> None:
@@ -134,14 +152,14 @@ def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> No
     if isinstance(target, Database):
         check_road_output(target, dataclasses.replace(options, crs=options.crs or crs))
     elif options.crs is None:
-        check_held(crs, driver_of_output(target))
+        check_held(crs, driver_of_roads(target))
     else:
         find_way(crs, options.crs)
 
 
 def _check_options(target: Output, options: WriteOptions) -> str:
     """The driver that writes the target, once it is seen that the options fit it."""
-    driver = "PostGIS" if isinstance(target, Database) else driver_of_output(target)
+    driver = "PostGIS" if isinstance(target, Database) else driver_of_roads(target)
     if options.crs is not None:
         _check_crs(options.crs, driver)
     if options.append and options.overwrite:
@@ -174,11 +192,11 @@ def layer_crs(output: str | Output | None, options: WriteOptions, network: RoadN
 
     Args:
         output: path or address; None: no layer is written, and only the options count.
-        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON has.
+        options: whose ``crs`` is taken unless the format has a CRS of its own, as GeoJSON and .osm have.
         network: whose grid's CRS is taken where the options name none.
     """
     target = None if output is None else output_of(output)
-    if isinstance(target, Path) and driver_of_output(target) == "GeoJSON":
+    if isinstance(target, Path) and driver_of_roads(target) in IN_DEGREES:
         return _WGS84
     return options.crs or network.grid.crs
 
@@ -197,10 +215,11 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
 
     ``.gpkg`` holds the layers ``roads`` and ``nodes`` (see ``WriteOptions.layer``) with style, data
     dictionary and provenance; ``.geojson`` and ``.json`` (RFC 7946: WGS 84, 7 decimals), ``.fgb``,
-    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``; the address of a database takes
-    two tables (see ``postgis``). Rows, their order and values are the same in all of them, but that
-    FlatGeobuf sorts its rows by its spatial index. The same network and options give the same bytes with the
-    same libraries.
+    ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``, and the nodes are in a second
+    file where that is asked for (see ``nodes_files``); ``.osm`` holds nodes and ways (see ``osm_write``); the
+    address of a database takes two tables (see ``postgis``). Rows, their order and values are the same in all
+    of them, but that FlatGeobuf sorts its rows by its spatial index, and .osm keeps widths only. The same
+    network and options give the same bytes with the same libraries.
 
     Args:
         network: the roads, in pixel coordinates of their grid.
@@ -224,15 +243,20 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
     if options.area is not None:
         provenance = dataclasses.replace(provenance, area=options.area.name)
     network = clipped(network, options)
-    tables = [road_table(network, crs, options.sources), node_table(network, crs)]
+    roads, nodes = road_table(network, crs, options.sources), node_table(network, crs)
+    tables = roads, nodes
     if isinstance(target, Database):
         write_database(target, _renamed(tables, options.layer_names), provenance, options.existing)
         return network
     if driver == "GPKG":
         _write_geopackage(target, _renamed(tables, options.layer_names), options, provenance)
         return network
-    (table,) = (t for t in tables if t.layer.name == options.holds)
-    write_one_layer(target, table, provenance, overwrite=options.overwrite)
+    if driver == "OSM":
+        _write_osm(target, roads, nodes, options, provenance)
+        return network
+    table = roads if options.holds == "roads" else nodes
+    beside = dict.fromkeys(nodes_files(target, options), nodes)
+    write_one_layer(target, table, provenance, overwrite=options.overwrite, beside=beside)
     return network
 
 
@@ -275,6 +299,14 @@ def _write_geopackage(
         finish_geopackage(part, styled, provenance)
 
 
+def _write_osm(
+    target: Path, roads: Table, nodes: Table, options: WriteOptions, provenance: Provenance
+) -> None:
+    """Roads and nodes to a new file, which is read again before it takes its place."""
+    with replace_when_complete(target, overwrite=options.overwrite) as part:
+        verify_osm(part, write_osm(part, roads, nodes, options.formats, provenance))
+
+
 def _renamed(tables: Sequence[Table], names: Sequence[str]) -> list[Table]:
     return [
         dataclasses.replace(table, layer=dataclasses.replace(table.layer, name=name))
@@ -308,8 +340,6 @@ def _check_crs(crs: str, driver: str) -> None:
         parsed = parse_crs(crs)
     except CRSError as e:
         raise LayerError(f"{crs!r} is no CRS", "give one as in EPSG:32633") from e
-    if driver == "GeoJSON" and not parsed.equals(parse_crs(_WGS84), ignore_axis_order=True):
-        raise LayerError(
-            f"GeoJSON is always WGS 84 (RFC 7946), not {crs}", "leave the CRS out, or write .gpkg or .fgb"
-        )
+    if driver in IN_DEGREES and not parsed.equals(parse_crs(_WGS84), ignore_axis_order=True):
+        raise LayerError(f"{driver} is always WGS 84, not {crs}", "leave the CRS out, or write .gpkg or .fgb")
     check_held(crs, driver)

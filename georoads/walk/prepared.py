@@ -25,8 +25,9 @@ from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
+from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_crs_of_grid, check_road_output
+from georoads.output.write import check_crs_of_grid, check_road_output, nodes_files
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
@@ -41,9 +42,6 @@ from georoads.walk.request import (
     SceneRequest,
     VectorizeRequest,
 )
-
-WGS84_ONLY = (".geojson", ".json")
-"""Suffixes of the format whose coordinates are always WGS 84."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +159,8 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     threshold = request.checkpoint.card.threshold
     layer = _completed(request.layer, request.scenes, files, threshold, request.checkpoint)
     with _work_beside(layer) as work_beside:
-        if grid.crs != scene.grid.crs and work_beside.suffix.lower() not in WGS84_ONLY:
+        in_degrees = ROADS_WRITTEN.get(work_beside.suffix.lower()) in IN_DEGREES
+        if grid.crs != scene.grid.crs and not in_degrees:
             write = dataclasses.replace(layer.write, crs=layer.write.crs or scene.grid.crs)
             layer = dataclasses.replace(layer, write=write)
         if isinstance(layer.output, Database):
@@ -195,6 +194,8 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
     if isinstance(wanted.output, Path):
         check_road_output(wanted.output, write, inputs=inputs)
     outputs = tuple(output for output in (wanted.output, wanted.preview) if isinstance(output, Path))
+    if wanted.output is not None:
+        outputs += nodes_files(wanted.output, write)
     check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
     if wanted.preview is None:
         return

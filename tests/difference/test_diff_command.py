@@ -273,7 +273,7 @@ def test_kinds_are_explained_and_drawn() -> None:
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        (["-o", "changes.shp"], "cannot be written as '.shp'", "known: .gpkg"),
+        (["-o", "changes.shp"], "cannot be written as '.shp'", "write .gpkg, then: ogr2ogr"),
         (["-o", "roads.gpkg", "--overwrite"], "is an input and the output", "another name"),
         (["-o", "c.gpkg", "--reference-layer", "x"], "has no layer 'x'", "layers: map"),
         (["-o", "c.gpkg", "--set", "diff.match_m=0"], "diff.match_m must be 0.1 to 1,000", "--set help"),

@@ -22,6 +22,7 @@ from georoads.inference.mask_params import MaskParams
 from georoads.inference.select import PredictParams
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
+from georoads.output.format_params import FormatParams
 from georoads.scene.scene import SceneParams
 from georoads.scoring.params import ScoreParams
 from georoads.settings import parse_assignments
@@ -34,6 +35,7 @@ ROOMS = {
     "chip": ChipParams, "diff": DiffParams, "engine": EngineParams, "evaluate": EvaluateParams,
     "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams,
     "scene": SceneParams, "score": ScoreParams, "tile": TileParams, "train": TrainParams,
+    "write": FormatParams,
 }  # fmt: skip
 
 RUN = (
@@ -42,6 +44,9 @@ RUN = (
     "georoads predict scene.tif -o probability.tif",
     "georoads vectorize probability.tif -o roads.gpkg",
     "georoads vectorize probability.tif -o roads.gpkg --set help",
+    "georoads vectorize probability.tif -o roads.osm",
+    "georoads vectorize probability.tif -o roads.osm --overwrite --set write.osm_first_id=1 "
+    "--set write.osm_tags=highway=unclassified",
     "georoads vectorize probability.tif -o fewer-spurs.gpkg --set network.spur_m=20 --threshold 0.6",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --preview roads.png",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --set network.bridge_m=25 --set network.spur_m=15",
@@ -131,5 +136,5 @@ def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatc
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, f"{text}\n{done.output}\n{done.exception}"
     made = {"roads.gpkg", "probability.tif", "map.html", "errors.gpkg", "scores.json", "own", "roads.png"}
-    made |= {"changes.gpkg", "changes.html"}
+    made |= {"roads.osm", "changes.gpkg", "changes.html"}
     assert made <= {path.name for path in place.iterdir()}
