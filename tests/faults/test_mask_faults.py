@@ -271,7 +271,7 @@ def test_69_a_threshold_that_is_none_is_passed_over_and_said(stated: str, tmp_pa
 
 
 def test_69_a_threshold_that_is_one_holds(tmp_path: Path) -> None:
-    mask = draw(tmp_path / "m.tif", classes(0.4, 0, dtype="float32"), tags={"GEOROADS_THRESHOLD": "0.3"})
+    mask = draw(tmp_path / "m.tif", classes(0.4, 0, dtype="float32"), tags={"GEOROADS_THRESHOLD": "0.1"})
     assert is_crossroads(lines(mask))
 
 
