@@ -11,7 +11,7 @@ The raster is read where roads are; one number per point is kept of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -68,7 +68,9 @@ class RidgeSearch:
         rows = [seen[here] for _, here in by_block(row * n_cols + col)]
         parts = [_Places(graph.xy[i], across[i], graph.width[i]) for i in rows]
         shift = np.full(len(graph.xy), np.nan)
-        for i, found in zip(rows, self.plan.parallel_map(partial(_find, self), parts), strict=True):
+        # Workers elsewhere are sent the search, but not the plan, which holds the workers.
+        find = partial(_find, replace(self, plan=BlockPlan()))
+        for i, found in zip(rows, self.plan.parallel_map(find, parts), strict=True):
             shift[i] = found
         return across * _smoothed(shift, graph.offsets)[:, None]
 
