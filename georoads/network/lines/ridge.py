@@ -23,6 +23,7 @@ from georoads.network.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.runs import by_block
 from georoads.network.types import BlockPlan, ReadProbability
+from georoads.ragged import owners, ranks
 
 CORE = 0.85
 """The core has at least this share of the p of the point from which it is seen."""
@@ -72,6 +73,8 @@ class RidgeSearch:
         find = partial(_find, replace(self, plan=BlockPlan()))
         for i, found in zip(rows, self.plan.parallel_map(find, parts), strict=True):
             shift[i] = found
+        # Near its end a skeleton runs into a corner or to another road: "across" it is not across the road.
+        shift[_points_to_end(graph.offsets) < graph.width] = np.nan
         return across * _smoothed(shift, graph.offsets)[:, None]
 
 
@@ -93,6 +96,13 @@ def _find(search: RidgeSearch, places: _Places) -> NDArray[np.float64]:
     level = search.read(window)
     shift = _shifts(level, (window.row, window.col), places.xy, places.across, places.width, search.low)
     return np.where(np.abs(shift) <= search.most_px, shift, np.nan)
+
+
+def _points_to_end(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(P,) int64: how many points of its path lie between each point and the nearer end."""
+    sizes = np.diff(offsets)
+    rank, size = ranks(sizes), sizes[owners(offsets)]
+    return np.minimum(rank, size - 1 - rank)
 
 
 @compiled
@@ -176,12 +186,19 @@ def _level_at(level: NDArray[np.uint8], corner: tuple[int, int], x: float, y: fl
 
 @compiled
 def _smoothed(shift: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(P,) float64: shifts smoothed along each path, of what is known near by; 0 where nothing is."""
+    """(P,) float64: shifts smoothed along each path, of what is known near by; 0 where nothing is.
+
+    Before the first and behind the last point of a path where it is known, it is as there.
+    """
     reach = int(3 * SIGMA_POINTS)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / SIGMA_POINTS) ** 2)
     smoothed = np.zeros(len(shift))
     for path in range(len(offsets) - 1):
         first, last = offsets[path], offsets[path + 1]
+        while first < last and np.isnan(shift[first]):
+            first += 1
+        while last > first and np.isnan(shift[last - 1]):
+            last -= 1
         for i in range(first, last):
             total, weight = 0.0, 0.0
             for j in range(max(first, i - reach), min(last, i + reach + 1)):
@@ -190,4 +207,7 @@ def _smoothed(shift: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray
                     weight += weights[j - i + reach]
             if weight > 0:
                 smoothed[i] = total / weight
+        if first < last:
+            smoothed[offsets[path] : first] = smoothed[first]
+            smoothed[last : offsets[path + 1]] = smoothed[last - 1]
     return smoothed
