@@ -108,13 +108,7 @@ def prune_spurs(graph: Graph, pixel: PixelSize, spur_m: float) -> Graph:
             spur = hangs & graph.anchored[tip] & (length < STUB_RADII * radius_m)
         if not spur.any():
             break
-        # At each junction the shortest only: without it the next may be part of a longer road.
-        rows = np.flatnonzero(spur)
-        rows = rows[np.lexsort((rows, length[rows]))]
-        _, first = np.unique(root[rows], return_index=True)
-        keep = np.ones(graph.n_edges, np.bool_)
-        keep[rows[first]] = False
-        graph = dissolve(graph.keep_edges(keep))
+        graph = _without_least(graph, spur, root, length)
     return graph
 
 
@@ -148,14 +142,27 @@ def prune_doubtful(graph: Graph, pixel: PixelSize, sure_m: float, road_p: float)
         if opened.n_nodes > graph.n_nodes:
             graph = opened
             continue
-        # At each junction the least sure only: without it the next may be part of a longer road.
-        rows = np.flatnonzero(doubtful)
-        rows = rows[np.lexsort((rows, metres[rows]))]
-        _, first = np.unique(root[rows], return_index=True)
-        keep = np.ones(graph.n_edges, np.bool_)
-        keep[rows[first]] = False
-        graph = dissolve(graph.keep_edges(keep))
+        graph = _without_least(graph, doubtful, root, metres)
     return graph
+
+
+def _without_least(
+    graph: Graph, edges: NDArray[np.bool_], root: NDArray[np.int64], worth: NDArray[np.float64]
+) -> Graph:
+    """The graph without the least of some edges at each node: then the next may be part of a longer road.
+
+    Args:
+        graph: dissolved, as the result is.
+        edges: (E,) bool, those that may go.
+        root: (E,) int64, the node that each hangs on.
+        worth: (E,) float64; the lowest goes, of equals the first.
+    """
+    rows = np.flatnonzero(edges)
+    rows = rows[np.lexsort((rows, worth[rows]))]
+    _, first = np.unique(root[rows], return_index=True)
+    keep = np.ones(graph.n_edges, np.bool_)
+    keep[rows[first]] = False
+    return dissolve(graph.keep_edges(keep))
 
 
 def merge_junctions(graph: Graph) -> Graph:
