@@ -241,3 +241,8 @@ def test_two_dead_ends_that_pass_each_other_become_one_road(one: Ends, other: En
     network = network_of(mask, replace(RAW, bridge_m=10, spur_m=5))
     assert network.n_edges == 1
     assert network.bridged_m[0] > 0
+
+
+def test_a_gap_close_to_a_lines_end_is_opened_and_the_pruning_ends() -> None:
+    # Three points were seen before the gap: less than half the road's width, where no line is cut.
+    check_levels(drawn_network(1201992986))

@@ -230,10 +230,12 @@ def open_gaps(graph: Graph, edges: NDArray[np.bool_]) -> Graph:
     rows = np.flatnonzero(turns)
     # Cut at the last point that was seen before the gap, and at the first one behind it.
     divided, _ = divide(graph, np.unique(rows + unseen[rows]))
+    # Near an edge's end nothing is cut: the little that was seen there goes with the gap.
     seen = np.add.reduceat(~np.isnan(divided.width), divided.offsets[:-1], dtype=np.int64)
-    is_gap = (seen <= 2) & (np.diff(divided.offsets) > seen)
+    is_gap = 2 * seen < np.diff(divided.offsets)
     is_new = (divided.edge_nodes >= graph.n_nodes).any(axis=1)
-    return dissolve(divided.keep_edges(~(is_gap & is_new)))
+    gone = is_gap & is_new
+    return dissolve(divided.keep_edges(~gone)) if gone.any() else graph
 
 
 def disjoint(edge_nodes: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.int64]:
