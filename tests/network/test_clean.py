@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from network_drawings import RAW, bar, drawn, network_of
+from network_drawings import RAW, bar, drawn, drawn_network, network_of
 from network_steps import anchors_of, graph_of, lines_of, traced
 from numpy.typing import NDArray
+from soundness import check_levels
 
 from georoads.grid import Points
 from georoads.network.graph.bridge import bridge_gaps
