@@ -40,6 +40,14 @@ def _make_pipeline(recipe: str) -> Any:
     return A.Compose(
         [
             A.D4(p=1.0),
+            # Exposure: the scene's own stretch is left alone, so the network has to know dark scenes.
+            A.OneOf(
+                [
+                    A.MultiplicativeNoise(multiplier=(0.25, 0.7), per_channel=False, elementwise=False, p=0.6),
+                    A.MultiplicativeNoise(multiplier=(1.3, 2.2), per_channel=False, elementwise=False, p=0.4),
+                ],
+                p=0.2,
+            ),
             A.RandomGamma(gamma_limit=(60, 170), p=0.4),
             A.RandomBrightnessContrast(brightness_limit=0.25, contrast_limit=0.3, p=0.6),
             A.HueSaturationValue(hue_shift_limit=10, sat_shift_limit=35, val_shift_limit=0, p=0.4),

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from georoads.errors import CheckpointError
 from georoads.model.config import ModelConfig
+from georoads.model.depthwise import DepthwiseConv2d
 from georoads.model.guard import import_smp
-
-
-class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution that stays in fp32 under autocast while training on a CPU.
-
-    On CPUs the bf16 backward pass of depthwise convolutions is several times slower than the fp32 one
-    and takes most of a training step; the dense convolutions around it gain from bf16.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """As torch.nn.Conv2d, on (N, C, H, W) float."""
-        if not (torch.is_grad_enabled() and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
-            return super().forward(input)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(input.float())
 
 
 def build(config: ModelConfig) -> nn.Module:

@@ -17,7 +17,7 @@ from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
-from georoads.model.pixels import normalize
+from georoads.model.pixels import fill_invalid, normalize
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
 
@@ -67,8 +67,9 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
         seed = _derive_seed(self.seed, request.number, purpose=1)
         chip = augment(self._cut(request), self.augmentation, seed)
-        image = normalize(chip.image.transpose(2, 0, 1), self.mean, self.std)
-        image *= chip.valid  # invalid pixels show the mean
+        # Invalid pixels look as they do where scenes are predicted.
+        shown = fill_invalid(np.ascontiguousarray(chip.image.transpose(2, 0, 1)), chip.valid)
+        image = normalize(shown, self.mean, self.std)
         return (
             torch.from_numpy(image),
             torch.from_numpy(chip.road.astype(np.float32)),
