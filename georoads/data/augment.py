@@ -43,7 +43,9 @@ def _make_pipeline(recipe: str) -> Any:
             # Exposure: the scene's own stretch is left alone, so the network has to know dark scenes.
             A.OneOf(
                 [
-                    A.MultiplicativeNoise(multiplier=(0.25, 0.7), per_channel=False, elementwise=False, p=0.6),
+                    A.MultiplicativeNoise(
+                        multiplier=(0.25, 0.7), per_channel=False, elementwise=False, p=0.6
+                    ),
                     A.MultiplicativeNoise(multiplier=(1.3, 2.2), per_channel=False, elementwise=False, p=0.4),
                 ],
                 p=0.2,

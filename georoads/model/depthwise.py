@@ -29,7 +29,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """As torch.nn.Conv2d, on (N, C, H, W) float."""
-        if not (torch.is_grad_enabled() and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+        learns = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
+        if not (learns and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
             if not self._has_quick_gradients():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from georoads.data.dataset import Sample, open_dataset
 from georoads.data.mask_survey import QUICK, describe_doubts, shows_road, survey_masks
@@ -109,6 +110,7 @@ def check_network(recipe: Recipe) -> None:
         )
     with torch.random.fork_rng(devices=[]):  # the training draws its weights from the seed alone
         network = build(recipe.model).to("meta").eval()  # where there are shapes, but no numbers
+    freeze(network, recipe.train.frozen)
     for name, side in (("chip.size_px", recipe.chip.size_px), ("tile.tile_px", recipe.tile.tile_px)):
         try:
             network(torch.empty(1, recipe.model.in_channels, side, side, device="meta"))
@@ -155,6 +157,7 @@ def build_networks(recipe: Recipe, device: str) -> TrainingState:
     else:
         load_encoder_weights(network, recipe.model, recipe.encoder_weights)
     network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    freeze(network, recipe.train.frozen)
     # Biases and the scales of batch norms, which have one axis, are not pulled towards zero.
     decayed = [w for w in network.parameters() if w.ndim >= 2]
     plain = [w for w in network.parameters() if w.ndim < 2]
@@ -164,6 +167,28 @@ def build_networks(recipe: Recipe, device: str) -> TrainingState:
     ]
     kind = torch.optim.AdamW if recipe.train.optimizer == "adamw" else torch.optim.Adam
     return TrainingState(network, copy.deepcopy(network).eval(), kind(groups, lr=recipe.train.lr))
+
+
+def freeze(network: nn.Module, names: str) -> None:
+    """Keep modules as they are: no gradient for their weights, and batch norms keep their statistics.
+
+    Args:
+        network: in training mode; is changed.
+        names: of modules, with commas between.
+
+    Raises:
+        GeoroadsError: the network has no module of that name, or all of it is named.
+    """
+    modules = dict(network.named_modules())
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        if name not in modules:
+            raise GeoroadsError(
+                f"train.frozen: the network has no module {name!r}",
+                f"its outermost are {', '.join(key for key in modules if key and key.count('.') < 2)}",
+            )
+        modules[name].eval().requires_grad_(False)
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise GeoroadsError(f"train.frozen = {names!r} leaves nothing that learns", "name fewer modules")
 
 
 def _open_source(source: DataSource, recipe: Recipe, messages: list[str]) -> Split:

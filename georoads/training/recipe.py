@@ -81,6 +81,9 @@ class TrainParams:
         dice: weight of the Dice loss beside binary cross-entropy, 0..1.
         cldice: weight of the soft clDice loss beside these two, 0..1.
         clip: largest norm of the gradient.
+        frozen: modules of the network that stay as they are, by their names with commas between, such as
+            ``encoder.conv_stem, encoder.bn1, encoder.blocks.0``; "": all of it learns. The first stages of an
+            encoder that has learned take a third of a step, and have the least to gain.
         augmentation: none, flips or full.
         precision: fp32, bf16, or auto: bf16 where the CPU multiplies it in hardware.
         patience: epochs without a better model after which the training ends; 0: it never does.
@@ -110,6 +113,7 @@ class TrainParams:
     dice: float = 0.5
     cldice: float = 0.0
     clip: float = 1.0
+    frozen: str = ""
     augmentation: str = "full"
     precision: str = "auto"
     patience: int = 0
