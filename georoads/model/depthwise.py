@@ -4,10 +4,10 @@ oneDNN, which computes torch's convolutions on CPUs, has quick gradients of dept
 dilation; those of larger and of dilated ones take ten times as long, in bfloat16 a hundred times. The forward
 pass is quick for all of them, and both gradients can be written with these two quick operations:
 
-* that for the input is a convolution of the output's gradient with the kernel turned round (V. Dumoulin and F.
-  Visin, "A guide to convolution arithmetic for deep learning", 2016);
-* that for a kernel of 5 x 5 falls into four of 3 x 3, which meet the output's gradient moved by a pixel towards
-  each corner;
+* that for the input is a convolution of the output's gradient with the kernel turned round (V. Dumoulin and
+  F. Visin, "A guide to convolution arithmetic for deep learning", 2016);
+* that for a kernel of 5 x 5 falls into four of 3 x 3, which meet the output's gradient moved by a pixel
+  towards each corner;
 * a dilation by 2 is four undilated convolutions over the even and odd rows and columns, laid into the batch.
 """
 
@@ -35,7 +35,7 @@ class DepthwiseConv2d(nn.Conv2d):
         with torch.autocast("cpu", enabled=False):
             if not self._has_quick_gradients():
                 return super().forward(input.float())
-            out: torch.Tensor = _Depthwise.apply(input.float(), self.weight, self.dilation[0])
+            out: torch.Tensor = _Depthwise.apply(input.float(), self.weight, self.dilation[0])  # type: ignore[no-untyped-call]
             return out if self.bias is None else out + self.bias[:, None, None]
 
     def _has_quick_gradients(self) -> bool:
@@ -116,6 +116,7 @@ def _kernel_gradient_3(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """(C, 1, 3, 3), of an undilated kernel of 3 x 3 with a padding of 1."""
     channels = x.shape[1]
     kernel = x.new_empty((channels, 1, 3, 3))
+    d_kernel: torch.Tensor
     _, d_kernel, _ = torch.ops.aten.convolution_backward(
         grad, x, kernel, None, [1, 1], [1, 1], [1, 1], False, [0, 0], channels, [False, True, False]
     )
@@ -123,6 +124,6 @@ def _kernel_gradient_3(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _to_phases(x: torch.Tensor) -> torch.Tensor:
-    """Even and odd rows and columns as pictures of their own, filled up with zeros: (4 N, C, H / 2, W / 2)."""
+    """Even and odd rows and columns, filled up with zeros, as pictures: (4 N, C, H / 2, W / 2)."""
     x = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
     return torch.cat([x[:, :, row::2, col::2] for row in (0, 1) for col in (0, 1)])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_pairs import draw_pairs
+from safetensors.torch import load_file
 from small_training import (
     one_thread,  # noqa: F401 (a fixture)
     same_weights,
@@ -18,7 +19,7 @@ from small_training import (
     with_train,
 )
 
-from georoads.data.chip import Chip
+from georoads.data.chip import Chip, ChipParams
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
@@ -235,6 +236,37 @@ def test_a_training_starts_from_a_checkpoint(recipe: Recipe, undisturbed: Path, 
     other = dataclasses.replace(tuned, model=dataclasses.replace(recipe.model, encoder="resnet18"))
     with pytest.raises(GeoroadsError, match=r"is not|missing"):
         train(other, tmp_path / "other")
+
+
+def test_frozen_modules_stay_as_they_are(recipe: Recipe, undisturbed: Path, tmp_path: Path) -> None:
+    start = undisturbed / "best.json"
+    frozen = with_train(
+        dataclasses.replace(recipe, init=str(start)), epochs=1, ema=0.0, frozen="encoder, decoder.blocks.0"
+    )
+    train(frozen, tmp_path / "run")
+    before, after = load_file(start.with_suffix(".safetensors")), load_file(tmp_path / "run/last.safetensors")
+    kept = {name for name in before if name.startswith(("encoder.", "decoder.blocks.0."))}
+    assert {name for name in before if torch.equal(before[name], after[name])} == kept
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("encoder.block", "no module 'encoder.block'"), ("encoder,decoder,segmentation_head", "nothing")],
+)
+def test_what_cannot_be_frozen_is_refused(recipe: Recipe, names: str, message: str) -> None:
+    with pytest.raises(GeoroadsError, match=message):
+        prepare(with_train(recipe, frozen=names))
+
+
+def test_ground_beyond_a_picture_looks_like_its_border(recipe: Recipe) -> None:
+    """As where a scene is predicted: a constant would draw an edge, which networks take for a road."""
+    wide = dataclasses.replace(recipe, chip=ChipParams(256, 0.5, scale=1.0, road_centred=0.0))
+    image, _, valid = prepare(with_train(wide, augmentation="none")).chips[ChipRequest(0, 0.0)]
+    rows, cols = np.nonzero(valid.numpy())
+    seen = np.s_[:, rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
+    assert 0 < valid.mean() < 1
+    assert image[seen].min() == image.min() and image[seen].max() == image.max()
+    assert torch.equal(image[:, 0, cols.min()], image[:, rows.min(), cols.min()])
 
 
 def test_the_run_folder_grows_with_each_epoch(recipe: Recipe, tmp_path: Path) -> None:
