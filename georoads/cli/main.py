@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from georoads import __version__
+from georoads.cli.apply import apply
 from georoads.cli.diff import diff
 from georoads.cli.doctor import doctor
 from georoads.cli.download import download
@@ -55,8 +56,8 @@ def cli() -> None:
 
 
 for command in (
-    download, tiles, extract, predict, vectorize, score, diff, view, train, evaluate, info, models, export,
-    doctor,
+    download, tiles, extract, predict, vectorize, score, diff, view, apply, train, evaluate, info, models,
+    export, doctor,
 ):  # fmt: skip
     command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)

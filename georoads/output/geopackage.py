@@ -6,6 +6,7 @@ those of the standard (OGC 12-128r17, GeoPackage 1.3: F.8 metadata, F.9 schema) 
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -319,6 +320,22 @@ def _add_provenance(db: sqlite3.Connection, layers: Sequence[StyledLayer], prove
         "INSERT INTO gpkg_metadata_reference VALUES (?, ?, NULL, NULL, ?, ?, NULL)",
         [(scope, table, provenance.timestamp, number) for scope, table in scopes],
     )
+
+
+def provenance_in(path: Path) -> Provenance | None:
+    """What a GeoPackage of ours says of where it comes from; None where it says nothing, or is none."""
+    query = "SELECT metadata FROM gpkg_metadata WHERE md_standard_uri = ? ORDER BY id DESC LIMIT 1"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            found = db.execute(query, (_PROVENANCE_URI,)).fetchone()
+        record = json.loads(found[0]) if found else None
+    except (*DAMAGED, ValueError, RecursionError, TypeError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    texts = {name: record.get(name) for name in ("model", "model_sha256", "model_terms", "scene", "area")}
+    said = {name: value for name, value in texts.items() if isinstance(value, str)}
+    return Provenance(parameters=json.dumps(record.get("parameters", {})), **said)
 
 
 def style_name(layer: str, word: str = "") -> str:

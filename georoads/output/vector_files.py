@@ -80,6 +80,7 @@ LINES = Kind(
     one="a line", many="lines", geometry="LineString", types=(1, 5), preferred="roads",
     hint="give a layer of centrelines", flag="--layer", among_others=True,
 )  # fmt: skip
+POINTS = Kind(one="a point", many="points", geometry="Point", types=(0,), hint="give a layer of points")
 POLYGONS = Kind(
     one="a polygon", many="polygons", geometry="Polygon", types=(3, 6), hint="give a layer of polygons"
 )
