@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -23,6 +24,12 @@ from georoads.cli import options
     show_default=True,
     help="Draw thin lines, or lines as wide as the road.",
 )
+@click.option(
+    "--probability",
+    type=options.PATH,
+    metavar="TIF",
+    help="Probability raster: lines drawn by hand on the page follow its highest p.",
+)
 @options.allow_vrt
 @options.settings
 @options.overwrite
@@ -33,6 +40,7 @@ def view(
     scenes: tuple[Path, ...],
     layer: str | None,
     width: str,
+    probability: Path | None,
     allow_vrt: bool,
     settings: tuple[str, ...],
     overwrite: bool,
@@ -41,14 +49,20 @@ def view(
     """Draw ROADS as a map in one HTML page that any browser opens, without a network.
 
     Or, by the suffix of the output, as a QGIS project (.qgz) or as a picture (.png). Lines have the colours
-    of the layer's style in QGIS; on the page, pointing at one shows its attributes.
+    of the layer's style in QGIS; on the page, pointing at one shows its attributes, and they can be repaired
+    by hand (docs/correct.md).
     """
+    from georoads.inference.raster import ProbabilityRaster
     from georoads.scene.scene import SceneParams
     from georoads.view.request import LineWidth
     from georoads.view.write import write_view
 
     params = options.with_settings(settings, scene=SceneParams(allow_vrt=allow_vrt))["scene"]
-    made = write_view(roads, output, scenes, params, layer=layer, overwrite=overwrite, width=LineWidth(width))
+    with nullcontext() if probability is None else ProbabilityRaster(probability) as raster:
+        made = write_view(
+            roads, output, scenes, params,
+            layer=layer, overwrite=overwrite, width=LineWidth(width), probability=raster,
+        )  # fmt: skip
     if not quiet:
         for note in made.notes:
             options.say(f"note: {note}", err=True)

@@ -1,4 +1,4 @@
-// The map of map.html, over the lines of lines.js, with the pens of drawing.js. A view is the place in the middle of
+// The map of map.html, over the lines of lines.js, with the pens of drawing.js and the edits of repair.js. A view is the place in the middle of
 // the window, in centimetres of the plane, and k, pixels per centimetre.
 (() => {
   const $ = (id) => document.getElementById(id);
@@ -12,9 +12,11 @@
   const CASED = 20000; // more lines in view are drawn without casing
   const NODES_FROM = 0.0075; // pixels per centimetre: about 1 : 5000
   const shown = data.classes.map(() => true);
+  let repair = null; // where lines are roads
   let roads, n, xs, ys, rows, widths, classOf, ends, marks, offsets, box; // as soon as they are unpacked
   let attributes = null, view = null, drawn = null, job = null, scheduled = false;
-  const on = { imagery: !!picture, width: data.wide, nodes: !picture, check: false }; // what is switched on
+  // What is switched on.
+  const on = { imagery: !!picture, width: data.wide, nodes: !picture, check: false, repair: false };
   let ground = null, lift = data.lift; // the picture as it is shown, and how bright
   let fitted = true; // as long as nobody has moved the map
   let selected = -1, hovered = -1, width = 1, height = 1, ratio = 1;
@@ -143,6 +145,7 @@
       ctx.drawImage(made.sheet, snap(x - (made.w / 2) * s), snap(y - (made.h / 2) * s), made.w * s, made.h * s);
       ctx.globalAlpha = 1;
     }
+    if (repair && on.repair) repair.paint(ctx);
     if (hovered >= 0 && hovered !== selected) highlight(hovered, 5);
     if (selected >= 0) highlight(selected, 9);
     scaleBar();
@@ -258,7 +261,7 @@
   function step(by) {
     for (let tries = 0, i = selected; tries < n; tries++) {
       i = i < 0 ? (by > 0 ? 0 : n - 1) : (i + by + n) % n;
-      if (!isShown(i)) continue;
+      if (!isShown(i) || (on.repair && i !== selected && repair.isDone(i))) continue;
       const x = (box[4 * i] + box[4 * i + 2]) / 2, y = (box[4 * i + 1] + box[4 * i + 3]) / 2, [px, py] = toScreen(x, y);
       if (px < 40 || py < 40 || px > width - 40 || py > height - 40) {
         view = { k: view.k, x, y };
@@ -342,13 +345,14 @@
     };
     const up = (e) => {
       if (down.delete(e.pointerId) && e.type === "pointerup" && travelled <= 4 && !down.size) {
+        if (on.repair && repair.click(e.clientX, e.clientY)) return;
         select(lineAt(e.clientX, e.clientY, e.pointerType === "touch" ? 16 : 6));
       }
       if (!down.size) canvas.classList.remove("drag");
     };
     canvas.onpointerup = canvas.onpointercancel = up;
     canvas.onpointerleave = () => hover(-1);
-    canvas.ondblclick = (e) => zoom(2, e.clientX, e.clientY);
+    canvas.ondblclick = (e) => { if (!on.repair) zoom(2, e.clientX, e.clientY); };
     canvas.addEventListener("wheel", (e) => {
       e.preventDefault();
       const lines = e.deltaMode === 1 ? 33 : e.deltaMode === 2 ? 400 : 1, pinch = e.ctrlKey ? 6 : 1;
@@ -362,6 +366,7 @@
     for (const button of document.querySelectorAll(`[data-switch="${name}"]`)) {
       button.setAttribute("aria-pressed", String(on[name]));
     }
+    if (name === "repair") repair.describe();
     schedule();
   }
 
@@ -379,9 +384,12 @@
       "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": fit, Home: fit,
       n: () => step(1), p: () => step(-1), b: brighten, Escape: () => select(-1),
       i: () => toggle("imagery"), w: () => toggle("width"), o: () => toggle("nodes"), c: () => toggle("check"),
+      r: () => toggle("repair"),
     };
     addEventListener("keydown", (e) => {
-      if (!view || e.ctrlKey || e.metaKey || e.altKey || !Object.hasOwn(act, e.key)) return;
+      if (!view || e.ctrlKey || e.metaKey || e.altKey) return;
+      if (on.repair && repair.key(e.key)) { e.preventDefault(); return; }
+      if (!Object.hasOwn(act, e.key)) return;
       const scrolls = e.key.startsWith("Arrow") || e.key === "Home";
       if (scrolls && $("panel").contains(document.activeElement)) return;
       e.preventDefault();
@@ -392,7 +400,7 @@
     $("fit").onclick = fit;
     $("bright").onclick = brighten;
     $("imagery").hidden = $("bright").hidden = !picture;
-    $("nodes").hidden = $("check").hidden = !data.nodes;
+    $("nodes").hidden = $("check").hidden = $("repair").hidden = !data.nodes;
     for (const name of Object.keys(on)) {
       $(name).dataset.switch = name;
       $(name).setAttribute("aria-pressed", String(on[name]));
@@ -411,6 +419,11 @@
   loadLines(data).then(async (found) => {
     roads = found;
     ({ n, xs, ys, rows, widths, classOf, ends, marks, offsets, box } = found);
+    repair = data.nodes && n ? repairing({
+      roads, data, toScreen, toPlane, select, redraw: schedule, k: () => view.k, isOn: () => on.repair,
+      selected: () => selected, next: () => step(1),
+      near: (x, y, reach) => roads.within(x - reach, y - reach, x + reach, y + reach, shown),
+    }) : null;
     keys(); legend(); describe(); resize();
     if (picture) await picture.decode().catch(() => {});
     fit(); pointers();

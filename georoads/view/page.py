@@ -1,6 +1,6 @@
 """The map as one HTML page: no file beside it, no request, no script but ours, known by its hash.
 
-Page, style and script stand in map.html, map.css and three .js files. Names are escaped; attributes travel
+Page, style and script stand in map.html, map.css and four .js files. Names are escaped; attributes travel
 as packed JSON and become text of the page, never markup.
 """
 
@@ -29,9 +29,10 @@ from georoads.view.checks import Checks, checks_of, mostly_bridged
 from georoads.view.layer import BY_KIND, MapLayer, MapSize, hex_of, read_layer
 from georoads.view.picture import MOST_LIFT, Picture, jpeg_of, lift_of, picture_of, plane_of
 from georoads.view.plane import widened
+from georoads.view.probability import PlaneLevels, levels_in_plane
 from georoads.view.request import LineWidth, MapRequest
 
-_SCRIPTS = ("lines.js", "drawing.js", "map.js")
+_SCRIPTS = ("lines.js", "drawing.js", "repair.js", "map.js")
 LONGEST_TEXT = 2000
 """Characters of an attribute; the rest is cut off."""
 _TITLES = {field.name: field.title for field in (*ROADS.fields, *ERRORS.fields, *CHANGES.fields)}
@@ -50,14 +51,23 @@ def write_map(request: MapRequest) -> MapSize:
     if opened:
         area = None if lines.bounds is None else widened(lines.bounds, 0.05, 50.0)
         picture = picture_of(opened, lines.plane, area)
-    content = page(lines, picture, ", ".join(map(source_name, request.scenes)), request.width).encode()
+    levels = None
+    if request.probability is not None:
+        around = None if lines.bounds is None else widened(lines.bounds, 0.05, 200.0)
+        levels = levels_in_plane(request.probability, lines.plane, around)
+    scenes = ", ".join(map(source_name, request.scenes))
+    content = page(lines, picture, scenes, request.width, levels).encode()
     with replace_when_complete(request.output, overwrite=request.overwrite) as part:
         part.write_bytes(content)
     return MapSize(lines.n_lines, float(lines.length_m.sum()), len(content), lines.notes)
 
 
 def page(
-    layer: MapLayer, picture: Picture | None = None, scenes: str = "", width: LineWidth = LineWidth.THIN
+    layer: MapLayer,
+    picture: Picture | None = None,
+    scenes: str = "",
+    width: LineWidth = LineWidth.THIN,
+    levels: PlaneLevels | None = None,
 ) -> str:
     """The page as HTML.
 
@@ -66,6 +76,7 @@ def page(
         picture: what lies below them, in their plane.
         scenes: names of the files of the picture.
         width: how wide the lines are at first.
+        levels: p, along which lines are drawn by hand.
     """
     style, script = _read_asset("map.css"), "".join(map(_read_asset, _SCRIPTS))
     places = {
@@ -74,7 +85,9 @@ def page(
         f"style-src '{_policy_hash(style)}'; script-src '{_policy_hash(script)}'",
         "style": style,
         "script": script,
-        "data": _script_json(_script_data(layer, picture) | {"wide": width is LineWidth.ROAD}),
+        "data": _script_json(
+            _script_data(layer, picture) | _repair_data(layer, levels) | {"wide": width is LineWidth.ROAD}
+        ),
         "source": f", over {_escape_text(scenes)}" if picture is not None else "",
         "lines": f"{layer.n_lines:,} {'line' if layer.n_lines == 1 else 'lines'}",
         "length": f"{layer.length_m.sum() / 1000:,.2f} km",
@@ -118,6 +131,18 @@ def _script_data(layer: MapLayer, picture: Picture | None) -> dict[str, Any]:
         "marks": _pack_array(checks.is_uncertain + 2 * checks.is_bridged + 4 * mostly_bridged(layer), "u1"),
         "attributes": _deflate(json.dumps(attributes, ensure_ascii=False, allow_nan=False).encode()),
     }
+
+
+def _repair_data(layer: MapLayer, levels: PlaneLevels | None) -> dict[str, Any]:
+    """What the script needs to save edits, and to draw lines along p."""
+    found = None
+    if levels is not None:
+        height, width = levels.levels.shape
+        packed = _pack_array(levels.levels, "u1")
+        found = {"bounds": levels.bounds, "width": width, "height": height, "levels": packed}
+    # The plane's middle as its CRS has it.
+    middle = {"lon": round(layer.plane.lon, 6), "lat": round(layer.plane.lat, 6)}
+    return {"name": layer.name, "middle": middle, "probability": found}
 
 
 def _check_looks(layer: MapLayer, checks: Checks) -> dict[str, Any]:

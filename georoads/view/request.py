@@ -10,6 +10,7 @@ from georoads.files.atomic import check_output
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
+from georoads.view.probability import LevelRaster
 
 
 class LineWidth(StrEnum):
@@ -31,6 +32,7 @@ class MapRequest:
         layer: name of the layer in the file; None for the only layer of lines, or the one called ``roads``.
         overwrite: True when an existing file may be replaced.
         width: how wide the lines are; on a page, at first.
+        probability: p, along which lines are drawn by hand on a page; None: they are drawn straight.
     """
 
     roads: Path
@@ -40,6 +42,7 @@ class MapRequest:
     layer: str | None = None
     overwrite: bool = False
     width: LineWidth = LineWidth.THIN
+    probability: LevelRaster | None = None
 
     def open_scenes(self) -> list[Scene]:
         """The scenes, opened, once it is seen that the output can be written.

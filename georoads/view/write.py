@@ -10,6 +10,7 @@ from georoads.text import printable
 from georoads.view.layer import MapSize
 from georoads.view.page import write_map
 from georoads.view.preview import write_picture
+from georoads.view.probability import LevelRaster
 from georoads.view.project import write_project
 from georoads.view.request import LineWidth, MapRequest
 
@@ -26,6 +27,7 @@ def write_view(
     layer: str | None = None,
     overwrite: bool = False,
     width: LineWidth = LineWidth.THIN,
+    probability: LevelRaster | None = None,
 ) -> MapSize:
     """Write a map of a layer of lines, over scenes if there are any; the file appears whole or not at all.
 
@@ -37,10 +39,11 @@ def write_view(
         layer: name of the layer in the file; None for the only layer of lines, or the one called ``roads``.
         overwrite: True when an existing file may be replaced.
         width: how wide the lines are; on a page, at first.
+        probability: p, along which lines are drawn by hand on a page.
 
     Raises:
-        GeoroadsError: no map is written with this suffix; as ``write_map``, ``write_project`` and
-            ``write_picture``.
+        GeoroadsError: probability is given to what is no page; no map is written with this suffix; as
+            ``write_map``, ``write_project`` and ``write_picture``.
     """
     write = WRITERS.get(output.suffix.lower())
     if write is None:
@@ -48,6 +51,13 @@ def write_view(
             f"{printable(output)}: a map is not written as {output.suffix or 'a file without suffix'!r}",
             "let its name end in .html (a page), .qgz (a QGIS project) or .png (a picture)",
         )
-    return write(
-        MapRequest(roads, output, scenes, scene_params, layer=layer, overwrite=overwrite, width=width)
-    )
+    if probability is not None and write is not write_map:
+        raise GeoroadsError(
+            f"{printable(output)}: lines are repaired on a page only",
+            "leave --probability out, or write .html",
+        )
+    request = MapRequest(
+        roads, output, scenes, scene_params,
+        layer=layer, overwrite=overwrite, width=width, probability=probability,
+    )  # fmt: skip
+    return write(request)

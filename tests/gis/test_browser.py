@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from browser import BROWSER, Browser
-from drawn_map import CROSS, GREEN, draw_roads, draw_scene
+from drawn_map import CROSS, GREEN, NORTH, UTM, WEST, draw_roads, draw_scene
+from drawn_rasters import north_up, write_raster
 
+from georoads.correction.request import CorrectionRequest, apply_edits
+from georoads.inference.raster import ProbabilityRaster
 from georoads.view.write import write_view
 
 pytestmark = pytest.mark.slow
@@ -217,3 +220,68 @@ def test_the_policy_stops_any_other_script(browser: Browser, tmp_path: Path) -> 
     browser.open(page)
     assert browser.value("document.title") == "r.gpkg"
     assert any("Content Security Policy" in said for said in browser.complaints())
+
+
+def test_lines_are_repaired_by_hand_and_applied(browser: Browser, tmp_path: Path) -> None:
+    """
+    ::
+
+        aaaaa+bbbbb##    a goes; from b's end to e's a road is drawn by two clicks: p leads it round corners
+             c     #
+             c     #     #: p = 1
+        ddddd+eeee##
+    """
+    lines = [
+        [(20, 40), (100, 40)], [(100, 40), (160, 40)], [(100, 40), (100, 160)], [(20, 160), (100, 160)],
+        [(100, 160), (140, 160)],
+    ]  # fmt: skip
+    roads = draw_roads(tmp_path / "r.gpkg", lines)
+    levels = np.zeros((1, 200, 200), np.uint8)
+    levels[:, 38:43, 156:184] = levels[:, 38:163, 180:185] = levels[:, 158:163, 136:184] = 255
+    p = write_raster(tmp_path / "p.tif", levels, north_up(1, WEST, NORTH), UTM)
+    page = tmp_path / "map.html"
+    with ProbabilityRaster(p) as raster:
+        write_view(roads, page, probability=raster)
+    browser.events.clear()
+    browser.open(page)
+    browser.key("r")
+    browser.settle()
+    # Places of the window: the lines' box is shown whole.
+    west, north, k = (float(v) for v in window_of(browser))
+    at = {name: (west + x * k, north + y * k) for name, (x, y) in
+          {"a": (50, 40), "b": (160, 40), "e": (140, 160), "d": (50, 160)}.items()}  # fmt: skip
+    browser.click(*at["a"])
+    browser.key("x")
+    browser.click(*at["d"])
+    browser.key("y")
+    browser.key("d")
+    for name in ("b", "e"):
+        browser.click(at[name][0] + 3, at[name][1] + 2)  # beside the end, which it is led to
+    browser.settle()
+    assert "1 drawn, 1 deleted, 1 right" in browser.text("#edits")
+    saved = browser.value(
+        "(() => { let kept; URL.createObjectURL = (blob) => { kept = blob; return 'blob:null/x'; };"
+        "HTMLAnchorElement.prototype.click = () => {}; document.getElementById('save').onclick();"
+        "return kept.text(); })()"
+    )
+    edits = tmp_path / "r.edits.geojson"
+    edits.write_text(saved)
+    done = apply_edits(CorrectionRequest(edits, roads, tmp_path / "fixed.gpkg"))
+    assert (done.deleted, done.added, done.right, done.joined) == (1, 1, 1, 2)
+    # b, the drawn road, e and c are a ring by now; d leads away from it.
+    assert done.network.n_edges == 2
+    ring, corner = done.network.length_m.max(), 22 + 120 + 42
+    assert ring == pytest.approx(60 + 120 + 40 + corner, rel=0.03)
+    assert not browser.complaints()
+
+
+def window_of(browser: Browser) -> list[float]:
+    """Where the drawing's corner is in the window, and pixels per metre, by what is drawn there."""
+    rgb = cv2.cvtColor(
+        cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+    )
+    seen = np.abs(rgb[:, 60:LEFT_OF_PANEL].astype(int) - (16, 21, 28)).sum(axis=2) > 60
+    seen[-60:] = seen[:, :60] = False
+    cols, rows = np.flatnonzero(seen.any(axis=0)) + 60, np.flatnonzero(seen.any(axis=1))
+    k = (cols[-1] - cols[0] - 2) / 140
+    return [cols[0] + 1 - 20 * k, (rows[0] + rows[-1]) / 2 - 100 * k, k]
