@@ -277,9 +277,9 @@ def test_lines_are_repaired_by_hand_and_applied(browser: Browser, tmp_path: Path
 
 def window_of(browser: Browser) -> list[float]:
     """Where the drawing's corner is in the window, and pixels per metre, by what is drawn there."""
-    rgb = cv2.cvtColor(
-        cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-    )
+    bgr = cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     seen = np.abs(rgb[:, 60:LEFT_OF_PANEL].astype(int) - (16, 21, 28)).sum(axis=2) > 60
     seen[-60:] = seen[:, :60] = False
     cols, rows = np.flatnonzero(seen.any(axis=0)) + 60, np.flatnonzero(seen.any(axis=1))
