@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import threading
@@ -22,6 +23,7 @@ from stub import LocalRuntime
 
 import georoads
 from georoads import walk
+from georoads.calibration import Calibration
 from georoads.cli.main import cli
 from georoads.errors import GeoroadsError
 from georoads.model.card import ModelCard
@@ -208,13 +210,27 @@ def test_the_threshold_is_the_models_where_none_is_stated(
         )
         request = walk.ExtractRequest(scenes=parts[:1], checkpoint=stub, layer=layer)
         with walk.prepare(request) as prepared:
-            assert prepared.layer.network == georoads.VectorizeParams(holds, spur_m=8)
+            wanted = georoads.VectorizeParams(holds, spur_m=8, confidence_at=(), width_of=())
+            assert prepared.layer.network == wanted
             assert json.loads(prepared.layer.write.provenance.parameters)["threshold"] == holds
     georoads.predict(parts[0], tmp_path / "p.tif", stub)
     with rasterio.open(tmp_path / "p.tif", "r+") as raster:
         raster.update_tags(GEOROADS_THRESHOLD="0.625")
     with walk.prepare(walk.VectorizeRequest(raster=tmp_path / "p.tif")) as prepared:
         assert prepared.layer.network.threshold == 0.625
+
+
+def test_the_calibration_is_the_models_however_its_raster_is_traced(
+    parts: tuple[Path, Path, Path], stub: Checkpoint, tmp_path: Path
+) -> None:
+    said = Calibration(tuple(np.linspace(0, 0.9, 11).round(2).tolist()), (0.5, 1.0))
+    calibrated = dataclasses.replace(stub, card=dataclasses.replace(stub.card, calibration=said))
+    plain, roads = (georoads.extract(parts[0], model=model).network for model in (stub, calibrated))
+    assert plain.n_edges and roads.confidence == pytest.approx(0.9 * plain.confidence)
+    assert roads.width_m == pytest.approx(plain.width_m / 2)
+    georoads.predict(parts[0], tmp_path / "p.tif", calibrated)
+    again = georoads.vectorize(tmp_path / "p.tif").network
+    assert np.array_equal(again.width_m, roads.width_m) and np.array_equal(again.confidence, roads.confidence)
 
 
 def test_roads_that_are_not_written_are_those_that_would_be(

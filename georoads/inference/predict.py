@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads import __version__
+from georoads.calibration import TAG as CALIBRATION_TAG
 from georoads.grid import Grid, Window
 from georoads.inference.batches import Job, PredictedBatch, groups_to_do
 from georoads.inference.handoff import HandoffQueue, StoppedError
@@ -207,6 +208,7 @@ def _raster_tags(scene: AnyScene, checkpoint: Checkpoint) -> dict[str, str]:
         "GEOROADS_MODEL": card.name,
         "GEOROADS_MODEL_SHA256": checkpoint.sha256,
         "GEOROADS_THRESHOLD": f"{card.threshold:.6f}",
+        CALIBRATION_TAG: card.calibration.to_text(),
         "GEOROADS_TILE": str(card.tile_px),
         "GEOROADS_OVERLAP": str(card.overlap_px),
         "GEOROADS_SCENE": scene.fingerprint,

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.calibration import TAG as CALIBRATION_TAG
+from georoads.calibration import Calibration, parse_calibration
 from georoads.errors import GeoroadsError, SceneError
 from georoads.files.atomic import check_output
 from georoads.grid import Grid, Window
@@ -200,7 +202,20 @@ class ProbabilityRaster:
         if THRESHOLD_TAG in self.tags and self._stated_threshold() is None:
             stated = self.tags[THRESHOLD_TAG][:40]
             said.append(f"its tag {THRESHOLD_TAG}={stated} is no number above 0 and up to 1: passed over")
+        if CALIBRATION_TAG in self.tags and self._stated_calibration() is None:
+            said.append(f"its tag {CALIBRATION_TAG} is no calibration: passed over")
         return tuple(said)
+
+    @property
+    def calibration(self) -> Calibration:
+        """What p and widths mean: what the raster's tag says, or nothing but themselves."""
+        return self._stated_calibration() or Calibration()
+
+    def _stated_calibration(self) -> Calibration | None:
+        try:
+            return parse_calibration(self.tags.get(CALIBRATION_TAG, ""))
+        except (ValueError, RecursionError):
+            return None
 
     def _stated_threshold(self) -> float | None:
         try:

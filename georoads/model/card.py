@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from georoads.calibration import Calibration, parse_calibration
 from georoads.errors import CheckpointError, GeoroadsError
 from georoads.model.config import ModelConfig
 from georoads.settings import with_values
@@ -34,6 +35,7 @@ class ModelCard:
         tile_px, overlap_px: the square that goes through the network at once, and what neighbours
             share. The network pools over the tile, so the tile is part of the model.
         threshold: p at and above which a pixel is road, k/254.
+        calibration: what p and the widths of the mask mean.
         files: file name to sha256 of the weights (safetensors) and of the ONNX twin.
         terms: under which terms the weights may be used.
         data: data sets it was trained on.
@@ -51,6 +53,7 @@ class ModelCard:
     tile_px: int
     overlap_px: int
     threshold: float
+    calibration: Calibration = field(default_factory=Calibration)
     files: dict[str, str] = field(default_factory=dict)
     terms: str = ""
     data: tuple[dict[str, Any], ...] = ()
@@ -146,6 +149,11 @@ def _parse_value(value: Any, key: str, shown: str) -> Any:
     """The value of a key in its Python type."""
     if key == "model" and isinstance(value, dict):
         return _parse_model(value, shown)
+    if key == "calibration":
+        try:
+            return parse_calibration(value)
+        except ValueError as e:
+            raise CheckpointError(f"{shown}: calibration: {e}", "copy the card again") from e
     fits, expected = _EXPECTED.get(key, (_is_text, "a text"))
     if not fits(value):
         raise CheckpointError(f"{shown}: {key} is {str(value)[:80]!r}", f"expected: {expected}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
+from georoads.calibration import Calibration
 from georoads.settings import check_ranges
 
 _LARGEST_M = 100_000
@@ -48,6 +49,10 @@ class VectorizeParams:
         rim_m: a line whose road's side is within this of nodata for half of its length is the rim of what was
             seen, and dropped; 0 keeps all.
         min_length_m: networks (connected components) whose total length is below this are dropped.
+        confidence_at: the confidence of lines whose mean p is 0, 0.1, … 1, eleven values that do not fall;
+            (): the mean p itself; None: the model's where it is known, else the mean p.
+        width_of: a and b, where a road that the mask shows w metres wide is a w^b wide; (): it is as wide as
+            shown; None: the model's where it is known, else as shown.
     """
 
     threshold: float | None = None
@@ -67,16 +72,30 @@ class VectorizeParams:
     smooth_m: float = 10.0
     rim_m: float = 0.5
     min_length_m: float = 15.0
+    confidence_at: tuple[float, ...] | None = None
+    width_of: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.road_p <= 1.0:
             raise ValueError(f"threshold must lie in (0, 1], not {self.threshold}")
         if not 0.0 < self.low_share <= 1.0:
             raise ValueError(f"low_share must lie in (0, 1], not {self.low_share}")
-        lengths = {field.name: (0, _LARGEST_M) for field in fields(self)}
+        lists = ("confidence_at", "width_of")
+        lengths = {field.name: (0, _LARGEST_M) for field in fields(self) if field.name not in lists}
         check_ranges(self, lengths | _RANGES)
+        _ = self.calibration  # refuses what is none
 
     @property
     def road_p(self) -> float:
         """The threshold as a number."""
         return 0.5 if self.threshold is None else self.threshold
+
+    @property
+    def calibration(self) -> Calibration:
+        """What is said of lines, corrected."""
+        return Calibration(self.confidence_at or (), self.width_of or ())
+
+    def completed(self, threshold: float, calibration: Calibration) -> VectorizeParams:
+        """With what a model says, wherever nothing else is asked for."""
+        said = {"threshold": threshold} | asdict(calibration)
+        return replace(self, **{name: value for name, value in said.items() if getattr(self, name) is None})

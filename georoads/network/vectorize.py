@@ -20,6 +20,7 @@ from georoads.network.graph.clean import clean
 from georoads.network.graph.graph import Graph
 from georoads.network.graph.nodata_rim import drop_along_nodata
 from georoads.network.graph.trace import measure_widths, trace
+from georoads.network.lines.calibrate import calibrate
 from georoads.network.lines.centrelines import draw_centrelines
 from georoads.network.lines.ridge import RidgeSearch
 from georoads.network.lines.road_network import road_network
@@ -93,7 +94,7 @@ def trace_network(
         read, shape, threshold_level(params.road_p * params.low_share), params.ridge_m / gsd_m, plan
     )
     network = road_network(*draw_centrelines(graph, grid, params, ridge), grid)
-    network = name_carriageways(network, middles)
+    network = calibrate(name_carriageways(network, middles), params.calibration)
     if has_road and not network.n_edges:
         messages = (*messages, NOTHING_LEFT)
     return replace(network, messages=messages)

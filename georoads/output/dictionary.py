@@ -83,7 +83,8 @@ ROADS = Layer(
         ),
         Field(
             "width_m", "float64", "Width (m)",
-            "Median width of the road away from junctions; of short lines that of the roads they go on as",
+            "Median width of the road away from junctions; of short lines that of the roads they go on as; "
+            "corrected as the model's calibration has it",
             unit="m", decimals=3,
         ),
         Field(
@@ -93,13 +94,13 @@ ROADS = Layer(
         ),
         Field(
             "confidence", "float64", "Confidence",
-            "Mean of the model's probability of road along the line; in gaps that were closed straight, of "
-            "their ends",
+            "Mean of the model's probability of road along the line, in gaps that were closed straight of their "
+            "ends, corrected to the share of such lines that are right",
             unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
         ),
         Field(
             "confidence_p05", "float64", "Confidence, weakest part",
-            "5th percentile of the probability of road along the line",
+            "5th percentile of the probability of road along the line, corrected like the confidence",
             unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
         ),
         Field(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from georoads.calibration import Calibration
 from georoads.errors import GeoroadsError
 from georoads.files.atomic import check_output
 from georoads.files.figures import check_figures
@@ -156,8 +157,9 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     _check_files(request.layer, request.figures, (*request.scenes, *files, *request.checkpoint.paths))
     scene = open_files(files, request.scene)
     grid = _grid_around_area(scene, request)
-    threshold = request.checkpoint.card.threshold
-    layer = _completed(request.layer, request.scenes, files, threshold, request.checkpoint)
+    card = request.checkpoint.card
+    said = card.threshold, card.calibration
+    layer = _completed(request.layer, request.scenes, files, said, request.checkpoint)
     with _work_beside(layer) as work_beside:
         in_degrees = ROADS_WRITTEN.get(work_beside.suffix.lower()) in IN_DEGREES
         if grid.crs != scene.grid.crs and not in_degrees:
@@ -177,7 +179,8 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
     started = time.monotonic()
     with ProbabilityRaster(path, request.mask) as raster:
         seconds = time.monotonic() - started
-        layer = _completed(request.layer, (path,), (path,), raster.threshold, said=said_of(request.mask))
+        said = raster.threshold, raster.calibration
+        layer = _completed(request.layer, (path,), (path,), said, of_values=said_of(request.mask))
         if layer.write.area is not None:
             layer.write.area.on(raster.grid)  # refuses what misses the raster, before the work
         _check_crs(layer, raster.grid)
@@ -272,29 +275,27 @@ def _completed(
     wanted: LayerRequest,
     named: tuple[Path, ...],
     files: tuple[Path, ...],
-    threshold: float,
+    said: tuple[float, Calibration],
     checkpoint: Checkpoint | None = None,
-    said: Mapping[str, object] | None = None,
+    of_values: Mapping[str, object] | None = None,
 ) -> LayerRequest:
-    """The layer with what is known of its inputs: threshold, sources and provenance.
+    """The layer with what is known of its inputs: threshold, calibration, sources and provenance.
 
     Args:
         wanted: the layer as it was requested; a threshold that it states holds.
         named: the inputs as they were given.
         files: the rasters that these stand for; those on servers have no date.
-        threshold: that of the model.
+        said: threshold and calibration of the model.
         checkpoint: the model; None where the lines come from somebody's raster.
-        said: what the user said of that raster's values, to stand among the parameters.
+        of_values: what the user said of that raster's values, to stand among the parameters.
     """
-    network, card = wanted.network, checkpoint.card if checkpoint else None
-    if network.threshold is None:
-        network = dataclasses.replace(network, threshold=threshold)
+    network, card = wanted.network.completed(*said), checkpoint.card if checkpoint else None
     sources = tuple(source_name(path) for path in named)
     provenance = Provenance(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
-        parameters=json.dumps(dataclasses.asdict(network) | dict(said or {}), sort_keys=True),
+        parameters=json.dumps(dataclasses.asdict(network) | dict(of_values or {}), sort_keys=True),
         scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
     )

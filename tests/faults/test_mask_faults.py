@@ -275,6 +275,13 @@ def test_69_a_threshold_that_is_one_holds(tmp_path: Path) -> None:
     assert is_crossroads(lines(mask))
 
 
+def test_69_a_calibration_that_is_none_is_passed_over_and_said(tmp_path: Path) -> None:
+    mask = draw(tmp_path / "m.tif", classes(1, 0), tags={"GEOROADS_CALIBRATION": '{"width_of": [0, 1]}'})
+    ended = lines(mask)
+    assert ended.code == 0 and "4 roads" in ended.err
+    assert "note: its tag GEOROADS_CALIBRATION is no calibration: passed over" in ended.err
+
+
 # 70: more road than ground, or none
 
 
