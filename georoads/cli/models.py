@@ -12,6 +12,7 @@ from georoads.cli import options
 def models(name: str | None) -> None:
     """List the models that ship; with NAME (or a path), show its card."""
     from georoads.model.checkpoint import find_checkpoint, shipped_models
+    from georoads.model.terms import use_of
 
     if name is not None:
         for line in find_checkpoint(name).card.to_json().splitlines():
@@ -24,4 +25,6 @@ def models(name: str | None) -> None:
             f"{known}: {card.model.architecture}, {card.model.encoder}, {card.gsd_m:g} m pixels, "
             f"tile {card.tile_px} px, val road IoU {iou}"
         )
-        options.say(f"    terms: {card.terms}")
+        options.say(f"    use: {use_of(card.terms)}")
+        for source in card.terms.split("; "):
+            options.say(f"    - {source}")

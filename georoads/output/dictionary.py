@@ -94,8 +94,8 @@ ROADS = Layer(
         ),
         Field(
             "confidence", "float64", "Confidence",
-            "Mean of the model's probability of road along the line, in gaps that were closed straight of their "
-            "ends, corrected to the share of such lines that are right",
+            "Mean of the model's probability of road along the line, in gaps that were closed straight of "
+            "their ends, corrected to the share of such lines that are right",
             unit="0 to 1", decimals=4, constraint=CONFIDENCE_CONSTRAINT,
         ),
         Field(

@@ -67,6 +67,7 @@ _EXTENSIONS = (
 )
 _RESERVED = {"layer_styles", "qgis_projects", "spatial_ref_sys", "geometry_columns"}
 _RESERVED_BEGINNINGS = ("gpkg", "rtree", "sqlite", "ogr")
+_STATED = ("model", "model_sha256", "model_terms", "model_use", "scene", "area")
 _PROVENANCE_URI = "urn:georoads:provenance:1"
 
 
@@ -333,7 +334,7 @@ def provenance_in(path: Path) -> Provenance | None:
         return None
     if not isinstance(record, dict):
         return None
-    texts = {name: record.get(name) for name in ("model", "model_sha256", "model_terms", "scene", "area")}
+    texts = {name: record.get(name) for name in _STATED}
     said = {name: value for name, value in texts.items() if isinstance(value, str)}
     return Provenance(parameters=json.dumps(record.get("parameters", {})), **said)
 

@@ -24,6 +24,7 @@ class Provenance:
         model: name of the model, "" when the lines come from somebody else's mask.
         model_sha256: of its weights.
         model_terms: the model's terms of use.
+        model_use: what these allow, in a word or two (see ``model.terms``); "" without a model.
         parameters: the parameters as text, JSON where possible.
         scene: name of the scene or scenes.
         version: of georoads.
@@ -34,6 +35,7 @@ class Provenance:
     model: str = ""
     model_sha256: str = ""
     model_terms: str = ""
+    model_use: str = ""
     parameters: str = "{}"
     scene: str = ""
     version: str = __version__
@@ -63,6 +65,7 @@ class Provenance:
             "model": self.model,
             "model_sha256": self.model_sha256,
             "model_terms": self.model_terms,
+            "model_use": self.model_use,
             "scene": self.scene,
             "date": self.timestamp,
             "parameters": parameters,

@@ -25,6 +25,7 @@ from georoads.inference.raster import ProbabilityRaster, check_raster_output
 from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
+from georoads.model.terms import use_of
 from georoads.output.address import Database, work_place
 from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN
 from georoads.output.provenance import Provenance, provenance_date
@@ -295,6 +296,7 @@ def _completed(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
+        model_use=use_of(card.terms) if card else "",
         parameters=json.dumps(dataclasses.asdict(network) | dict(of_values or {}), sort_keys=True),
         scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
