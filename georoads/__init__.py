@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from georoads.network.params import VectorizeParams
     from georoads.output.area import read_area
     from georoads.output.format_params import FormatParams
+    from georoads.output.maproulette import TaskParams
     from georoads.output.read import read_roads
     from georoads.output.write import WriteOptions
     from georoads.scene.scene import SceneParams
@@ -40,9 +41,9 @@ __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
     "EngineParams", "EvaluateParams", "FormatParams", "GeoroadsError", "LayerError", "MaskParams",
     "ModelConfig", "PredictParams", "RasterOptions", "Recipe", "RoadResult", "SceneError", "SceneParams",
-    "ScoreParams", "TileParams", "TrainParams", "VectorizeParams", "WriteOptions", "__version__", "diff",
-    "evaluate", "extract", "load_model", "open_scene", "predict", "read_area", "read_roads", "score",
-    "train", "vectorize",
+    "ScoreParams", "TaskParams", "TileParams", "TrainParams", "VectorizeParams", "WriteOptions",
+    "__version__", "diff", "evaluate", "extract", "load_model", "open_scene", "predict", "read_area",
+    "read_roads", "score", "train", "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
@@ -59,6 +60,7 @@ _HOMES = {
     "georoads.network.params": "VectorizeParams",
     "georoads.output.area": "read_area",
     "georoads.output.format_params": "FormatParams",
+    "georoads.output.maproulette": "TaskParams",
     "georoads.output.read": "read_roads",
     "georoads.output.write": "WriteOptions",
     "georoads.scene.scene": "SceneParams",

@@ -86,6 +86,7 @@ SECTIONS = {
     "view": "scene",
     "info": "scene",
     "score": "score",
+    "diff": "diff task",
     "evaluate": "predict evaluate",
     "train": "model chip train tile",
 }

@@ -25,7 +25,7 @@ from georoads.grid import Points, metric_crs, middle_of
 from georoads.inference.raster import ProbabilityRaster
 from georoads.output.box import Box
 from georoads.output.changes_layer import ChangeKind, check_changes_output, write_changes
-from georoads.output.formats import driver_of_output
+from georoads.output.formats import IN_DEGREES, driver_of_changes
 from georoads.output.frame import frame_of
 from georoads.output.one_layer import check_held
 from georoads.output.provenance import Provenance, provenance_date
@@ -143,7 +143,7 @@ def diff(request: DiffRequest) -> Difference:
     with nullcontext() if request.probability is None else ProbabilityRaster(request.probability) as raster:
         roads = _read(request.roads, request.layer)
         if request.output is not None:
-            check_held(roads.crs, driver_of_output(request.output))
+            check_held(roads.crs, driver_of_changes(request.output))
         area = _area_of(roads, raster)
         reference = _read(request.reference, request.reference_layer, area, flag="--reference-layer")
         found = diff_lines(roads, reference, request, raster)
@@ -153,7 +153,9 @@ def diff(request: DiffRequest) -> Difference:
             scene=" against ".join(of.name for of in (request.roads, request.reference)),
             date=request.date or provenance_date(request.inputs),
         )
-        write_changes(found.table, request.output, provenance, overwrite=request.overwrite)
+        write_changes(
+            found.table, request.output, provenance, overwrite=request.overwrite, tasks=request.params.tasks
+        )
     return found
 
 
@@ -182,8 +184,8 @@ def diff_lines(
     reference, left_out = _only_roads(reference, request.params)
     find_seen = None if raster is None else _seen_in(raster)
     found = compare(roads, reference, request.params, find_seen)
-    is_geojson = request.output is not None and driver_of_output(request.output) == "GeoJSON"
-    table = change_table(found.changes, roads, reference, found.crs, "EPSG:4326" if is_geojson else None)
+    in_degrees = request.output is not None and driver_of_changes(request.output) in IN_DEGREES
+    table = change_table(found.changes, roads, reference, found.crs, _DEGREES if in_degrees else None)
     notes = (
         *roads.notes, *reference.notes, *left_out, *(() if raster is None else raster.messages),
         *_notes_of(roads, reference, found, request, has_raster=raster is not None),

@@ -25,7 +25,7 @@ from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
-from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN
+from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN, suffix_of
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import check_crs_of_grid, check_road_output, nodes_files
 from georoads.resources import Needs, needs_beside
@@ -159,7 +159,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     threshold = request.checkpoint.card.threshold
     layer = _completed(request.layer, request.scenes, files, threshold, request.checkpoint)
     with _work_beside(layer) as work_beside:
-        in_degrees = ROADS_WRITTEN.get(work_beside.suffix.lower()) in IN_DEGREES
+        in_degrees = ROADS_WRITTEN.get(suffix_of(work_beside)) in IN_DEGREES
         if grid.crs != scene.grid.crs and not in_degrees:
             write = dataclasses.replace(layer.write, crs=layer.write.crs or scene.grid.crs)
             layer = dataclasses.replace(layer, write=write)

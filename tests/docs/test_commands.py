@@ -23,6 +23,7 @@ from georoads.inference.select import PredictParams
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
 from georoads.output.format_params import FormatParams
+from georoads.output.maproulette import TaskParams
 from georoads.scene.scene import SceneParams
 from georoads.scoring.params import ScoreParams
 from georoads.settings import parse_assignments
@@ -34,7 +35,7 @@ MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
     "chip": ChipParams, "diff": DiffParams, "engine": EngineParams, "evaluate": EvaluateParams,
     "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams,
-    "scene": SceneParams, "score": ScoreParams, "tile": TileParams, "train": TrainParams,
+    "scene": SceneParams, "score": ScoreParams, "task": TaskParams, "tile": TileParams, "train": TrainParams,
     "write": FormatParams,
 }  # fmt: skip
 
@@ -55,6 +56,7 @@ RUN = (
     "georoads view roads.gpkg -o map.html --scene scene.tif",
     "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif",
     "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif --overwrite",
+    "georoads diff roads.gpkg reference.geojson -o new.maproulette.geojson",
     "georoads view changes.gpkg -o changes.html --scene scene.tif",
     "georoads tiles scene.tif --roads roads.gpkg --width 7 -o own",
     "georoads info own",
@@ -136,5 +138,5 @@ def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatc
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, f"{text}\n{done.output}\n{done.exception}"
     made = {"roads.gpkg", "probability.tif", "map.html", "errors.gpkg", "scores.json", "own", "roads.png"}
-    made |= {"roads.osm", "changes.gpkg", "changes.html"}
+    made |= {"roads.osm", "changes.gpkg", "changes.html", "new.maproulette.geojson"}
     assert made <= {path.name for path in place.iterdir()}
