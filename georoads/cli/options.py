@@ -69,7 +69,8 @@ _LAYER = (
         required=True,
         type=_road_output,
         metavar="PATH|ADDRESS",
-        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, .osm, or postgresql://USER@HOST/DATABASE.",
+        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, .osm, .overture.parquet, "
+        "or postgresql://USER@HOST/DATABASE.",
     ),
     click.option(
         "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."

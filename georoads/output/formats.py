@@ -20,7 +20,12 @@ WRITTEN = {
 }
 """The formats of any layer, by suffix."""
 
-ROADS_WRITTEN = {**WRITTEN, ".osm": "OSM"}
+ROADS_WRITTEN = {
+    **WRITTEN,
+    ".osm": "OSM",
+    ".overture.geojson": "Overture GeoJSON",
+    ".overture.parquet": "Overture Parquet",
+}
 """The formats that roads are written in, by suffix."""
 
 CHANGES_WRITTEN = {**WRITTEN, ".maproulette.geojson": "MapRoulette"}
@@ -29,7 +34,7 @@ CHANGES_WRITTEN = {**WRITTEN, ".maproulette.geojson": "MapRoulette"}
 READ = {**WRITTEN, ".osm": "OSM", ".shp": "ESRI Shapefile", ".pbf": "OSM PBF"}
 """The formats that are read, by suffix."""
 
-IN_DEGREES = ("GeoJSON", "OSM", "MapRoulette")
+IN_DEGREES = ("GeoJSON", "OSM", "MapRoulette", "Overture GeoJSON", "Overture Parquet")
 """The formats whose coordinates are always WGS 84."""
 
 _OF_TWO_PARTS = tuple(s for s in {**ROADS_WRITTEN, **CHANGES_WRITTEN} if s.count(".") > 1)

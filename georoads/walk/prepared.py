@@ -27,7 +27,7 @@ from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
 from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN, suffix_of
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_crs_of_grid, check_road_output, nodes_files
+from georoads.output.write import check_crs_of_grid, check_road_output, files_beside
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
@@ -195,7 +195,7 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
         check_road_output(wanted.output, write, inputs=inputs)
     outputs = tuple(output for output in (wanted.output, wanted.preview) if isinstance(output, Path))
     if wanted.output is not None:
-        outputs += nodes_files(wanted.output, write)
+        outputs += files_beside(wanted.output, write)
     check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
     if wanted.preview is None:
         return

@@ -48,6 +48,7 @@ RUN = (
     "georoads vectorize probability.tif -o roads.osm",
     "georoads vectorize probability.tif -o roads.osm --overwrite --set write.osm_first_id=1 "
     "--set write.osm_tags=highway=unclassified",
+    "georoads vectorize probability.tif -o roads.overture.parquet",
     "georoads vectorize probability.tif -o fewer-spurs.gpkg --set network.spur_m=20 --threshold 0.6",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --preview roads.png",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --set network.bridge_m=25 --set network.spur_m=15",
