@@ -25,6 +25,7 @@ from georoads.inference.select import memory_mb, open_runtime
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.output.address import Database, work_place
+from georoads.output.format_params import FormatParams
 from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN, suffix_of
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import check_crs_of_grid, check_road_output, files_beside
@@ -294,9 +295,19 @@ def _completed(
         model=card.name if card else "",
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
-        parameters=json.dumps(dataclasses.asdict(network) | dict(said or {}), sort_keys=True),
+        parameters=json.dumps(
+            dataclasses.asdict(network) | _said_of_formats(wanted.write.formats) | dict(said or {}),
+            sort_keys=True,
+        ),
         scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
     )
     write = dataclasses.replace(wanted.write, provenance=provenance, sources=sources)
     return dataclasses.replace(wanted, network=network, write=write)
+
+
+def _said_of_formats(formats: FormatParams) -> dict[str, object]:
+    """What the user said of the formats, to stand among the parameters."""
+    usual = dataclasses.asdict(FormatParams())
+    said = dataclasses.asdict(formats)
+    return {f"write.{name}": value for name, value in said.items() if value != usual[name]}

@@ -46,8 +46,8 @@ RUN = (
     "georoads vectorize probability.tif -o roads.gpkg",
     "georoads vectorize probability.tif -o roads.gpkg --set help",
     "georoads vectorize probability.tif -o roads.osm",
-    "georoads vectorize probability.tif -o roads.osm --overwrite --set write.osm_first_id=1 "
-    "--set write.osm_tags=highway=unclassified",
+    "georoads vectorize probability.tif -o roads.osm --overwrite --set for=osm",
+    "georoads vectorize probability.tif -o roads.osm --overwrite --set for=routing",
     "georoads vectorize probability.tif -o roads.overture.parquet",
     "georoads vectorize probability.tif -o fewer-spurs.gpkg --set network.spur_m=20 --threshold 0.6",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --preview roads.png",
@@ -80,7 +80,11 @@ def parsed(command: Command) -> click.Context:
     if known is None:
         raise click.UsageError(f"no command {name}")
     context = known.make_context(name, arguments)
-    settings = [setting for setting in context.params.get("settings", ()) if setting != "help"]
+    settings = [
+        setting
+        for setting in context.params.get("settings", ())
+        if setting != "help" and not setting.startswith("for=")
+    ]
     for room, values in parse_assignments(settings).items():
         names = {field.name for field in fields(ROOMS[room])} | {"init", "encoder_weights"}
         if strange := values.keys() - names:
