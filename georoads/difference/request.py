@@ -73,6 +73,14 @@ class DiffRequest:
         """The files that are read."""
         return tuple(p for p in (self.roads, self.reference, self.probability) if isinstance(p, Path))
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name; what tasks say only where the output holds tasks."""
+        said = asdict(self.params)
+        if self.output is None or driver_of_changes(self.output) != "MapRoulette":
+            del said["tasks"]
+        return said
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -123,7 +131,7 @@ class Difference:
             "offset_m": self.offset_m,
             "offset_found": self.offset.found,
             "offset_agree": round(self.offset.agree, 4),
-            "parameters": asdict(self.request.params),
+            "parameters": self.request.parameters,
             "notes": list(self.notes),
         }
 
@@ -149,7 +157,7 @@ def diff(request: DiffRequest) -> Difference:
         found = diff_lines(roads, reference, request, raster)
     if request.output is not None:
         provenance = Provenance(
-            parameters=json.dumps(asdict(request.params) | {"offset_m": found.offset_m}),
+            parameters=json.dumps(request.parameters | {"offset_m": found.offset_m}),
             scene=" against ".join(of.name for of in (request.roads, request.reference)),
             date=request.date or provenance_date(request.inputs),
         )

@@ -124,7 +124,9 @@ def test_the_instruction(
 ) -> None:
     output = tmp_path / "a.maproulette.geojson"
     words = [] if setting is None else ["--set", f"task.instruction={json.dumps(setting)}"]
-    figures(*files, "-o", output, *words)
+    said = figures(*files, "-o", output, *words)["parameters"]["tasks"]["instruction"]
+    assert said == (TaskParams().instruction if setting is None else setting)
+    assert "tasks" not in figures(*files, "-o", tmp_path / "a.gpkg", *words)["parameters"]
     e = tasks_of(output)[1]["features"][0]["properties"]
     assert e.get("instruction") == told
 
