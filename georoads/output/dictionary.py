@@ -212,7 +212,7 @@ _OF_CHANGES = """
 
 `georoads diff` writes this layer ([diff.md](diff.md)). After these fields come the attributes of ROADS under
 their own names, and those of REFERENCE with `ref_` before the name; a value is empty where a road is not in
-that layer.
+that layer. A `.maproulette.geojson` holds the new stretches alone, as [tasks](diff.md#tasks-for-maproulette).
 """
 
 

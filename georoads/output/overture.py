@@ -34,8 +34,8 @@ from georoads.text import printable
 
 _VERSION = 1
 """How often a feature was changed, which begins anew with each file."""
-_AT_ONCE = 1 << 16
-"""Rows that are Python's dicts at a time."""
+_AT_ONCE = 1 << 14
+"""Rows that are Python's dicts at a time, some 4 kB each, and a row group of the file."""
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
 Row = dict[str, Any]

@@ -44,9 +44,10 @@ def place_ids(what: str, geometry: Geometries) -> list[str]:
     met: Counter[str] = Counter()
     ids = []
     for text in _place_texts(geometry):
-        met[text] += 1
-        again = f" {met[text]}" if met[text] > 1 else ""
-        ids.append(str(uuid.uuid5(_NAMESPACE, f"{what} {text}{again}")))
+        place_id = str(uuid.uuid5(_NAMESPACE, f"{what} {text}"))
+        met[place_id] += 1
+        again = met[place_id]
+        ids.append(place_id if again == 1 else str(uuid.uuid5(_NAMESPACE, f"{what} {text} {again}")))
     return ids
 
 

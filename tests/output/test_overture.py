@@ -187,6 +187,20 @@ def test_it_is_read_back(tmp_path: Path, suffix: str) -> None:
         assert len(geopandas.read_parquet(tmp_path / f"roads{suffix}", bbox=frame.total_bounds)) == 4
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_other_commands_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, suffix)
+    roads = f"roads{suffix}"
+    for words in (
+        ("score", roads, roads), ("diff", roads, roads, "-o", "changes.gpkg", "--same"),
+        ("view", roads, "-o", "map.html"),
+    ):  # fmt: skip
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, done.output + repr(done.exception)
+    assert set(geopandas.read_file("changes.gpkg", layer="changes")["kind"]) == {"same"}
+
+
 def test_rows_are_written_in_portions_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = written(tmp_path, SUFFIXES[1])
     monkeypatch.setattr("georoads.output.overture._AT_ONCE", 3)
