@@ -87,7 +87,8 @@ def test_roads_missing_in_openstreetmap(place: Path) -> None:
 
 def write_osm(path: Path, lines: Any) -> None:
     """Lines in degrees as ways of OpenStreetMap."""
-    nodes, ways = [], []
+    nodes: list[str] = []
+    ways: list[str] = []
     for number, line in enumerate(lines, 1):
         refs = range(len(nodes) + 1, len(nodes) + 1 + len(line.coords))
         nodes += [
