@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from georoads.network.params import VectorizeParams
     from georoads.output.area import read_area
     from georoads.output.format_params import FormatParams
+    from georoads.output.maproulette import TaskParams
     from georoads.output.read import read_roads
     from georoads.output.write import WriteOptions
+    from georoads.purposes.purpose import Purpose, find_purpose
     from georoads.scene.scene import SceneParams
     from georoads.scoring.params import ScoreParams
     from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
@@ -39,10 +41,10 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
     "EngineParams", "EvaluateParams", "FormatParams", "GeoroadsError", "LayerError", "MaskParams",
-    "ModelConfig", "PredictParams", "RasterOptions", "Recipe", "RoadResult", "SceneError", "SceneParams",
-    "ScoreParams", "TileParams", "TrainParams", "VectorizeParams", "WriteOptions", "__version__", "diff",
-    "evaluate", "extract", "load_model", "open_scene", "predict", "read_area", "read_roads", "score",
-    "train", "vectorize",
+    "ModelConfig", "PredictParams", "Purpose", "RasterOptions", "Recipe", "RoadResult", "SceneError",
+    "SceneParams", "ScoreParams", "TaskParams", "TileParams", "TrainParams", "VectorizeParams",
+    "WriteOptions", "__version__", "diff", "evaluate", "extract", "find_purpose", "load_model", "open_scene",
+    "predict", "read_area", "read_roads", "score", "train", "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
@@ -59,8 +61,10 @@ _HOMES = {
     "georoads.network.params": "VectorizeParams",
     "georoads.output.area": "read_area",
     "georoads.output.format_params": "FormatParams",
+    "georoads.output.maproulette": "TaskParams",
     "georoads.output.read": "read_roads",
     "georoads.output.write": "WriteOptions",
+    "georoads.purposes.purpose": "Purpose find_purpose",
     "georoads.scene.scene": "SceneParams",
     "georoads.scoring.params": "ScoreParams",
     "georoads.training.recipe": "DataSource Recipe TileParams TrainParams",

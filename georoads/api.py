@@ -255,7 +255,7 @@ def diff(
     Args:
         roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
         reference: a map, or the roads of an earlier scene, likewise.
-        output: a file (.gpkg, .geojson, .fgb, .parquet); None: nothing is written.
+        output: a file (.gpkg, .geojson, .fgb, .parquet, .maproulette.geojson); None: nothing is written.
         params: how they are compared.
         probability: a probability raster of the scene of roads: only where it is valid can a road be missing.
         layer: of the file of roads, where it has several.

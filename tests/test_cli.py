@@ -79,13 +79,14 @@ def test_a_flag_that_has_moved_still_works_and_says_where_to(flag: tuple[str, ..
 
 
 SECTIONS = {
-    "extract": "scene network write predict engine",
+    "extract": "scene network write predict engine for=osm for=routing",
     "predict": "scene predict engine",
-    "vectorize": "mask network write",
+    "vectorize": "mask network write for=osm for=routing",
     "tiles": "scene",
     "view": "scene",
     "info": "scene",
     "score": "score",
+    "diff": "diff task",
     "evaluate": "predict evaluate",
     "train": "model chip train tile",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("roads", type=options.PATH)
 @click.argument("reference", type=options.PATH)
-@options.output("Layer of changes (.gpkg, .geojson, .fgb, .parquet)")
+@options.output("Layer of changes (.gpkg, .geojson, .fgb, .parquet), or tasks (.maproulette.geojson)")
 @click.option("--layer", metavar="NAME", help="Layer of ROADS, where the file has several.")
 @click.option("--reference-layer", metavar="NAME", help="Layer of REFERENCE, where the file has several.")
 @click.option(
@@ -61,11 +62,14 @@ def diff(
     from georoads.difference.request import DiffRequest
     from georoads.difference.request import diff as find_difference
     from georoads.files.figures import check_figures, write_figures
+    from georoads.output.formats import driver_of_changes
+    from georoads.output.maproulette import count_tasks
     from georoads.output.provenance import source_date
     from georoads.settings import with_values
 
     given = with_values(DiffParams(), {"align": align == "auto", "same": same}, "diff")
-    params = options.with_settings(settings, diff=given)["diff"]
+    set_to = options.with_settings(settings, diff=given, task=given.tasks)
+    params = replace(set_to["diff"], tasks=set_to["task"])
     request = DiffRequest(
         roads, reference, layer, reference_layer, probability, params,
         output=output, overwrite=overwrite, date=source_date(os.environ),
@@ -78,7 +82,9 @@ def diff(
             options.say(f"note: {note}", err=True)
         for line in _summary(found):
             options.say(line, err=str(json_file) == "-")
-        options.say(f"{output}: {len(found.table.geometry):,} changes", err=True)
+        is_tasks = driver_of_changes(output) == "MapRoulette"
+        rows = f"{count_tasks(found.table):,} tasks" if is_tasks else f"{len(found.table.geometry):,} changes"
+        options.say(f"{output}: {rows}", err=True)
 
 
 def _summary(found: Difference) -> list[str]:

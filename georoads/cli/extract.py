@@ -44,7 +44,8 @@ def extract(
 ) -> None:
     """Extract the roads of SCENES into a road layer.
 
-    Several scenes are seen as one, the first on top.
+    Several scenes are seen as one, the first on top. --set for=osm, or for=routing, sets what that purpose
+    asks for.
     """
     from georoads import walk
     from georoads.files.figures import write_figures

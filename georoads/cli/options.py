@@ -69,7 +69,8 @@ _LAYER = (
         required=True,
         type=_road_output,
         metavar="PATH|ADDRESS",
-        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, .osm, or postgresql://USER@HOST/DATABASE.",
+        help="Road layer to write: .gpkg, .geojson, .fgb, .parquet, .osm, .overture.parquet, "
+        "or postgresql://USER@HOST/DATABASE.",
     ),
     click.option(
         "--layer", metavar="NAME", help="Name of the roads in a GeoPackage or database; nodes: NAME_nodes."
@@ -264,27 +265,53 @@ def with_settings(texts: tuple[str, ...], **known: Any) -> dict[str, Any]:
     """Parameters by section, with the values of ``--set``; ``--set help`` lists them and leaves.
 
     Args:
-        texts: ``section.parameter=value``, or ``help``.
+        texts: ``section.parameter=value``, ``for=PURPOSE``, or ``help``. A purpose goes first wherever it
+            stands: what is set besides holds.
         known: the sections of the command, each with its parameters as the flags have them.
 
     Raises:
         GeoroadsError: for a section or parameter that this command does not have, or a value that does not
-            fit.
+            fit; for a purpose that there is not, or that is none of this command.
     """
     from georoads.errors import GeoroadsError
+    from georoads.purposes.purpose import shipped_purposes
     from georoads.settings import describe, parse_assignments, with_values
 
+    known = _for_purposes([text for text in texts if _is_purpose(text)], known)
     if "help" in texts:
         for section, params in known.items():
             click.echo("\n".join(describe(section, params)))
+        for purpose in shipped_purposes().values():
+            if purpose.values.keys() <= known.keys():
+                click.echo("\n".join(purpose.described()))
         raise click.exceptions.Exit(0)
-    given = parse_assignments(texts)
+    given = parse_assignments(text for text in texts if not _is_purpose(text))
     strange = sorted(given.keys() - known.keys())
     if strange:
         raise GeoroadsError(f"--set knows no section {strange[0]!r} here", f"known: {', '.join(known)}")
     return {
         section: with_values(params, given.get(section, {}), section) for section, params in known.items()
     }
+
+
+def _is_purpose(text: str) -> bool:
+    return text.partition("=")[0].strip() == "for"
+
+
+def _for_purposes(texts: list[str], known: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a command with what ``for=PURPOSE`` texts set of them."""
+    from georoads.errors import GeoroadsError
+    from georoads.purposes.purpose import find_purpose
+
+    for purpose in (find_purpose(text.partition("=")[2].strip()) for text in texts):
+        strange = sorted(purpose.values.keys() - known.keys())
+        if strange:
+            raise GeoroadsError(
+                f"--set for={printable(purpose.name)} sets {printable(strange[0])}, which is no section here",
+                f"known: {', '.join(known)}; extract and vectorize take the purposes that come with georoads",
+            )
+        known = {section: purpose.on(section, params) for section, params in known.items()}
+    return known
 
 
 def say(line: str, *, err: bool = False) -> None:

@@ -36,7 +36,8 @@ def vectorize(
 ) -> None:
     """Trace the roads of RASTER: a 0/1 or 0/255 mask, floats 0 to 1, or whole numbers with a scale.
 
-    Of any other raster say what its values mean: --set mask.…, listed by --set help.
+    Of any other raster say what its values mean: --set mask.…, listed by --set help. --set for=osm, or
+    for=routing, sets what that purpose asks for.
     """
     from georoads import walk
     from georoads.files.figures import write_figures

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from georoads.output.maproulette import TaskParams
 from georoads.settings import check_ranges
 
 NO_ROADS = (
@@ -33,6 +34,7 @@ class DiffParams:
         no_roads: where the reference has a field highway (or fclass), its lines of these values are left out.
         align: whether the offset between the layers is looked for, and ROADS laid onto the reference by it.
         same: whether what has not changed is given, too.
+        tasks: what tasks say, where the output holds tasks.
     """
 
     match_m: float = 8.0
@@ -45,6 +47,7 @@ class DiffParams:
     no_roads: tuple[str, ...] = NO_ROADS
     align: bool = True
     same: bool = False
+    tasks: TaskParams = field(default_factory=TaskParams)
 
     def __post_init__(self) -> None:
         check_ranges(self, _RANGES)

@@ -25,7 +25,7 @@ from georoads.grid import Points, metric_crs, middle_of
 from georoads.inference.raster import ProbabilityRaster
 from georoads.output.box import Box
 from georoads.output.changes_layer import ChangeKind, check_changes_output, write_changes
-from georoads.output.formats import driver_of_output
+from georoads.output.formats import IN_DEGREES, driver_of_changes
 from georoads.output.frame import frame_of
 from georoads.output.one_layer import check_held
 from georoads.output.provenance import Provenance, provenance_date
@@ -72,6 +72,14 @@ class DiffRequest:
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read."""
         return tuple(p for p in (self.roads, self.reference, self.probability) if isinstance(p, Path))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name; what tasks say only where the output holds tasks."""
+        said = asdict(self.params)
+        if self.output is None or driver_of_changes(self.output) != "MapRoulette":
+            del said["tasks"]
+        return said
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Difference:
             "offset_m": self.offset_m,
             "offset_found": self.offset.found,
             "offset_agree": round(self.offset.agree, 4),
-            "parameters": asdict(self.request.params),
+            "parameters": self.request.parameters,
             "notes": list(self.notes),
         }
 
@@ -143,17 +151,19 @@ def diff(request: DiffRequest) -> Difference:
     with nullcontext() if request.probability is None else ProbabilityRaster(request.probability) as raster:
         roads = _read(request.roads, request.layer)
         if request.output is not None:
-            check_held(roads.crs, driver_of_output(request.output))
+            check_held(roads.crs, driver_of_changes(request.output))
         area = _area_of(roads, raster)
         reference = _read(request.reference, request.reference_layer, area, flag="--reference-layer")
         found = diff_lines(roads, reference, request, raster)
     if request.output is not None:
         provenance = Provenance(
-            parameters=json.dumps(asdict(request.params) | {"offset_m": found.offset_m}),
+            parameters=json.dumps(request.parameters | {"offset_m": found.offset_m}),
             scene=" against ".join(of.name for of in (request.roads, request.reference)),
             date=request.date or provenance_date(request.inputs),
         )
-        write_changes(found.table, request.output, provenance, overwrite=request.overwrite)
+        write_changes(
+            found.table, request.output, provenance, overwrite=request.overwrite, tasks=request.params.tasks
+        )
     return found
 
 
@@ -182,8 +192,8 @@ def diff_lines(
     reference, left_out = _only_roads(reference, request.params)
     find_seen = None if raster is None else _seen_in(raster)
     found = compare(roads, reference, request.params, find_seen)
-    is_geojson = request.output is not None and driver_of_output(request.output) == "GeoJSON"
-    table = change_table(found.changes, roads, reference, found.crs, "EPSG:4326" if is_geojson else None)
+    in_degrees = request.output is not None and driver_of_changes(request.output) in IN_DEGREES
+    table = change_table(found.changes, roads, reference, found.crs, _DEGREES if in_degrees else None)
     notes = (
         *roads.notes, *reference.notes, *left_out, *(() if raster is None else raster.messages),
         *_notes_of(roads, reference, found, request, has_raster=raster is not None),

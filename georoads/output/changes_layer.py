@@ -1,4 +1,7 @@
-"""The layer ``changes``: new, missing and moved roads, in any format; a GeoPackage opens styled in QGIS."""
+"""The layer ``changes``: new, missing and moved roads, in any format; a GeoPackage opens styled in QGIS.
+
+What is new can be written as tasks instead (see ``maproulette``).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from georoads.files.atomic import check_output
-from georoads.output.dictionary import CHANGE_CONSTRAINT, CHANGE_KINDS, CHANGES
-from georoads.output.formats import check_parquet, driver_of_output
+from georoads.output.dictionary import CHANGE_CONSTRAINT, CHANGE_KINDS
+from georoads.output.formats import check_parquet, driver_of_changes
 from georoads.output.geopackage import StyledLayer, check_not_open
+from georoads.output.maproulette import TaskParams, write_tasks
 from georoads.output.one_layer import write_one_layer
 from georoads.output.provenance import Provenance
 from georoads.output.style import kinds_qml
@@ -46,7 +50,7 @@ def check_changes_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...
         LayerError: the suffix is that of no format; the file is in use.
         GeoroadsError: a library is missing; as ``files.atomic.check_output``.
     """
-    driver = driver_of_output(path, CHANGES.name)
+    driver = driver_of_changes(path)
     check_output(path, overwrite=overwrite, inputs=inputs)
     if driver == "Parquet":
         check_parquet(path)
@@ -54,19 +58,30 @@ def check_changes_output(path: Path, *, overwrite: bool, inputs: tuple[Path, ...
         check_not_open(path)
 
 
-def write_changes(table: Table, path: Path, provenance: Provenance, *, overwrite: bool) -> None:
-    """Write the layer; the file appears whole or not at all.
+def write_changes(
+    table: Table,
+    path: Path,
+    provenance: Provenance,
+    *,
+    overwrite: bool,
+    tasks: TaskParams | None = None,
+) -> None:
+    """Write the layer, or what is new in it as tasks; the file appears whole or not at all.
 
     Args:
         table: its rows.
         path: the file; its suffix chooses the format.
-        provenance: goes into the file; its date is the file's.
+        provenance: goes into the file; its date is the file's. Tasks have no place for it.
         overwrite: True when an existing file may be replaced.
+        tasks: what tasks say; None: what they say by default.
 
     Raises:
         LayerError, GeoroadsError: as ``check_changes_output``; the disk is full.
     """
     check_changes_output(path, overwrite=overwrite)
+    if driver_of_changes(path) == "MapRoulette":
+        write_tasks(path, table, tasks or TaskParams(), overwrite=overwrite)
+        return
     styled = StyledLayer(table.layer, changes_qml(), {CHANGE_CONSTRAINT: CHANGE_KINDS})
     write_one_layer(path, table, provenance, styled, overwrite=overwrite)
 

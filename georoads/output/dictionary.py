@@ -177,6 +177,7 @@ The layers that georoads writes; the suffix of the output chooses the format.
 | `.fgb` | FlatGeobuf with spatial index | the roads |
 | `.parquet`, `.geoparquet` | GeoParquet 1.1; needs `pip install "georoads[parquet]"` | the roads |
 | `.osm` | OSM XML 0.6: [files of OpenStreetMap](osm.md) | nodes and ways, tagged |
+| `.overture.parquet`, `.overture.geojson` | [for Overture Maps](overture.md) | segments; connectors beside |
 
 An address `postgresql://…` takes `roads` and `nodes` as tables: [PostGIS](postgis.md).
 
@@ -185,12 +186,12 @@ A GeoPackage also holds this dictionary (`gpkg_data_columns`), a default style a
 FlatGeobuf keep the provenance as `DESCRIPTION` of the layer, GeoParquet as `georoads` in the metadata of the
 file, `.osm` as a comment.
 
-Rows, their order and values are the same in all of them but `.osm`, which knows widths alone; only FlatGeobuf
-stores them in the order of its index, where `road_id` tells the order. Names and types are the same when a
-layer is empty (GeoJSON cannot say types).
+Rows, their order and values are the same in all of them, but that `.osm` knows widths alone, and Overture's
+files know widths and confidence; only FlatGeobuf stores them in the order of its index, where `road_id` tells
+the order. Names and types are the same when a layer is empty (GeoJSON cannot say types).
 
-Coordinates are in the scene's CRS; GeoJSON (RFC 7946) and `.osm` are always WGS 84 longitude and latitude
-with 7 decimals. The end points of a line equal the positions of its two nodes.
+Coordinates are in the scene's CRS; GeoJSON (RFC 7946), `.osm` and Overture's files are always WGS 84
+longitude and latitude with 7 decimals. The end points of a line equal the positions of its two nodes.
 
 - `--layer NAME` names the roads in a GeoPackage; its nodes are called `NAME_nodes`. Other formats have no
   named layers and refuse it.
@@ -212,7 +213,7 @@ _OF_CHANGES = """
 
 `georoads diff` writes this layer ([diff.md](diff.md)). After these fields come the attributes of ROADS under
 their own names, and those of REFERENCE with `ref_` before the name; a value is empty where a road is not in
-that layer.
+that layer. A `.maproulette.geojson` holds the new stretches alone, as [tasks](diff.md#tasks-for-maproulette).
 """
 
 

@@ -20,16 +20,22 @@ class FormatParams:
         osm_first_id: number of the first node and of the first way of a .osm. Below 0 the others count down
             from it, and are new to an editor; above 0 they count up, and have the version and the date that
             routing engines ask for.
+        overture_license: licence of the lines, for sources of the files for Overture, best as its SPDX
+            identifier, as in CC-BY-4.0; "": none is stated.
     """
 
     nodes: bool = False
     osm_tags: str = "highway=road"
     osm_first_id: int = -1
+    overture_license: str = ""
 
     def __post_init__(self) -> None:
         if self.osm_first_id == 0:
             raise ValueError("osm_first_id must be below or above 0")
         _parse_tags(self.osm_tags)
+        said = self.overture_license
+        if said != said.strip() or len(said) > _LONGEST_TEXT or not said.isprintable():
+            raise ValueError("overture_license begins or ends with a space, is too long or cannot be printed")
 
     @property
     def tags(self) -> dict[str, str]:

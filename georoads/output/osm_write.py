@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 
 from georoads.errors import LayerError
 from georoads.output.format_params import FormatParams
+from georoads.output.places import PER_DEGREE, places_of
 from georoads.output.provenance import Provenance
 from georoads.output.table import Table
 from georoads.text import printable
 
 MAX_WAY_NODES = 2000
 """The server of OpenStreetMap takes no longer ways; a longer line becomes several that share a node."""
-_PER_DEGREE = 10_000_000
-"""OpenStreetMap keeps seven decimals of a degree: a centimetre."""
-
 _AT_ONCE = 1 << 16
 """Nodes that are Python's numbers at a time: these take ten times the memory of the array."""
 
@@ -64,15 +62,15 @@ def ways_of(roads: Table, nodes: Table) -> Ways:
     points, line = shapely.get_coordinates(roads.geometry, return_index=True)
     is_first = np.diff(line, prepend=-1) > 0
     is_end = is_first | np.roll(is_first, -1)
-    places = _places(points)
+    places = places_of(points)
     for neighbour in (1, -1):  # an inner point on the one before it, then one on the end of its line
         keep = is_end | (places != np.roll(places, neighbour, axis=0)).any(axis=1)
         places, line, is_end = places[keep], line[keep], is_end[keep]
-    ids, *ends = (_column(t, n) for t, n in ((nodes, "node_id"), (roads, "from_node"), (roads, "to_node")))
+    ids, *ends = (t.column(n) for t, n in ((nodes, "node_id"), (roads, "from_node"), (roads, "to_node")))
     rows = np.empty(len(places), dtype=np.int64)
     rows[is_end] = np.searchsorted(ids, np.column_stack(ends).ravel())
     rows[~is_end] = len(ids) + np.arange(np.count_nonzero(~is_end))
-    at_nodes = _places(shapely.get_coordinates(nodes.geometry))
+    at_nodes = places_of(shapely.get_coordinates(nodes.geometry))
     count = np.bincount(line, minlength=len(roads.geometry))
     return _cut(np.concatenate((at_nodes, places[~is_end])), rows, np.cumsum(count) - count, count)
 
@@ -94,7 +92,7 @@ def write_osm(
     """
     ways = ways_of(roads, nodes)
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_lines(ways, _column(roads, "width_m"), params, provenance))
+        file.writelines(_lines(ways, roads.column("width_m"), params, provenance))
     return len(ways.places), len(ways.start)
 
 
@@ -123,17 +121,6 @@ def verify_osm(path: Path, expected: tuple[int, int]) -> None:
             f"{printable(path)} holds {nodes} of {expected[0]} nodes, {ways} of {expected[1]} ways",
             "the disk may be failing: write to another one",
         )
-
-
-def _column(table: Table, name: str) -> NDArray[np.float64]:
-    """(N,) values of a field, by its name."""
-    return table.columns[[f.name for f in table.layer.fields].index(name)]
-
-
-def _places(lonlat: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(N, 2) degrees as whole 1e-7 degrees, with longitudes from -180 to 180."""
-    turned = lonlat - np.where(np.abs(lonlat) > [180, np.inf], 360 * np.sign(lonlat), 0)
-    return np.rint(turned * _PER_DEGREE).astype(np.int64)
 
 
 def _cut(
@@ -184,7 +171,7 @@ def _width_tag(width_m: float, tags: dict[str, str]) -> dict[str, str]:
 
 
 def _degrees(value: int) -> str:
-    return f"{value / _PER_DEGREE:.7f}"
+    return f"{value / PER_DEGREE:.7f}"
 
 
 def _comment(provenance: Provenance) -> str:

@@ -46,6 +46,10 @@ class Table:
         if any(len(column) != len(self.geometry) for column in self.columns):
             raise ValueError(f"{self.layer.name}: columns and geometries differ in length")
 
+    def column(self, name: str) -> NDArray[Any]:
+        """(N,) the values of a field."""
+        return self.columns[[field.name for field in self.layer.fields].index(name)]
+
 
 def road_table(network: RoadNetwork, crs: str, sources: tuple[str, ...]) -> Table:
     """The lines, numbered in reading order of their first point (in the grid: by row, then by column).

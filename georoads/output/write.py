@@ -1,4 +1,4 @@
-"""Road networks to files (GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, OSM XML) and to PostGIS."""
+"""Road networks to files (GeoPackage, GeoJSON, FlatGeobuf, GeoParquet, OSM XML, Overture) and to PostGIS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from georoads.output.drivers import (
     write_with_gdal,
 )
 from georoads.output.format_params import FormatParams
-from georoads.output.formats import IN_DEGREES, check_parquet, driver_of_roads
+from georoads.output.formats import IN_DEGREES, check_parquet, driver_of_roads, suffix_of
 from georoads.output.geopackage import (
     StyledLayer,
     check_layer_name,
@@ -35,6 +35,7 @@ from georoads.output.geopackage import (
 )
 from georoads.output.one_layer import check_held, write_one_layer
 from georoads.output.osm_write import verify_osm, write_osm
+from georoads.output.overture import OvertureRoads, write_overture
 from georoads.output.postgis import Existing, check_database, write_database
 from georoads.output.provenance import Provenance
 from georoads.output.style import (
@@ -50,6 +51,7 @@ from georoads.output.table import Table, node_table, road_table
 from georoads.text import printable
 
 _WGS84 = "EPSG:4326"
+_OVERTURE = ("Overture GeoJSON", "Overture Parquet")
 
 
 @dataclass(frozen=True)
@@ -119,21 +121,24 @@ def check_road_output(path: str | Output, options: WriteOptions, *, inputs: tupl
         return
     # A GeoPackage that exists has one more way out, which _check_existing tells.
     check_output(target, overwrite=options.overwrite or driver == "GPKG", inputs=inputs)
-    for path in nodes_files(target, options):
+    for path in files_beside(target, options):
         check_output(path, overwrite=options.overwrite, inputs=inputs, outputs=(target,))
     _check_existing(target, driver, options)
 
 
-def nodes_files(target: Output, options: WriteOptions) -> tuple[Path, ...]:
-    """The file of the nodes beside that of the roads, where one is asked for; none where there is none.
+def files_beside(target: Output, options: WriteOptions) -> tuple[Path, ...]:
+    """The file of the nodes (of Overture's connectors) beside that of the roads, where there is one.
 
     Raises:
         LayerError: roads are not written to files with this suffix.
     """
-    asked = options.formats.nodes and options.holds == "roads"
-    if not asked or isinstance(target, Database) or driver_of_roads(target) in ("GPKG", "OSM"):
+    driver = "" if isinstance(target, Database) else driver_of_roads(target)
+    if isinstance(target, Database) or driver in ("GPKG", "OSM"):
         return ()
-    return (target.with_name(f"{target.stem}_{NODES.name}{target.suffix}"),)
+    asked = options.formats.nodes and options.holds == "roads"
+    what = "connectors" if driver in _OVERTURE else NODES.name if asked else ""
+    suffix = target.name[-len(suffix_of(target)) :]
+    return (target.with_name(f"{target.name.removesuffix(suffix)}_{what}{suffix}"),) if what else ()
 
 
 def check_crs_of_grid(path: str | Output, options: WriteOptions, crs: str) -> None:
@@ -168,7 +173,7 @@ def _check_options(target: Output, options: WriteOptions) -> str:
         _check_one_layer(target, driver, options)
     elif options.layer is not None:
         check_layer_name(options.layer)
-    if isinstance(target, Path) and driver == "Parquet":
+    if isinstance(target, Path) and driver in ("Parquet", "Overture Parquet"):
         check_parquet(target)
     return driver
 
@@ -216,10 +221,11 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
     ``.gpkg`` holds the layers ``roads`` and ``nodes`` (see ``WriteOptions.layer``) with style, data
     dictionary and provenance; ``.geojson`` and ``.json`` (RFC 7946: WGS 84, 7 decimals), ``.fgb``,
     ``.parquet`` and ``.geoparquet`` (GeoParquet 1.1) hold ``options.holds``, and the nodes are in a second
-    file where that is asked for (see ``nodes_files``); ``.osm`` holds nodes and ways (see ``osm_write``); the
-    address of a database takes two tables (see ``postgis``). Rows, their order and values are the same in all
-    of them, but that FlatGeobuf sorts its rows by its spatial index, and .osm keeps widths only. The same
-    network and options give the same bytes with the same libraries.
+    file where that is asked for (see ``files_beside``); ``.osm`` holds nodes and ways (see ``osm_write``);
+    ``.overture.geojson`` and ``.overture.parquet`` are two files (see ``overture``); the address of a
+    database takes two tables (see ``postgis``). Rows, their order and values are the same in all of them, but
+    that FlatGeobuf sorts its rows by its spatial index, and .osm keeps widths only, those for Overture widths
+    and confidence. The same network and options give the same bytes with the same libraries.
 
     Args:
         network: the roads, in pixel coordinates of their grid.
@@ -250,13 +256,14 @@ def write_roads(network: RoadNetwork, path: str | Output, options: WriteOptions)
         return network
     if driver == "GPKG":
         _write_geopackage(target, _renamed(tables, options.layer_names), options, provenance)
-        return network
-    if driver == "OSM":
+    elif driver == "OSM":
         _write_osm(target, roads, nodes, options, provenance)
-        return network
-    table = roads if options.holds == "roads" else nodes
-    beside = dict.fromkeys(nodes_files(target, options), nodes)
-    write_one_layer(target, table, provenance, overwrite=options.overwrite, beside=beside)
+    elif driver in _OVERTURE:
+        _write_overture(target, roads, nodes, options, provenance)
+    else:
+        table = roads if options.holds == "roads" else nodes
+        beside = dict.fromkeys(files_beside(target, options), nodes)
+        write_one_layer(target, table, provenance, overwrite=options.overwrite, beside=beside)
     return network
 
 
@@ -305,6 +312,17 @@ def _write_osm(
     """Roads and nodes to a new file, which is read again before it takes its place."""
     with replace_when_complete(target, overwrite=options.overwrite) as part:
         verify_osm(part, write_osm(part, roads, nodes, options.formats, provenance))
+
+
+def _write_overture(
+    target: Path, roads: Table, nodes: Table, options: WriteOptions, provenance: Provenance
+) -> None:
+    """Segments and connectors to their files."""
+    (beside,) = files_beside(target, options)
+    write_overture(
+        target, beside, OvertureRoads.of(roads, nodes), provenance,
+        license_name=options.formats.overture_license, overwrite=options.overwrite,
+    )  # fmt: skip
 
 
 def _renamed(tables: Sequence[Table], names: Sequence[str]) -> list[Table]:

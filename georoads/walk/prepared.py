@@ -27,9 +27,10 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.terms import use_of
 from georoads.output.address import Database, work_place
-from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN
+from georoads.output.format_params import FormatParams
+from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN, suffix_of
 from georoads.output.provenance import Provenance, provenance_date
-from georoads.output.write import check_crs_of_grid, check_road_output, nodes_files
+from georoads.output.write import check_crs_of_grid, check_road_output, files_beside
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
 from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
@@ -162,7 +163,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     said = card.threshold, card.calibration
     layer = _completed(request.layer, request.scenes, files, said, request.checkpoint)
     with _work_beside(layer) as work_beside:
-        in_degrees = ROADS_WRITTEN.get(work_beside.suffix.lower()) in IN_DEGREES
+        in_degrees = ROADS_WRITTEN.get(suffix_of(work_beside)) in IN_DEGREES
         if grid.crs != scene.grid.crs and not in_degrees:
             write = dataclasses.replace(layer.write, crs=layer.write.crs or scene.grid.crs)
             layer = dataclasses.replace(layer, write=write)
@@ -199,7 +200,7 @@ def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path,
         check_road_output(wanted.output, write, inputs=inputs)
     outputs = tuple(output for output in (wanted.output, wanted.preview) if isinstance(output, Path))
     if wanted.output is not None:
-        outputs += nodes_files(wanted.output, write)
+        outputs += files_beside(wanted.output, write)
     check_figures(figures, overwrite=write.overwrite, inputs=inputs, outputs=outputs)
     if wanted.preview is None:
         return
@@ -297,9 +298,19 @@ def _completed(
         model_sha256=checkpoint.sha256 if checkpoint else "",
         model_terms=card.terms if card else "",
         model_use=use_of(card.terms) if card else "",
-        parameters=json.dumps(dataclasses.asdict(network) | dict(of_values or {}), sort_keys=True),
+        parameters=json.dumps(
+            dataclasses.asdict(network) | _said_of_formats(wanted.write.formats) | dict(of_values or {}),
+            sort_keys=True,
+        ),
         scene=", ".join(sources),
         date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
     )
     write = dataclasses.replace(wanted.write, provenance=provenance, sources=sources)
     return dataclasses.replace(wanted, network=network, write=write)
+
+
+def _said_of_formats(formats: FormatParams) -> dict[str, object]:
+    """What the user said of the formats, to stand among the parameters."""
+    usual = dataclasses.asdict(FormatParams())
+    said = dataclasses.asdict(formats)
+    return {f"write.{name}": value for name, value in said.items() if value != usual[name]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 GENERATED = ROOT / "docs" / "cli.md"
 _FENCE = re.compile(r"^```.*?$(.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^ *```(\w*)$(.*?)^ *```$", re.M | re.S)
 _INLINE = re.compile(r"`(georoads [^`]*)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.M)
@@ -55,6 +57,16 @@ def commands(page: Path) -> Iterator[Command]:
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\|", line):
                 yield from _command(page, part)
+
+
+def steps(page: Path) -> Iterator[Command | str]:
+    """The commands and the Python blocks of a page, in their order; Python as its text."""
+    for language, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            yield textwrap.dedent(block)
+            continue
+        for line in block.replace("\\\n", " ").splitlines():
+            yield from _command(page, line)
 
 
 def mentions(page: Path) -> Iterator[Command]:

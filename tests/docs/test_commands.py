@@ -23,6 +23,7 @@ from georoads.inference.select import PredictParams
 from georoads.model.config import ModelConfig
 from georoads.network.params import VectorizeParams
 from georoads.output.format_params import FormatParams
+from georoads.output.maproulette import TaskParams
 from georoads.scene.scene import SceneParams
 from georoads.scoring.params import ScoreParams
 from georoads.settings import parse_assignments
@@ -34,7 +35,7 @@ MENTIONED = [command for page in PAGES for command in mentions(page)]
 ROOMS = {
     "chip": ChipParams, "diff": DiffParams, "engine": EngineParams, "evaluate": EvaluateParams,
     "mask": MaskParams, "model": ModelConfig, "network": VectorizeParams, "predict": PredictParams,
-    "scene": SceneParams, "score": ScoreParams, "tile": TileParams, "train": TrainParams,
+    "scene": SceneParams, "score": ScoreParams, "task": TaskParams, "tile": TileParams, "train": TrainParams,
     "write": FormatParams,
 }  # fmt: skip
 
@@ -45,8 +46,9 @@ RUN = (
     "georoads vectorize probability.tif -o roads.gpkg",
     "georoads vectorize probability.tif -o roads.gpkg --set help",
     "georoads vectorize probability.tif -o roads.osm",
-    "georoads vectorize probability.tif -o roads.osm --overwrite --set write.osm_first_id=1 "
-    "--set write.osm_tags=highway=unclassified",
+    "georoads vectorize probability.tif -o roads.osm --overwrite --set for=osm",
+    "georoads vectorize probability.tif -o roads.osm --overwrite --set for=routing",
+    "georoads vectorize probability.tif -o roads.overture.parquet",
     "georoads vectorize probability.tif -o fewer-spurs.gpkg --set network.spur_m=20 --threshold 0.6",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --preview roads.png",
     "georoads vectorize mask.tif -o roads.gpkg --overwrite --set network.bridge_m=25 --set network.spur_m=15",
@@ -55,6 +57,7 @@ RUN = (
     "georoads view roads.gpkg -o map.html --scene scene.tif",
     "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif",
     "georoads diff roads.gpkg reference.geojson -o changes.gpkg --probability probability.tif --overwrite",
+    "georoads diff roads.gpkg reference.geojson -o new.maproulette.geojson",
     "georoads view changes.gpkg -o changes.html --scene scene.tif",
     "georoads tiles scene.tif --roads roads.gpkg --width 7 -o own",
     "georoads info own",
@@ -77,7 +80,11 @@ def parsed(command: Command) -> click.Context:
     if known is None:
         raise click.UsageError(f"no command {name}")
     context = known.make_context(name, arguments)
-    settings = [setting for setting in context.params.get("settings", ()) if setting != "help"]
+    settings = [
+        setting
+        for setting in context.params.get("settings", ())
+        if setting != "help" and not setting.startswith("for=")
+    ]
     for room, values in parse_assignments(settings).items():
         names = {field.name for field in fields(ROOMS[room])} | {"init", "encoder_weights"}
         if strange := values.keys() - names:
@@ -136,5 +143,5 @@ def test_the_commands_on_a_scene_run(place: Path, monkeypatch: pytest.MonkeyPatc
         done = CliRunner().invoke(cli, words)
         assert done.exit_code == 0, f"{text}\n{done.output}\n{done.exception}"
     made = {"roads.gpkg", "probability.tif", "map.html", "errors.gpkg", "scores.json", "own", "roads.png"}
-    made |= {"roads.osm", "changes.gpkg", "changes.html"}
+    made |= {"roads.osm", "changes.gpkg", "changes.html", "new.maproulette.geojson"}
     assert made <= {path.name for path in place.iterdir()}

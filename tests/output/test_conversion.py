@@ -42,7 +42,8 @@ def test_the_hint_is_the_line_to_type(name: str, line: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.tif", "a", "a.osm.pbf"])
 def test_where_no_line_is_known_the_suffixes_are(name: str) -> None:
-    assert hint_for(name) == "known: .gpkg, .geojson, .json, .fgb, .parquet, .geoparquet, .osm"
+    known = ".gpkg, .geojson, .json, .fgb, .parquet, .geoparquet, .osm, .overture.geojson, .overture.parquet"
+    assert hint_for(name) == f"known: {known}"
 
 
 def test_the_line_for_a_shapefile_takes_all_fields_under_names_that_fit(tmp_path: Path) -> None:

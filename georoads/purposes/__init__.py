@@ -1,0 +1,1 @@
+"""Parameters that belong together for a purpose, each set a TOML file that says all it sets."""
