@@ -17,6 +17,7 @@ import click
 
 from georoads import __version__
 from georoads.cli.apply import apply
+from georoads.cli.demo import demo
 from georoads.cli.diff import diff
 from georoads.cli.doctor import doctor
 from georoads.cli.download import download
@@ -57,7 +58,7 @@ def cli() -> None:
 
 for command in (
     download, tiles, extract, predict, vectorize, score, diff, view, apply, train, evaluate, info, models,
-    export, doctor,
+    export, doctor, demo,
 ):  # fmt: skip
     command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)
