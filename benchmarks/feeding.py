@@ -22,7 +22,7 @@ from predict_speed import draw_scene
 
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import predict_raster
-from georoads.inference.runtime import GPU_BATCH
+from georoads.inference.runtime import gpu_batch
 from georoads.levels import FULL
 from georoads.model.checkpoint import find_checkpoint
 from georoads.scene.open import open_scene
@@ -31,10 +31,15 @@ from georoads.scene.open import open_scene
 class SimulatedDevice:
     """A runtime that needs a fixed time for each tile, and no processor."""
 
-    name, device, precision, batch = "simulated", "cuda", "bf16", GPU_BATCH
+    name, device, precision = "simulated", "cuda", "bf16"
 
-    def __init__(self, ms: float) -> None:
-        """``ms``: milliseconds a tile."""
+    def __init__(self, ms: float, tile_px: int) -> None:
+        """
+        Args:
+            ms: milliseconds a tile.
+            tile_px: side of a tile.
+        """
+        self.batch = gpu_batch(tile_px)
         self._tile_s = ms / 1000
         self.tiles = 0
 
@@ -57,11 +62,12 @@ def run(scene_file: Path, ms: float, folder: Path) -> tuple[float, float, float]
     Returns:
         Seconds, those of the processor, and the share of the former in which the device was at work.
     """
-    scene, device = open_scene(scene_file), SimulatedDevice(ms)
+    scene, checkpoint = open_scene(scene_file), find_checkpoint("default")
+    device = SimulatedDevice(ms, checkpoint.card.tile_px)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         started, processor = time.perf_counter(), time.process_time()
         predict_raster(
-            scene, scene.grid, find_checkpoint("default"), LocalPredictor(device),
+            scene, scene.grid, checkpoint, LocalPredictor(device),
             raster=folder / "p.tif", work=Path(work),
         )  # fmt: skip
         seconds, processor_s = time.perf_counter() - started, time.process_time() - processor

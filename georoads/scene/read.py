@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from threading import Condition, Semaphore, local
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window
+from georoads.scene.handles import SPARE_HANDLES, Handles, bytes_of_pixel, handles_for
 from georoads.scene.native import read_native, reading_unit, to_bytes
 from georoads.scene.scene import Scene
 from georoads.scene.working_grid import own_corner
@@ -55,43 +58,69 @@ class _DecodedBlock:
 class _BlockCache:
     """The scene's own pixels as RGB bytes, decoded in whole blocks of the file, each kept while it is of use.
 
-    Files in strips are read in bands as wide as the scene; small blocks are read several at once.
+    Files in strips are read in bands as wide as the scene; small blocks are read several at once. Threads may
+    read side by side: a block that one of them decodes is waited for by the others.
     """
 
-    def __init__(self, source: Any, scene: Scene) -> None:
-        self._source = source
+    def __init__(self, handles: Handles, scene: Scene) -> None:
+        self._handles = handles
         self._scene = scene
         self._shape = reading_unit(scene.written.block_shape, scene.grid)
         self._kept: OrderedDict[Window, _DecodedBlock] = OrderedDict()
         self._bytes = 0
+        self._decoding: set[Window] = set()
+        self._decoded = Condition()  # held while any of the three above is touched
 
     def read(self, area: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
-        rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
-        valid = np.ones((area.height, area.width), dtype=bool)
-        for block in self._blocks_over(area):
+        rgb = np.zeros((3, area.height, area.width), dtype=np.uint8)
+        valid = np.zeros((area.height, area.width), dtype=bool)
+        for block, kept in self._decoded_over(area):
             common = block.intersect(area)
             here = common.relative_to(area).slices  # of the result
-            if not self._scene.written.any(block):
-                rgb[(slice(None), *here)], valid[here] = 0, False
-                continue
-            kept = self._decode(block, common.row)
             # Of the block, whose upper rows may be gone.
             there = Window(common.row - kept.row, common.col - block.col, common.height, common.width).slices
             rgb[(slice(None), *here)] = kept.rgb[(slice(None), *there)]
-            if kept.valid is not None:
-                valid[here] = kept.valid[there]
+            valid[here] = True if kept.valid is None else kept.valid[there]
         return rgb, valid
+
+    def _decoded_over(self, area: Window) -> Iterator[tuple[Window, _DecodedBlock]]:
+        """The blocks that an area needs and the file holds: those that another thread decodes come last.
+
+        Raises:
+            SceneError: of the first block, in reading order, that cannot be read.
+        """
+        error: SceneError | None = None
+        others: list[Window] = []
+        for block in self._blocks_over(area):
+            if not self._scene.written.any(block):
+                continue
+            try:
+                kept = self._decode(block, max(block.row, area.row), wait=False)
+            except SceneError as e:
+                error = e
+                break
+            if kept is None:
+                others.append(block)
+            else:
+                yield block, kept
+        for block in others:
+            kept = self._decode(block, max(block.row, area.row), wait=True)
+            if kept is not None:
+                yield block, kept
+        if error is not None:
+            raise error
 
     def forget(self, row: int, col: float) -> None:
         """Let go of what lies above a row in the blocks that end west of a column."""
-        for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
-            kept = self._kept[block]
-            if block.row + block.height <= row:
-                self._drop(block)
-            elif kept.row < row:
-                self._kept[block] = rest = kept.without_rows_above(row)
-                self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
+        with self._decoded:
+            for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
+                kept = self._kept[block]
+                if block.row + block.height <= row:
+                    self._drop(block)
+                elif kept.row < row:
+                    self._kept[block] = rest = kept.without_rows_above(row)
+                    self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
 
     def _blocks_over(self, area: Window) -> list[Window]:
         """What is decoded at once for an area: blocks of the file, or groups of them, in reading order."""
@@ -101,43 +130,78 @@ class _BlockCache:
         scene = self._scene.grid.window
         return [Window(row, col, height, width).intersect(scene) for row in rows for col in cols]
 
-    def _decode(self, block: Window, row: int) -> _DecodedBlock:
-        """A block, at least from a row on: kept, or decoded now."""
-        if block in self._kept:
-            self._kept.move_to_end(block)
-            if self._kept[block].row <= row:
-                return self._kept[block]
-            self._drop(block)
-        values, valid = read_native(self._source, self._scene, block)
+    def _decode(self, block: Window, row: int, *, wait: bool) -> _DecodedBlock | None:
+        """A block, at least from a row on: kept, or decoded now.
+
+        Where another thread decodes it just now that is waited for, or the answer is None.
+        """
+        with self._decoded:
+            while block in self._decoding:
+                if not wait:
+                    return None
+                self._decoded.wait()
+            if block in self._kept:
+                self._kept.move_to_end(block)
+                if self._kept[block].row <= row:
+                    return self._kept[block]
+                self._drop(block)
+            self._decoding.add(block)
+        decoded = None
+        try:
+            decoded = self._decode_now(block)
+            return decoded
+        finally:  # where it cannot be decoded, who waits for it tries, and says why
+            with self._decoded:
+                self._decoding.remove(block)
+                if decoded is not None:
+                    self._keep(block, decoded)
+                self._decoded.notify_all()
+
+    def _decode_now(self, block: Window) -> _DecodedBlock:
+        with self._handles.one() as source:
+            values, valid = read_native(source, self._scene, block)
         rgb = to_bytes(values, self._scene)
         whole = bool(valid.all())
         if not whole:
             rgb *= valid  # invalid pixels become 0
-        self._kept[block] = _DecodedBlock(block.row, rgb, None if whole else valid)
-        self._bytes += rgb.nbytes
+        return _DecodedBlock(block.row, rgb, None if whole else valid)
+
+    def _keep(self, block: Window, decoded: _DecodedBlock) -> None:
+        self._kept[block] = decoded
+        self._bytes += decoded.rgb.nbytes
         # The block that was not asked for longest goes first.
         while self._bytes > KEEP_BYTES and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
-        return self._kept[block]
 
     def _drop(self, block: Window) -> None:
         self._bytes -= self._kept.pop(block).rgb.nbytes
 
 
-def _gdal_cache(source: Any) -> int:
-    """Bytes for GDAL's cache: room for a few blocks of this file, however large they are."""
+def _gdal_cache(source: Any, decoded_bytes: int) -> int:
+    """Bytes for GDAL's cache: room for a few blocks of this file, however large, and for what is decoded.
+
+    Args:
+        source: the opened rasterio dataset.
+        decoded_bytes: that all its handles decode at once.
+    """
     height, width = max(source.block_shapes)
-    sizes = sum(np.dtype(d).itemsize for d in source.dtypes)
-    return int(max(CACHE_BYTES, 2 * height * width * sizes))
+    return int(max(CACHE_BYTES, 2 * height * width * bytes_of_pixel(source), decoded_bytes))
 
 
 class SceneReader:
-    """An open scene that reads windows of the working grid. One reader serves one thread.
+    """An open scene that reads windows of the working grid, for several threads at once.
 
-    Where windows come in reading order, each block of the file is decoded once.
+    Where windows come about in reading order, each block of the file is decoded once.
     """
 
-    def __init__(self, scene: Scene, grid: Grid) -> None:
+    def __init__(self, scene: Scene, grid: Grid, *, threads: int = 1, spare: Semaphore | None = None) -> None:
+        """
+        Args:
+            scene: which one.
+            grid: the working grid.
+            threads: that read at the same time, at most; others wait.
+            spare: how many handles besides the first may be open, shared with other readers.
+        """
         import rasterio
 
         self.scene = scene
@@ -145,16 +209,21 @@ class SceneReader:
         self._corner = own_corner(scene.grid, grid)
         options = scene.file.options
         with rasterio.Env(**options):
-            self._source = scene.file.open()
-        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(self._source)}
-        self._blocks = _BlockCache(self._source, scene)
+            source = scene.file.open()
+        unit = reading_unit(scene.written.block_shape, scene.grid)
+        handles = handles_for(source, scene, unit, threads)
+        self._handles = Handles(scene, source, handles, spare or Semaphore(SPARE_HANDLES))
+        decoded_bytes = 0 if handles == 1 else handles * unit[0] * unit[1] * bytes_of_pixel(source)
+        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(source, decoded_bytes)}
+        self._blocks = _BlockCache(self._handles, scene)
         self._is_dense = scene.written.all(scene.grid.window)
+        self._of_thread = local()
 
     def __enter__(self) -> SceneReader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._source.close()
+        self._handles.close()
 
     def holds(self, window: Window) -> bool:
         """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
@@ -167,7 +236,7 @@ class SceneReader:
         """
         import rasterio
 
-        # Entered for each window, since several readers may be open in a thread.
+        # Entered for each window, since several readers may be open in a thread, and threads have their own.
         with rasterio.Env(**self._options):
             if not self.holds(window):
                 return _no_pixels(window)
@@ -230,17 +299,20 @@ class SceneReader:
         """Pixel coordinates of the working grid to those of the scene, both (N, 2)."""
         xy = self.grid.to_crs(px)
         if self.grid.crs != self.scene.grid.crs:
-            xy = np.column_stack(self._transformer.transform(xy[:, 0], xy[:, 1]))
+            xy = np.column_stack(self._transformer().transform(xy[:, 0], xy[:, 1]))
         px = self.scene.grid.to_px(xy)
         return np.clip(
             np.nan_to_num(px, nan=NOWHERE_PX, posinf=NOWHERE_PX, neginf=-NOWHERE_PX), -NOWHERE_PX, NOWHERE_PX
         )
 
-    @cached_property
     def _transformer(self) -> Any:
+        """From the working grid's CRS to the scene's; one for each thread, as pyproj asks for."""
         from pyproj import Transformer
 
-        return Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
+        if not hasattr(self._of_thread, "transformer"):
+            transformer = Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
+            self._of_thread.transformer = transformer
+        return self._of_thread.transformer
 
     def _area_around(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Window | None:
         """The scene's pixels around places in pixel coordinates; None where the scene has none there."""

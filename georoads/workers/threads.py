@@ -16,24 +16,27 @@ MAX_THREADS = 8
 class Threads:
     """A ``ParallelMap`` by threads, for functions that release Python's lock, as numpy's and numba's do.
 
-    At most two items for each thread are being worked on or wait to be taken.
+    At most two items for each thread are being worked on or wait to be taken. One thread is the caller's own.
+
+    Attributes:
+        count: of the threads.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        """``count`` threads; None: as many as there are cores, up to MAX_THREADS."""
-        self._count = count or min(MAX_THREADS, usable_cores())
+        """``count`` threads; None or 0: as many as there are cores, up to MAX_THREADS."""
+        self.count = count or min(MAX_THREADS, usable_cores())
 
     def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
         """The results in the order of the items."""
-        if self._count == 1:
+        if self.count == 1:
             yield from map(function, items)
             return
-        pool = ThreadPoolExecutor(self._count, "georoads")
+        pool = ThreadPoolExecutor(self.count, "georoads")
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) == 2 * self._count:
+                if len(waiting) == 2 * self.count:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
