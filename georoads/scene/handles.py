@@ -12,8 +12,9 @@ import numpy as np
 from georoads.grid import Window
 from georoads.scene.scene import Scene
 
-UNIT_BYTES = 2**26
-"""Bytes that all handles of a raster decode at once, at most."""
+UNIT_BYTES = 2**24
+"""Bytes that several handles of a raster decode at once, at most. Where they are stretched they take
+ten times as many."""
 SPARE_HANDLES = 64
 """Handles besides the first of each raster, of all rasters that are read as one: files are no open end."""
 

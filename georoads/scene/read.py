@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window
-from georoads.scene.handles import SPARE_HANDLES, Handles, bytes_of_pixel, handles_for
+from georoads.scene.handles import SPARE_HANDLES, UNIT_BYTES, Handles, bytes_of_pixel, handles_for
 from georoads.scene.native import read_native, reading_unit, to_bytes
 from georoads.scene.scene import Scene
 from georoads.scene.working_grid import own_corner
+from georoads.workers.threads import Room
 
 KEEP_BYTES = 2**25
 """Decoded pixels that a reader keeps at most: half of a row of blocks of a scene 43,000 pixels wide, which is
@@ -26,8 +27,10 @@ MAX_SAMPLES = 8
 """Samples that are taken along each side of a working pixel at most, of a scene however fine."""
 NOWHERE_PX = 2.0**30
 """Pixel coordinate of a place that the scene's CRS cannot express."""
-CACHE_BYTES = 2**24
+CACHE_BYTES = 2 * UNIT_BYTES
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
+WARP_BYTES = 2**28
+"""Memory for windows that are resampled at the same time; a single one may take more."""
 
 RgbPixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W)."""
@@ -177,15 +180,10 @@ class _BlockCache:
         self._bytes -= self._kept.pop(block).rgb.nbytes
 
 
-def _gdal_cache(source: Any, decoded_bytes: int) -> int:
-    """Bytes for GDAL's cache: room for a few blocks of this file, however large, and for what is decoded.
-
-    Args:
-        source: the opened rasterio dataset.
-        decoded_bytes: that all its handles decode at once.
-    """
+def _gdal_cache(source: Any) -> int:
+    """Bytes for GDAL's cache: room for a few blocks of this file, however large they are."""
     height, width = max(source.block_shapes)
-    return int(max(CACHE_BYTES, 2 * height * width * bytes_of_pixel(source), decoded_bytes))
+    return int(max(CACHE_BYTES, 2 * height * width * bytes_of_pixel(source)))
 
 
 class SceneReader:
@@ -213,11 +211,11 @@ class SceneReader:
         unit = reading_unit(scene.written.block_shape, scene.grid)
         handles = handles_for(source, scene, unit, threads)
         self._handles = Handles(scene, source, handles, spare or Semaphore(SPARE_HANDLES))
-        decoded_bytes = 0 if handles == 1 else handles * unit[0] * unit[1] * bytes_of_pixel(source)
-        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(source, decoded_bytes)}
+        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(source)}
         self._blocks = _BlockCache(self._handles, scene)
         self._is_dense = scene.written.all(scene.grid.window)
         self._of_thread = local()
+        self._room = Room(WARP_BYTES)
 
     def __enter__(self) -> SceneReader:
         return self
@@ -240,7 +238,11 @@ class SceneReader:
         with rasterio.Env(**self._options):
             if not self.holds(window):
                 return _no_pixels(window)
-            return self._read_warped(window) if self._corner is None else self._blocks.read(self._own(window))
+            if self._corner is not None:
+                return self._blocks.read(self._own(window))
+            # Of each pixel: its samples with what they fall on, and what one sample takes.
+            with self._room.take(window.size * (32 * self._samples_along**2 + 120)):
+                return self._read_warped(window)
 
     def _own(self, window: Window) -> Window:
         """A window of the working grid, which begins at a pixel of the scene, in the scene's own pixels."""
@@ -258,7 +260,7 @@ class SceneReader:
     def _read_warped(self, window: Window) -> RgbPixels:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
-        k = min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
+        k = self._samples_along
         # (k * k, 2, H, W): where the samples lie in the scene, and the scene's pixels around all of them.
         samples = np.stack([self._sample_px(window, i, j, k) for i in range(k) for j in range(k)])
         area = self._area_around(samples[:, 0], samples[:, 1])
@@ -276,6 +278,11 @@ class SceneReader:
         seen = weight > 0.5 * k * k
         mean = np.divide(total, weight, out=np.zeros_like(total), where=seen)
         return np.rint(mean).astype(np.uint8), seen
+
+    @property
+    def _samples_along(self) -> int:
+        """Samples along each side of a working pixel."""
+        return min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
 
     def _may_hold(self, window: Window) -> bool:
         """``holds`` of a grid that is not the scene's own."""

@@ -1,4 +1,4 @@
-"""``map`` by threads of this process: results come in the order of the items."""
+"""``map`` by threads of this process: results come in the order of the items; memory that threads share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
 
 from georoads.workers.engine import Item, Result
 
@@ -42,6 +44,30 @@ class Threads:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class Room:
+    """Memory that threads share: who needs more than is left waits, but if nobody else has any."""
+
+    def __init__(self, size: int) -> None:
+        """``size``: bytes."""
+        self._size = size
+        self._taken = 0
+        self._given_back = Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        """In the block, so many bytes are taken."""
+        with self._given_back:
+            while self._taken and self._taken + size > self._size:
+                self._given_back.wait()
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._given_back:
+                self._taken -= size
+                self._given_back.notify_all()
 
 
 def usable_cores() -> int:

@@ -113,6 +113,28 @@ def test_resampled_pixels_are_those_of_one_thread(
     assert_same(read_all(scene, grid, 4), read_all(scene, grid, 1))
 
 
+def test_resampling_takes_no_more_memory_than_it_may(
+    tmp_path: Path, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(write_raster(tmp_path / "a.tif", picture, north_up(0.3), nodata=0))
+    grid = working_grid(scene, 0.5).crop(Window(0, 0, 500, 600))
+    monkeypatch.setattr(read, "WARP_BYTES", 1)  # one at a time
+    together: list[int] = []
+    with SceneReader(scene, grid, threads=4) as reader:
+        plain = reader._read_warped
+
+        def watched(window: Window) -> Read:
+            together.append(1)
+            assert len(together) == 1
+            time.sleep(0.005)
+            done = plain(window)
+            together.pop()
+            return done
+
+        monkeypatch.setattr(reader, "_read_warped", watched)
+        assert len(list(tiles(reader, grid, 4))) == 4
+
+
 def test_pixels_of_another_crs_are_those_of_one_thread(tmp_path: Path, picture: NDArray[np.uint8]) -> None:
     scene = open_scene(write_raster(tmp_path / "a.tif", picture, nodata=0, **LAYOUTS["blocks"]))
     lon, lat = scene.grid.to_lonlat(scene.grid.corners_px).mean(axis=0)
