@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,18 @@ def said(script: str, *arguments: str | Path) -> str:
 def test_a_script_runs_and_prints_its_figures(script: str, arguments: str, says: str) -> None:
     pytest.importorskip("openvino")
     assert says in said(script, *arguments.split())
+
+
+def test_the_ceiling_of_each_kind_of_scene_is_measured_and_the_lowest_is_said_last() -> None:
+    pytest.importorskip("openvino")
+    *scenes, last = said("ceiling.py", "--side", "700", "--rounds", "1").splitlines()[-4:]
+    rates = {line.partition(":")[0]: float(line.split()[1]) for line in scenes}
+    assert set(rates) == {"deflate", "jpeg", "raw"}
+    assert last == f"{min(rates.values()):.1f} MP/s"
+    for line in scenes:
+        shares = [float(part) for part in re.findall(r"(-?\d+)%", line)]
+        assert len(shares) == 7
+        assert 95 <= sum(shares) <= 105
 
 
 def test_our_part_of_the_comparison_with_other_tools_runs(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.inference.picture import cut_reflected
+from georoads.inference.picture import cut_reflected, reflect_index
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
 from georoads.model.pixels import fill_invalid
 from georoads.network.mask.runs import blocks
@@ -145,3 +145,19 @@ def test_empty_ground_is_asked_for_once() -> None:
 
     assert not TilePlan(200_000, 200_000, 448, 128).tiles_where(holds).any()
     assert asked == [Window(0, 0, 200_000, 200_000)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_what_lies_beyond_the_picture_is_its_reflection(height: int, width: int, data: st.DataObject) -> None:
+    row, col = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    window = Window(row, col, data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70)))
+    rgb = np.random.default_rng(height).integers(0, 256, (3, height, width)).astype(np.uint8)
+    cut, seen = cut_reflected(rgb, rgb[0] > 100, window)
+    rows, cols = (
+        reflect_index(np.arange(begin, begin + length), size)
+        for begin, length, size in ((row, window.height, height), (col, window.width, width))
+    )
+    expected = rgb[:, rows[:, None], cols]
+    assert (cut == expected).all()
+    assert (seen == (expected[0] > 100)).all()
