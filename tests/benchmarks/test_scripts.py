@@ -26,7 +26,11 @@ def said(script: str, *arguments: str | Path) -> str:
     ("script", "arguments", "says"),
     [
         ("predict_speed.py", "--side 512 --rounds 1", "predict: "),
-        ("feeding.py", "--side 512 --rounds 1 --ms 0 1", "1 ms a tile: "),
+        (
+            "feeding.py",
+            "--side 512 --rounds 1 --ms 0 1 --cores 1 2",
+            "1 ms a tile: busy 90% of ",
+        ),
         ("memory.py", "--sparse 20000x20000", "20000x20000: peak "),
         ("scaling.py", "simulate --side 8192", "lines: "),
         ("fuzz.py", "3", "provenance: "),
