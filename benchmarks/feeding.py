@@ -1,14 +1,14 @@
 """Is a fast device fed? python benchmarks/feeding.py [--side 4096] [--rounds 3] [--ms 0 1 2 5] [--cores 1 2]
 
-A device is simulated: it takes three batches at once, is at work for so many milliseconds a tile, as a GPU
-is, and answers with levels that the shipped model has given for the same ground (see ceiling.py). A drawn scene
-(deflate, tiled by 512) is predicted through it. Prints for each time a tile the megapixels of the scene a
-second, the same by processor time, which other programs disturb less, and the share of the time in which the
-device was at work: where it is below one, the machine, not the device, is the limit. At 0 ms that limit itself
-is seen. A millisecond a tile of 448 px is a device of 200 MP/s.
+A device is simulated: it takes three batches at once, is at work for so many milliseconds a tile, as a
+GPU is, and answers with levels that the shipped model has given for the same ground (see ceiling.py). A
+drawn scene (deflate, tiled by 512) is predicted through it. Prints for each time a tile the megapixels of
+the scene a second, the same by processor time, which other programs disturb less, and the share of the
+time in which the device was at work: where it is below one, the machine, not the device, is the limit. At
+0 ms that limit itself is seen. A millisecond a tile of 448 px is a device of 200 MP/s.
 
-With --cores (Linux) all is done on so many cores, one number after the other; from the last two is told how
-many would keep the device at work for 90 % of the time, if it went on like that.
+With --cores (Linux) all is done on so many cores, one number after the other; from the last two is told
+how many would keep the device at work for 90 % of the time, if it went on like that.
 """
 
 from __future__ import annotations
