@@ -160,7 +160,8 @@ class TorchGpu:
         return memory
 
     def _pinned(self, shape: tuple[int, ...]) -> Any:
-        return self._torch.empty(shape, dtype=self._torch.uint8, pin_memory=True)
+        with self.cuda.device(self.index):  # else a context is opened on the first GPU, too
+            return self._torch.empty(shape, dtype=self._torch.uint8, pin_memory=True)
 
     def new_stream(self) -> Any:
         """A row of work that the GPU does in order, beside that of other streams."""

@@ -209,7 +209,7 @@ class MosaicReader:
             with self._reader(number) as reader:
                 values, seen = reader.read(common.relative_to(part))
             new = seen & ~valid[here]
-            rgb[(slice(None), *here)][:, new] = values[:, new]
+            np.copyto(rgb[(slice(None), *here)], values, where=new)
             valid[here] |= new
         return rgb, valid
 

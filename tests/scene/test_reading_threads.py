@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from drawn_rasters import north_up, write_raster
 from numpy.typing import NDArray
+from rasterio.shutil import copy
 
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
@@ -155,6 +157,27 @@ def test_scenes_beside_each_other_are_read_as_by_one_thread(
     mosaic = open_scenes(paths, params)
     grid = common_grid(mosaic, 0.5, params)
     assert_same(read_all(mosaic, grid, 4), read_all(mosaic, grid, 1))
+
+
+@pytest.mark.parametrize("name", ["a.vrt", "a.png", "masked.tif"])
+def test_what_only_one_thread_decodes_is_read_by_several(
+    tmp_path: Path, picture: NDArray[np.uint8], name: str
+) -> None:
+    source = write_raster(tmp_path / "masked.tif", picture, compress="deflate")
+    if name == "masked.tif":
+        mask = np.where(picture.any(axis=0), 255, 0).astype(np.uint8)[None]
+        write_raster(tmp_path / "masked.tif.msk", mask, compress="deflate")
+    else:
+        with rasterio.Env(GDAL_PAM_ENABLED="NO"):
+            copy(source, tmp_path / name, driver=name[2:].upper(), WORLDFILE="YES")
+    params = SceneParams(gsd="native", allow_vrt=True, assume_crs="EPSG:32647")
+    scene = open_scene(tmp_path / name, params)
+    expected = read_all(scene, scene.grid, 1)
+    assert_same(read_all(scene, scene.grid, 3), expected)
+    with SceneReader(scene, scene.grid, threads=3) as reader:
+        assert len(list(tiles(reader, scene.grid, 3))) == len(expected)
+        assert reader._handles._opened == 1
+    assert (name == "masked.tif") == any(not valid.all() for _, valid in expected)
 
 
 def test_a_scene_that_is_passed_stays_open_while_it_is_read(
