@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,18 @@ def test_what_only_one_thread_decodes_is_read_by_several(
         assert len(list(tiles(reader, scene.grid, 3))) == len(expected)
         assert reader._handles._opened == 1
     assert (name == "masked.tif") == any(not valid.all() for _, valid in expected)
+
+
+def test_a_nodata_value_beside_an_alpha_band_makes_no_thread_warn(
+    tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    seen = np.where(picture.any(axis=0), 255, 0).astype(np.uint8)[None]
+    values = np.concatenate([picture, seen])
+    scene = open_scene(write_raster(tmp_path / "a.tif", values, nodata=0, alpha="yes", **LAYOUTS["blocks"]))
+    before = list(warnings.filters)  # those of pytest: every warning is an error
+    found = read_all(scene, scene.grid, 4)
+    assert list(warnings.filters) == before
+    assert_same(found, read_all(scene, scene.grid, 1))
 
 
 def test_a_scene_that_is_passed_stays_open_while_it_is_read(
