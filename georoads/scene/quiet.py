@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import RLock
 
 _filters = RLock()
-"""Python's filters are those of all threads: two that put them back could leave them as neither found them."""
+"""Python's filters are those of all threads: two that put them back may leave them as neither found them."""
 
 
 @contextmanager
