@@ -70,7 +70,7 @@ def main() -> None:
     print(describe_gpu(torch_cuda(), 0))
     checkpoint = find_checkpoint("default")
     for precision in ("fp32", "bf16"):
-        for batch in (1, 4, 8, 16):
+        for batch in (1, 8, 20, 40):
             print(
                 f"bare forward {precision} x {batch}: {bare_forward(checkpoint, precision, batch):.0f} MP/s"
             )

@@ -1,7 +1,8 @@
 """Does anything but the scene and the model change the result? python benchmarks/same_bytes.py DEEPGLOBE
 
 Two neighbouring validation tiles of DeepGlobe as one 2048 x 1024 scene, through the shipped model:
-- another prefetch depth, and a run that is killed (SIGKILL) and resumed: equal bytes?
+- another prefetch depth, one thread or five that read and write, a run that is killed (SIGKILL) and resumed:
+  equal bytes?
 - another batch size at fp32: how many pixels move, and by how much?
 - does the road layer break at the borders of tiles and blocks?
 """
@@ -72,9 +73,11 @@ def main() -> None:
         folder = Path(name)
         scene = mosaic(Path(sys.argv[1]), folder)
         subprocess.run(predict(scene, folder / "a.tif"), check=True)
-        subprocess.run(predict(scene, folder / "b.tif", "--set", "predict.prefetch=7"), check=True)
         whole = (folder / "a.tif").read_bytes()
-        print(f"prefetch 2 and 7: equal bytes {whole == (folder / 'b.tif').read_bytes()}")
+        for said in ("prefetch=7", "io_threads=1", "io_threads=5"):
+            out = folder / f"{said}.tif"
+            subprocess.run(predict(scene, out, "--set", f"predict.{said}"), check=True)
+            print(f"{said}: equal bytes {whole == out.read_bytes()}")
         kills = killed_and_resumed(scene, folder / "c.tif")
         print(f"killed {kills} times and resumed: equal bytes {whole == (folder / 'c.tif').read_bytes()}")
         for batch in (1, 3):

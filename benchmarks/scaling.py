@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ import rasterio
 from predict_speed import draw_scene
 
 from georoads import walk
-from georoads.inference.batches import GROUP_TILES
-from georoads.inference.raster import write_raster
+from georoads.inference.raster_file import write_raster
+from georoads.inference.runtime import GROUP_TILES
 from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import find_checkpoint
 from georoads.output.write import WriteOptions
@@ -235,7 +236,7 @@ def without_roads(raster: Path) -> Path:
     with rasterio.open(raster) as source:
         tags = source.tags()
     with ProbabilityRaster(raster) as opened:
-        blocks = ((w, np.minimum(opened.read(w), 100)) for w in opened.grid.blocks(512))
+        blocks = ((w, partial(np.minimum, opened.read(w), np.uint8(100))) for w in opened.grid.blocks(512))
         write_raster(empty, opened.grid, blocks, tags)
     return empty
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import cycle, groupby
+from itertools import cycle, groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from georoads.grid import Grid, Window
 from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.picture import cut_reflected
+from georoads.inference.runtime import GROUP_TILES
 from georoads.inference.tile_store import Batch, TileStore
 from georoads.inference.tiles import TilePlan
 from georoads.levels import NODATA
 from georoads.model.card import ModelCard
 from georoads.model.pixels import fill_invalid
+from georoads.network.types import ParallelMap
 from georoads.scene.mosaic import AnyScene, MosaicReader, open_reader
 from georoads.scene.read import SceneReader
-
-GROUP_TILES = 40
-"""Tiles of a group: whole batches of five (a CPU, with the shipped model) and of eight (a GPU). A group is
-what is lost when a worker dies: ten seconds of one core."""
 
 Reader = SceneReader | MosaicReader
 
@@ -89,12 +87,12 @@ class InputBatch:
     Attributes:
         batch: which tiles.
         pixels: (tiles, bands, tile, tile) uint8; what is invalid looks like the nearest valid pixel.
-        valid: (tile, tile) bool of each tile.
+        valid: (tile, tile) bool of each tile; None: all of its pixels are valid.
     """
 
     batch: Batch
     pixels: NDArray[np.uint8]
-    valid: list[NDArray[np.bool_]]
+    valid: list[NDArray[np.bool_] | None]
 
     def predicted(self, levels: NDArray[np.uint8] | None) -> PredictedBatch:
         """The batch with what the network says of it: (tiles, tile, tile), None where it has no tiles."""
@@ -112,8 +110,32 @@ def groups_to_do(store: TileStore) -> list[TileGroup]:
     return damaged + [TileGroup(tuple(tiles)) for _, tiles in missing]
 
 
+@dataclass(frozen=True)
+class _ReadTile:
+    """A tile that is read and filled.
+
+    Attributes:
+        index: which one.
+        rgb: (bands, tile, tile) uint8; what is invalid looks like the nearest valid pixel.
+        valid: (tile, tile) bool; None: all of its pixels are valid.
+        is_empty: none of them is.
+        seconds: of reading and filling.
+    """
+
+    index: int
+    rgb: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None
+    is_empty: bool
+    seconds: float
+
+
 def read_batches(
-    job: Job, reader: Reader, groups: Iterable[TileGroup], size: int, queue: HandoffQueue[InputBatch]
+    job: Job,
+    reader: Reader,
+    groups: Iterable[TileGroup],
+    queue: HandoffQueue[InputBatch],
+    buffers: Sequence[NDArray[np.uint8]],
+    parallel_map: ParallelMap = map,
 ) -> float:
     """Read the batches of all groups and put them into a queue, until nobody takes them.
 
@@ -121,49 +143,73 @@ def read_batches(
         job: scene, grid and model.
         reader: of the scene, on the grid.
         groups: in the order in which they are read.
-        size: tiles of a batch, at most.
         queue: where the batches go.
+        buffers: (tiles, bands, tile, tile) uint8, which are filled in turn: one is filled while the others
+            wait in the queue, or are in the network.
+        parallel_map: reads tiles, some ahead; the results come in order. Bytes do not depend on it.
 
     Returns:
-        Seconds of work, without those of waiting.
+        Seconds of work of all threads together, without those of waiting.
     """
-    started = time.monotonic()
-    tile = job.card.tile_px
-    # One is filled, one is in the network, the others wait in the queue.
-    buffers = cycle([np.zeros((size, 3, tile, tile), np.uint8) for _ in range(queue.depth + 2)])
+    groups = list(groups)
+    read = parallel_map(partial(_read_filled, job, reader), (i for group in groups for i in group.tiles))
+    tiles, seconds, next_buffer = iter(read), 0.0, cycle(buffers)
     try:
         for group in groups:
-            for batch in _batches_of(group, job, reader, buffers):
+            own = islice(tiles, len(group.tiles))
+            for batch, batch_s in _batches_of(_seen(own, job, reader), next_buffer):
                 queue.put(batch)
+                seconds += batch_s
     except StoppedError:  # the other stages have gone, and say why
         pass
-    return time.monotonic() - started - queue.put_wait_s
+    finally:
+        if isinstance(tiles, Generator):
+            tiles.close()  # ends its threads
+    return seconds
+
+
+def _read_filled(job: Job, reader: Reader, index: int) -> _ReadTile:
+    started = time.monotonic()
+    rgb, valid = read_tile(reader, job.plan.window(index))
+    is_whole = bool(valid.all())
+    is_empty = not is_whole and not valid.any()
+    if not is_whole and not is_empty:
+        rgb = fill_invalid(rgb, valid)
+    return _ReadTile(index, rgb, None if is_whole else valid, is_empty, time.monotonic() - started)
+
+
+def _seen(tiles: Iterable[_ReadTile], job: Job, reader: Reader) -> Iterator[_ReadTile]:
+    """The tiles; what no later one needs is let go of, now that all up to it are read."""
+    for tile in tiles:
+        reader.forget(*job.plan.needed_from(tile.index))
+        yield tile
 
 
 def _batches_of(
-    group: TileGroup, job: Job, reader: Reader, buffers: Iterator[NDArray[np.uint8]]
-) -> Iterator[InputBatch]:
-    """The tiles with valid pixels in full batches, but for the last."""
-    tiles: list[int] = []
+    tiles: Iterable[_ReadTile], buffers: Iterator[NDArray[np.uint8]]
+) -> Iterator[tuple[InputBatch, float]]:
+    """A group's tiles with valid pixels in full batches, but for the last, and the seconds of their work."""
+    indices: list[int] = []
     empty: list[int] = []
-    valids: list[NDArray[np.bool_]] = []
+    valids: list[NDArray[np.bool_] | None] = []
     pixels = np.empty(0, dtype=np.uint8)
-    for index in group.tiles:
-        rgb, valid = read_tile(reader, job.plan.window(index))
-        reader.forget(*job.plan.needed_from(index))
-        if not valid.any():
-            empty.append(index)
-            continue
-        if not tiles:
-            pixels = next(buffers)
-        pixels[len(tiles)] = fill_invalid(rgb, valid)
-        tiles.append(index)
-        valids.append(valid)
-        if len(tiles) == len(pixels):
-            yield InputBatch(Batch(tuple(tiles), tuple(empty)), pixels, valids)
-            tiles, empty, valids = [], [], []
-    if tiles or empty:
-        yield InputBatch(Batch(tuple(tiles), tuple(empty)), pixels[: len(tiles)], valids)
+    seconds = 0.0
+    for tile in tiles:
+        started = time.monotonic()
+        if tile.is_empty:
+            empty.append(tile.index)
+        else:
+            if not indices:
+                pixels = next(buffers)
+            pixels[len(indices)] = tile.rgb
+            indices.append(tile.index)
+            valids.append(tile.valid)
+        seconds += tile.seconds + time.monotonic() - started
+        if indices and len(indices) == len(pixels):
+            yield InputBatch(Batch(tuple(indices), tuple(empty)), pixels, valids), seconds
+            indices, empty, valids, seconds = [], [], [], 0.0
+    if indices or empty:
+        yield InputBatch(Batch(tuple(indices), tuple(empty)), pixels[: len(indices)], valids), seconds
 
 
 def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -179,8 +225,11 @@ def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArra
 
 
 def _masked_levels(
-    levels: NDArray[np.uint8] | None, valid: list[NDArray[np.bool_]]
+    levels: NDArray[np.uint8] | None, valid: list[NDArray[np.bool_] | None]
 ) -> list[NDArray[np.uint8]]:
     """Levels (tile, tile) of each tile, 255 where a pixel is invalid, of those of all pixels."""
     tiles = levels if levels is not None else ()
-    return [np.where(seen, level, np.uint8(NODATA)) for level, seen in zip(tiles, valid, strict=True)]
+    return [
+        level if seen is None else np.where(seen, level, np.uint8(NODATA))
+        for level, seen in zip(tiles, valid, strict=True)
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,8 @@ from georoads.inference.runtime import Runtime, tile_levels
 from georoads.inference.tiles import TilePlan, blend
 from georoads.model.card import ModelCard
 from georoads.model.pixels import fill_invalid
+
+Picked = TypeVar("Picked", np.uint8, np.bool_)
 
 
 def predict_picture(
@@ -51,7 +55,21 @@ def cut_reflected(
     """
     rows = reflect_index(np.arange(window.row, window.row + window.height), valid.shape[0])
     cols = reflect_index(np.arange(window.col, window.col + window.width), valid.shape[1])
-    return rgb.take(rows, axis=1).take(cols, axis=2), valid.take(rows, axis=0).take(cols, axis=1)
+    return _pick(rgb, rows, cols), _pick(valid, rows, cols)
+
+
+def _pick(values: NDArray[Picked], rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[Picked]:
+    """Rows and columns of (…, H, W), of which the first columns lie beside each other."""
+    west = int(cols.min())
+    picked = values[..., west : int(cols.max()) + 1].take(rows, axis=-2)
+    # Columns are copied as they lie as far as they do: picking one by one takes twenty times as long.
+    beside = int(np.argmax(np.diff(cols, append=cols[-1]) != 1)) + 1
+    if beside == len(cols):
+        return picked
+    first = int(cols[0]) - west
+    return np.concatenate(
+        (picked[..., first : first + beside], picked.take(cols[beside:] - west, axis=-1)), axis=-1
+    )
 
 
 def reflect_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -4,17 +4,19 @@
 
 Short bounded queues join them. The reader passes over tiles without a valid pixel and fills batches with the
 others, in the plan's order (``batches``, ``local``); or workers elsewhere do both (``remote``). The writer
-keeps each batch in the tile store, and blends and encodes a block of the raster as soon as the last of its
-tiles is there, so that little is left to do when the network ends.
+keeps each batch in the tile store, and has a block of the raster blended and encoded as soon as the last of
+its tiles is there, so that little is left to do when the network ends. Reader and writer have threads for the
+parts of their work that need no order; each takes the results in order, so that no byte hangs on them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,17 +26,19 @@ from numpy.typing import NDArray
 
 from georoads import __version__
 from georoads.calibration import TAG as CALIBRATION_TAG
-from georoads.grid import Grid, Window
+from georoads.grid import Grid
 from georoads.inference.batches import Job, PredictedBatch, groups_to_do
 from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import Predictor
-from georoads.inference.raster import BLOCK, write_raster
+from georoads.inference.raster import BLOCK
+from georoads.inference.raster_file import Block, write_raster
 from georoads.inference.runtime import RuntimeKind
 from georoads.inference.tile_store import TileStore
 from georoads.inference.tiles import blend
 from georoads.model.checkpoint import Checkpoint
 from georoads.progress import Progress, Watch, unwatched
 from georoads.scene.mosaic import AnyScene
+from georoads.workers.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class StageTimes:
     """How long the stages of a prediction were at work; they run side by side.
 
     Attributes:
-        read_s: opening, decoding, cutting and normalising, seconds; of all workers together.
+        read_s: decoding, cutting and filling, seconds; of all workers and threads together.
         network_s: the network, seconds; of all workers together.
-        write_s: storing tiles, blending and encoding, seconds.
+        write_s: storing tiles, blending and encoding, seconds in which any of it was done.
         waited: share of the whole time in which a network, and so its device, had nothing to do.
         saw_nothing: True when no tile has a valid pixel.
         workers: networks at work at the same time, at the end.
@@ -102,7 +106,7 @@ def predict_raster(
     ):
         ready, groups = int((store.done & held).sum()), groups_to_do(store)
         writer = _Writer(job, held, done, store)
-        writing = thread.submit(writer.write, part, _raster_tags(scene, checkpoint))
+        writing = thread.submit(writer.write, part, _raster_tags(scene, checkpoint), predictor.io_threads)
         try:
             with closing(predictor.predict(job, groups)) as batches:
                 _hand_over(batches, done, ready, on_progress)
@@ -149,11 +153,13 @@ class _Writer:
         self._store = store
         self.given_up = Event()
 
-    def write(self, path: Path, tags: dict[str, str]) -> float:
+    def write(self, path: Path, tags: dict[str, str], threads: Threads) -> float:
         """Store what comes through the queue and write the raster; returns the seconds of work."""
         started = time.monotonic()
         try:
-            write_raster(path, self._job.grid, self._blocks(), tags)
+            # The blocks' own threads end before this one goes on.
+            with closing(self._blocks()) as blocks:
+                write_raster(path, self._job.grid, blocks, tags, threads)
         except StoppedError:
             for predicted in self._queue:
                 self._keep(predicted)
@@ -164,7 +170,7 @@ class _Writer:
     def _keep(self, predicted: PredictedBatch) -> None:
         self._store.put(predicted.batch, predicted.levels())
 
-    def _blocks(self) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    def _blocks(self) -> Generator[Block]:
         """The raster's blocks in reading order, each when all its tiles are stored.
 
         Raises:
@@ -184,7 +190,7 @@ class _Writer:
                 raise StoppedError
             levels = {tile: store.tile(tile) for tile in touching if not store.empty[tile]}
             if levels:  # else no pixel is valid: the raster is made so that what it lacks is nodata
-                yield window, blend(plan, window, levels)
+                yield window, partial(blend, plan, window, levels)
 
 
 def _work_header(job: Job, checkpoint: Checkpoint, kind: RuntimeKind) -> dict[str, Any]:

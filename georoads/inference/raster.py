@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,11 +18,11 @@ from georoads.calibration import TAG as CALIBRATION_TAG
 from georoads.calibration import Calibration, parse_calibration
 from georoads.errors import GeoroadsError, SceneError
 from georoads.files.atomic import check_output
-from georoads.grid import Grid, Window
+from georoads.grid import Window
 from georoads.inference.mask_judgement import Band, Colour, choose_band, judge, refusal
 from georoads.inference.mask_params import MaskParams
 from georoads.inference.mask_values import Found, Meaning, is_one_of
-from georoads.levels import NODATA, p_of
+from georoads.levels import NODATA
 from georoads.scene.blocks import BlockMap, written_blocks
 from georoads.scene.guard import find_raster, gdal_errors, usable_grid
 from georoads.scene.read import CACHE_BYTES
@@ -55,35 +55,6 @@ def check_raster_output(path: Path, *, overwrite: bool = False, inputs: Iterable
             f"{printable(path)} is no name of a GeoTIFF, which is what is written", "name it .tif or .tiff"
         )
     check_output(path, overwrite=overwrite, inputs=inputs)
-
-
-def write_raster(
-    path: Path, grid: Grid, blocks: Iterator[tuple[Window, NDArray[np.uint8]]], tags: Mapping[str, str]
-) -> None:
-    """Write a probability raster.
-
-    Args:
-        path: the file to write.
-        grid: of the raster.
-        blocks: windows of BLOCK x BLOCK pixels and their (height, width) uint8 levels, written as they come:
-            reading order makes equal input give equal bytes. Blocks that are not given, or hold nothing but
-            nodata, are not in the file; GDAL reads nodata there.
-        tags: metadata by name.
-    """
-    import rasterio
-
-    profile = {
-        "driver": "GTiff", "dtype": "uint8", "count": 1, "width": grid.width, "height": grid.height,
-        "crs": grid.crs, "transform": grid.transform, "nodata": NODATA, "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "predictor": 2,
-        "BIGTIFF": "IF_SAFER", "SPARSE_OK": True,
-    }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as out:
-        out.scales = (p_of(1),)
-        out.set_band_description(1, "road_probability")
-        out.update_tags(**tags)
-        for window, levels in blocks:
-            out.write(levels, 1, window=_rasterio_window(window))
 
 
 @dataclass(frozen=True)
@@ -128,7 +99,7 @@ class _Reading:
         number: of the band, from 1.
         band: what the file says of it.
         sample: values that were looked at; None: none had to be.
-        meaning: what its values mean; None: they are levels, as ``write_raster`` writes them.
+        meaning: what its values mean; None: they are levels, as ``raster_file`` writes them.
         nodata: value that means no data, besides what the file says.
         has_mask: the file says that some pixels are not valid (nodata, alpha, a mask).
         alpha: band number of an alpha band that this does not take in; 0: there is none.

@@ -28,6 +28,7 @@ from georoads.scene.mosaic import AnyScene, Mosaic, members_of, open_reader
 from georoads.scene.scene import Scene
 from georoads.workers.engine import Engine, Session, WorkerPool
 from georoads.workers.pool_map import PoolMap
+from georoads.workers.threads import MAX_THREADS, Threads
 
 SHARED = "scenes and models must lie on storage that all nodes share, under the same names"
 
@@ -90,8 +91,10 @@ class PredictionSessionFactory:
         for scene in members_of(self.job.scene):
             _check_scene(scene, here)
         runtime = open_runtime(self._checkpoint(here), replace(self.params, threads=threads))
-        with open_reader(self.job.scene, self.job.grid) as reader:
-            yield PredictionSession(self.job, LocalPredictor(runtime, self.params.prefetch, reader))
+        io_threads = self.params.io_threads or min(MAX_THREADS, threads)  # other cores are other workers'
+        with open_reader(self.job.scene, self.job.grid, threads=io_threads) as reader:
+            predictor = LocalPredictor(runtime, self.params.prefetch, reader, io_threads)
+            yield PredictionSession(self.job, predictor)
 
     def _checkpoint(self, here: str) -> Checkpoint:
         try:
@@ -130,8 +133,14 @@ class RemotePredictor:
 
     ahead = 2
 
-    def __init__(self, pool: WorkerPool[TileGroup, PredictedGroup]) -> None:
+    def __init__(self, pool: WorkerPool[TileGroup, PredictedGroup], io_threads: int = 0) -> None:
+        """
+        Args:
+            pool: the workers.
+            io_threads: that encode, in this process; 0: one for each core, up to eight.
+        """
         self._pool = pool
+        self.io_threads = Threads(io_threads)
         self.kind = cast(RuntimeKind, pool.kind)
         self.parallel_map: ParallelMap = PoolMap(pool)
         self.read_s = self.network_s = 0.0
@@ -182,7 +191,7 @@ def open_remote(
     started: AbstractContextManager[WorkerPool[TileGroup, PredictedGroup]]
     started = engine.start(factory, on_gpu=on_gpu)
     with started as pool:
-        yield RemotePredictor(pool)
+        yield RemotePredictor(pool, params.io_threads)
 
 
 def _with_absolute_paths(scene: AnyScene) -> AnyScene:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ from georoads.model.pixels import normalize
 from georoads.model.twin import WAY_OUT, Twin
 from georoads.text import printable
 
-GPU_BATCH = 8
-"""Tiles that go through the network together on a GPU, at most."""
+GROUP_TILES = 40
+"""Tiles of a group: whole batches on a CPU (five tiles, with the shipped model) and on a GPU (twenty). It is
+what is lost when a worker dies: ten seconds of one core."""
+GPU_BATCH_PX = 2**22
+"""Pixels that go through the network together on a GPU, about: enough to hide what starting its many small
+steps costs, and at bf16 little enough for GPUs with 4 GB."""
 
 
 class OnDevice(Protocol):
@@ -49,12 +53,49 @@ class Runtime(OnDevice, Protocol):
         ...
 
 
+@runtime_checkable
+class QueuedRuntime(Runtime, Protocol):
+    """A runtime that takes the next batches while it computes, as a GPU does.
+
+    Attributes:
+        in_flight: batches that it has begun and not given back, at most.
+    """
+
+    in_flight: int
+
+    def new_buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Memory for a batch (N, bands, H, W) uint8, from which the device copies by itself."""
+        ...
+
+    def start(self, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Begin with a batch, which is left alone until what is returned has given its ``levels``."""
+        ...
+
+
 class Network(OnDevice, Protocol):
     """A network that is ready on a device as its files state it: for what has to average logits."""
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of road (N, H, W) float32 of a normalised batch (N, bands, H, W) float32."""
         ...
+
+
+class AtOnce:
+    """A ``QueuedRuntime``, as far as its caller sees, of a runtime that computes while its caller waits."""
+
+    in_flight = 1
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def new_buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Memory for a batch (N, bands, H, W) uint8."""
+        return np.zeros(shape, dtype=np.uint8)
+
+    def start(self, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """The levels of a batch, computed now."""
+        levels = self._runtime.levels(pixels)
+        return lambda: levels
 
 
 class HostRuntime:
@@ -218,3 +259,16 @@ def cpu_batch(tile_px: int) -> int:
     Fewer leave cores idle, and more do not fit the processor's caches.
     """
     return max(1, 2**20 // tile_px**2)
+
+
+def gpu_batch(tile_px: int, group_tiles: int = GROUP_TILES) -> int:
+    """Tiles that go through the network together on a GPU: about four megapixels.
+
+    By the card alone, not by the memory that is free, since the levels' rounding may depend on the batch.
+
+    Args:
+        tile_px: side of a tile.
+        group_tiles: that are predicted in one go: no batch reaches beyond them, so they are divided evenly.
+    """
+    most = max(1, GPU_BATCH_PX // tile_px**2)
+    return -(-group_tiles // -(-group_tiles // most))

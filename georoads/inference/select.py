@@ -9,7 +9,7 @@ from typing import cast
 from georoads.errors import GeoroadsError
 from georoads.extras import NETWORK, require_extra
 from georoads.inference.cuda import check_device_name
-from georoads.inference.runtime import GPU_BATCH, HostRuntime, Network, Runtime, RuntimeKind, cpu_batch
+from georoads.inference.runtime import HostRuntime, Network, Runtime, RuntimeKind, cpu_batch, gpu_batch
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.twin import Twin, read_twin
 from georoads.resources import check_address_space
@@ -30,8 +30,10 @@ class PredictParams:
         runtime: torch, openvino, onnx (ONNX Runtime), or auto: torch on a GPU; on a CPU the first of
             OpenVINO, ONNX Runtime and torch that is installed, which is their order by speed.
         precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
-        batch: tiles at once, up to 256; 0: up to a megapixel on a CPU, up to eight tiles on a GPU.
+        batch: tiles at once, up to 256; 0: up to a megapixel on a CPU, about four on a GPU.
         prefetch: batches that are read ahead, 1 to 64.
+        io_threads: that decode scenes, and as many that encode the raster, up to 64; 0: one for each core, up
+            to eight. No byte depends on them.
         threads: of a runtime on the CPU, up to 1024; 0: as many as it finds cores (torch: as
             OMP_NUM_THREADS says).
         tta: average over the eight symmetries of the tile (eight times the work).
@@ -43,6 +45,7 @@ class PredictParams:
     precision: str = "auto"
     batch: int = 0
     prefetch: int = 2
+    io_threads: int = 0
     threads: int = 0
     tta: bool = False
     engine: EngineParams = field(default_factory=EngineParams)
@@ -53,7 +56,8 @@ class PredictParams:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
         check_device_name(self.device)
-        for name, least, most in (("batch", 0, 256), ("threads", 0, 1024), ("prefetch", 1, 64)):
+        limits = (("batch", 0, 256), ("threads", 0, 1024), ("prefetch", 1, 64), ("io_threads", 0, 64))
+        for name, least, most in limits:
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be {least} to {most}, not {getattr(self, name)}")
 
@@ -157,7 +161,7 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Netwo
 
     device = "cpu" if params.device == "auto" else params.device
     tile_px = checkpoint.card.tile_px
-    batch = params.batch or (cpu_batch(tile_px) if device == "cpu" else GPU_BATCH)
+    batch = params.batch or (cpu_batch(tile_px) if device == "cpu" else gpu_batch(tile_px))
     kind = RuntimeKind("onnx", device, "fp32", batch)
     check_address_space("ONNX Runtime", memory_mb(kind, tile_px, on_cpu=device == "cpu"))
     opened = OnnxNetwork if params.tta else OnnxRuntime

@@ -6,6 +6,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from georoads.files.ledger import Ledger, open_ledger
 
 COMMIT_S = 2.0
-"""Seconds of work that a crash may cost: so long finished tiles may wait to be noted in the ledger."""
+"""Seconds of work that a crash may cost, besides those of a flush: so long tiles wait for the next."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class TileStore:
     """Fixed slots of tile x tile uint8 in one raw file, and the ledger of the batches in it.
 
     The ledger names a batch only when its tiles are on the disk; both are flushed every COMMIT_S seconds,
-    and on leaving, also by an error. Tiles are read from the file, never mapped: memory does not grow.
+    while further tiles are kept, and on leaving, also by an error. Tiles are read from the file, never
+    mapped: memory does not grow.
 
     Attributes:
         done: (tiles,) bool, which tiles are finished, with or without valid pixels.
@@ -66,6 +68,8 @@ class TileStore:
         self.empty = ~held
         self._uncommitted: list[dict[str, Any]] = []
         self._committed_s = -COMMIT_S
+        self._flusher = ThreadPoolExecutor(1, "georoads-flush")
+        self._flushing: tuple[Future[None], list[dict[str, Any]]] | None = None
         self.damaged = self._check(record for line in self._ledger.records for record in line["batches"])
 
     def _check(self, records: Iterable[dict[str, Any]]) -> list[Batch]:
@@ -106,6 +110,9 @@ class TileStore:
         Args:
             batch: which tiles.
             levels: (tile, tile) uint8 of each of ``batch.tiles``.
+
+        Raises:
+            OSError: it cannot be kept, or what was kept before could not be flushed.
         """
         for tile, level in zip(batch.tiles, levels, strict=True):
             self._file.seek(tile * self._tile_px**2)
@@ -114,15 +121,35 @@ class TileStore:
         self._uncommitted.append({"tiles": crcs, "empty": batch.empty})
         self._count(batch)
         if time.monotonic() - self._committed_s >= COMMIT_S:
-            self.commit()
+            self._begin_commit()
 
     def commit(self) -> None:
-        """Flush the tiles to the disk, then note them in the ledger."""
-        if self._uncommitted:
-            os.fsync(self._file.fileno())
-            self._ledger.append({"batches": self._uncommitted})
-            self._uncommitted = []
+        """Flush the tiles to the disk, then note them in the ledger; returns when that is done."""
+        self._begin_commit()
+        self._end_commit()
+
+    def _begin_commit(self) -> None:
+        self._end_commit()
+        batches, self._uncommitted = self._uncommitted, []
+        if batches:
+            self._flushing = self._flusher.submit(self._flush, batches), batches
         self._committed_s = time.monotonic()
+
+    def _end_commit(self) -> None:
+        """Wait for the flush that is under way; where it fails, its batches are to be noted by the next."""
+        if self._flushing is None:
+            return
+        (flush, batches), self._flushing = self._flushing, None
+        try:
+            flush.result()
+        except OSError:
+            self._uncommitted = batches + self._uncommitted
+            raise
+
+    def _flush(self, batches: list[dict[str, Any]]) -> None:
+        """Note batches in the ledger; all of their tiles have been written, and are now flushed."""
+        os.fsync(self._file.fileno())
+        self._ledger.append({"batches": batches})
 
     def __enter__(self) -> TileStore:
         return self
@@ -131,6 +158,7 @@ class TileStore:
         try:
             self.commit()
         finally:
+            self._flusher.shutdown()
             self._file.close()
             self._ledger.close()
 

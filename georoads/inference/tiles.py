@@ -8,9 +8,10 @@ up to the same number at every pixel; on the grid's own border the weight does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,22 @@ from georoads.levels import NODATA
 
 WEIGHT = 64
 """Sum of the weights along one axis; in the plane their product sums to WEIGHT²."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of a window, or columns, in which a row (a column) of tiles has a weight.
+
+    Attributes:
+        tile: which row of tiles, or which column.
+        in_window, in_tile: where the band lies.
+        weights: (n,) uint32 in 1..WEIGHT.
+    """
+
+    tile: int
+    in_window: slice
+    in_tile: slice
+    weights: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,18 @@ class TilePlan:
         last = min(count - 1, (start + length - 1) // self.stride)
         return first, last
 
+    def row_bands(self, window: Window) -> list[tuple[Band, ...]]:
+        """The rows of a window, divided by the one or two rows of tiles that have a weight there."""
+        return _bands(
+            self, (window.row, window.height), *self._span(window.row, window.height, self.rows), self.rows
+        )
+
+    def col_bands(self, window: Window) -> list[tuple[Band, ...]]:
+        """The columns of a window, divided by the one or two columns of tiles that have a weight there."""
+        return _bands(
+            self, (window.col, window.width), *self._span(window.col, window.width, self.cols), self.cols
+        )
+
     def weights(self, index: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Weights of a tile's rows and of its columns, each (tile,) uint32 in 0..WEIGHT.
 
@@ -141,6 +170,37 @@ class TilePlan:
             _ramps(self.tile, self.overlap, before=row > 0, after=row < self.rows - 1),
             _ramps(self.tile, self.overlap, before=col > 0, after=col < self.cols - 1),
         )
+
+
+def _bands(
+    plan: TilePlan, axis: tuple[int, int], first: int, last: int, count: int
+) -> list[tuple[Band, ...]]:
+    """A stretch of an axis, cut where tiles begin or cease to have a weight.
+
+    Args:
+        plan: where the tiles lie.
+        axis: the stretch's first pixel, and its length.
+        first, last: of the tiles that share pixels with it.
+        count: tiles along the axis.
+    """
+    start, length = axis
+    seen = []
+    for number in range(first, last + 1):
+        weights = _ramps(plan.tile, plan.overlap, before=number > 0, after=number < count - 1)
+        corner = number * plan.stride - start
+        weighty = np.flatnonzero(weights)
+        begin, end = max(0, corner + int(weighty[0])), min(length, corner + int(weighty[-1]) + 1)
+        if begin < end:
+            seen.append((number, corner, begin, end, weights))
+    cuts = sorted({edge for _, _, begin, end, _ in seen for edge in (begin, end)})
+    return [
+        tuple(
+            Band(number, slice(a, b), slice(a - corner, b - corner), weights[a - corner : b - corner])
+            for number, corner, begin, end, weights in seen
+            if begin <= a and b <= end
+        )
+        for a, b in pairwise(cuts)
+    ]
 
 
 def _quarters(window: Window) -> list[Window]:
@@ -180,6 +240,8 @@ def _ramps(tile: int, overlap: int, *, before: bool, after: bool) -> NDArray[np.
 def blend(plan: TilePlan, window: Window, levels: Mapping[int, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The blended levels of a window: whole-number arithmetic in a fixed order, so always the same.
 
+    Where a single tile has a weight its levels are taken as they are: two thirds of all pixels, mostly.
+
     Args:
         plan: where the tiles lie.
         window: inside the grid.
@@ -190,13 +252,25 @@ def blend(plan: TilePlan, window: Window, levels: Mapping[int, NDArray[np.uint8]
         (height, width) uint8, rounded half up. An invalid pixel is 255 in every tile that sees it, so it
         stays 255.
     """
-    total = np.zeros((window.height, window.width), dtype=np.uint32)
-    for index in plan.touching(window):
-        square = plan.window(index)
-        common = square.intersect(window)
-        in_window, in_tile = common.relative_to(window).slices, common.relative_to(square).slices
-        rows, cols = plan.weights(index)
-        level = levels[index][in_tile] if index in levels else np.uint32(NODATA)
-        total[in_window] += level * (rows[in_tile[0], None] * cols[None, in_tile[1]])
+    out = np.full((window.height, window.width), NODATA, dtype=np.uint8)
+    columns = plan.col_bands(window)
+    for rows in plan.row_bands(window):
+        for cols in columns:
+            parts = [(row, col, levels.get(row.tile * plan.cols + col.tile)) for row in rows for col in cols]
+            here = rows[0].in_window, cols[0].in_window
+            if len(parts) > 1:
+                out[here] = _weighted(parts)
+            elif (level := parts[0][2]) is not None:
+                out[here] = level[rows[0].in_tile, cols[0].in_tile]
+    return out
+
+
+def _weighted(parts: Sequence[tuple[Band, Band, NDArray[np.uint8] | None]]) -> NDArray[np.uint32]:
+    """The mean of what several tiles say of the same pixels, by their weights."""
+    rows, cols, _ = parts[0]
+    total = np.zeros((len(rows.weights), len(cols.weights)), dtype=np.uint32)
+    for row, col, level in parts:
+        seen = np.uint32(NODATA) if level is None else level[row.in_tile, col.in_tile]
+        total += seen * (row.weights[:, None] * col.weights[None, :])
     # The weights at each pixel sum to WEIGHT²; half of it is added to round.
-    return ((total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)).astype(np.uint8)
+    return (total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)

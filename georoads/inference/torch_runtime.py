@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,16 @@ from torch import nn
 
 from georoads.allocator import keep_freed_memory
 from georoads.errors import GeoroadsError
-from georoads.inference.cuda import check_device_name, gpu_count, torch_cuda, with_smaller_batches
-from georoads.inference.runtime import GPU_BATCH, cpu_batch
+from georoads.inference.cuda import (
+    Gpu,
+    GpuQueue,
+    TorchGpu,
+    check_device_name,
+    gpu_count,
+    torch_cuda,
+    with_smaller_batches,
+)
+from georoads.inference.runtime import cpu_batch, gpu_batch
 from georoads.levels import FULL, NODATA
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import Checkpoint, load_network
@@ -87,14 +96,16 @@ class _Torch:
             return with_smaller_batches(self._forward, batch, torch_cuda(), int(self.device[5:] or 0))
         return self._forward(batch)
 
-    @torch.inference_mode()
     def _forward(self, batch: NDArray[Any]) -> NDArray[Any]:
-        given = torch.from_numpy(batch).to(self.device)
+        return np.asarray(self._on_device(torch.from_numpy(batch).to(self.device)).cpu().numpy())
+
+    @torch.inference_mode()
+    def _on_device(self, given: torch.Tensor) -> torch.Tensor:
         with torch.autocast(
             self.device.split(":")[0], dtype=self._autocast, enabled=self._autocast is not None
         ):
             out: torch.Tensor = self._network(given)
-        return np.asarray(out.cpu().numpy())
+        return out
 
 
 class TorchRuntime(_Torch):
@@ -121,6 +132,37 @@ class TorchRuntime(_Torch):
     def levels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """round(254 p), (N, H, W) uint8, of tiles (N, bands, H, W) uint8; 255 where p is no number."""
         return self._run(pixels)
+
+
+class CudaTorchRuntime(TorchRuntime):
+    """Bytes in, bytes out, on a GPU, which has the next batches already; see ``QueuedRuntime``."""
+
+    in_flight = 3
+
+    def __init__(
+        self, network: nn.Module, card: ModelCard, device: str, precision: str, batch: int, gpu: Gpu
+    ) -> None:
+        """
+        Args:
+            network: takes (N, bands, H, W) normalised, gives (N, classes, H, W).
+            card: of the model; says how pixels are normalised.
+            device: cuda, or cuda:N.
+            precision: fp32, bf16 or fp16.
+            batch: tiles that it takes at once, at most.
+            gpu: the device.
+        """
+        super().__init__(network, card, device, precision, batch)
+        self._gpu = gpu
+        self._queue = GpuQueue(self._on_device, gpu)
+
+    def new_buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Memory for a batch (N, bands, H, W) uint8, from which the GPU copies by itself."""
+        return self._gpu.pinned(shape)
+
+    @torch.inference_mode()
+    def start(self, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Begin with a batch, which is left alone until what is returned has given its ``levels``."""
+        return self._queue.start(pixels)
 
 
 class TorchNetwork(_Torch):
@@ -176,10 +218,13 @@ def open_torch(
         fast = kind == "cuda" or (kind == "cpu" and cpu_has_fast_bf16())
         precision = "bf16" if fast else "fp32"
     if not batch:
-        batch = GPU_BATCH if kind == "cuda" else cpu_batch(checkpoint.card.tile_px)
+        batch = (gpu_batch if kind == "cuda" else cpu_batch)(checkpoint.card.tile_px)
     if threads:
         torch.set_num_threads(threads)
     network = load_network(checkpoint)
     if as_network:
         return TorchNetwork(network, device, precision, batch)
+    if kind == "cuda":
+        gpu = TorchGpu(torch, int(number or 0))
+        return CudaTorchRuntime(network, checkpoint.card, device, precision, batch, gpu)
     return TorchRuntime(network, checkpoint.card, device, precision, batch)

@@ -7,7 +7,6 @@ place, nodata and mask alone, and stand above or below what the raster says itse
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from georoads.crs import parse_crs
 from georoads.errors import SceneError
+from georoads.scene.quiet import without
 from georoads.scene.sources import driver_of, first_bytes, not_readable, read_xml
 
 if TYPE_CHECKING:
@@ -204,8 +204,7 @@ class RasterWithBeside:
         from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with without(NotGeoreferencedWarning):
                 mask = rasterio.open(str(file.absolute()), driver=self._beside.mask_driver)
         except RasterioError as e:
             raise not_readable(file, e) from e

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from enum import Flag
 from pathlib import Path
@@ -16,6 +15,7 @@ from georoads.crs import CrsError, exact_crs, parse_crs, turn_of
 from georoads.errors import SceneError
 from georoads.grid import Grid
 from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
+from georoads.scene.quiet import without
 from georoads.scene.sources import (
     DRIVERS,
     DRIVERS_HINT,
@@ -82,8 +82,7 @@ class RasterFile:
         import rasterio
         from rasterio.errors import NotGeoreferencedWarning
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said by who opens it
+        with without(NotGeoreferencedWarning):  # said by who opens it
             try:
                 source = rasterio.open(self.gdal_name, driver=self.driver)
             except gdal_errors() as e:

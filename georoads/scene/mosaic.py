@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock, Semaphore
 
 import numpy as np
 
 from georoads.crs import CrsError
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
+from georoads.scene.handles import SPARE_HANDLES
 from georoads.scene.index import scene_files
 from georoads.scene.open import open_scene
 from georoads.scene.read import RgbPixels, SceneReader
@@ -162,12 +166,25 @@ def _footprint(scene: Scene, grid: Grid) -> Window:
 
 
 class MosaicReader:
-    """Open scenes that are read as one; each is opened when the first window touches it."""
+    """Open scenes that are read as one, by several threads if need be.
 
-    def __init__(self, mosaic: Mosaic, grid: Grid) -> None:
+    Each is opened when the first window touches it.
+    """
+
+    def __init__(self, mosaic: Mosaic, grid: Grid, *, threads: int = 1) -> None:
+        """
+        Args:
+            mosaic: the scenes.
+            grid: the working grid.
+            threads: that read at the same time, at most.
+        """
         self.grid = grid
         self._parts = [(m, _footprint(m, grid).intersect(grid.window)) for m in mosaic.members]
+        self._threads = threads
+        self._spare = Semaphore(SPARE_HANDLES)
         self._open: dict[int, SceneReader] = {}
+        self._users: Counter[int] = Counter()  # threads that read each of them just now
+        self._opening = Lock()  # held while either is touched
 
     def __enter__(self) -> MosaicReader:
         return self
@@ -189,31 +206,53 @@ class MosaicReader:
             here = common.relative_to(window).slices
             if not common.size or valid[here].all():
                 continue
-            values, seen = self._reader(number).read(common.relative_to(part))
+            with self._reader(number) as reader:
+                values, seen = reader.read(common.relative_to(part))
             new = seen & ~valid[here]
-            rgb[(slice(None), *here)][:, new] = values[:, new]
+            np.copyto(rgb[(slice(None), *here)], values, where=new)
             valid[here] |= new
         return rgb, valid
 
     def forget(self, row: int, col: int) -> None:
         """Say that of the grid nothing above a row and west of a column will be asked for again."""
-        for number in [*self._open]:
-            part = self._parts[number][1]
-            if part.row + part.height <= row and part.col + part.width <= col:
-                self._close(number)
-            else:
-                self._open[number].forget(row - part.row, col - part.col)
+        with self._opening:
+            for number in [*self._open]:
+                part = self._parts[number][1]
+                is_passed = part.row + part.height <= row and part.col + part.width <= col
+                # Damaged tiles that are done again need not come in order.
+                if is_passed and not self._users[number]:
+                    self._close(number)
+                else:
+                    self._open[number].forget(row - part.row, col - part.col)
 
-    def _reader(self, number: int) -> SceneReader:
-        if number not in self._open:
-            scene, part = self._parts[number]
-            self._open[number] = SceneReader(scene, self.grid.crop(part)).__enter__()
-        return self._open[number]
+    @contextmanager
+    def _reader(self, number: int) -> Iterator[SceneReader]:
+        """The reader of a scene, which stays open as long as the block."""
+        with self._opening:
+            if number not in self._open:
+                scene, part = self._parts[number]
+                reader = SceneReader(scene, self.grid.crop(part), threads=self._threads, spare=self._spare)
+                self._open[number] = reader.__enter__()
+            reader = self._open[number]
+            self._users[number] += 1
+        try:
+            yield reader
+        finally:
+            with self._opening:
+                self._users[number] -= 1
 
     def _close(self, number: int) -> None:
         self._open.pop(number).__exit__(None, None, None)
 
 
-def open_reader(scene: AnyScene, grid: Grid) -> SceneReader | MosaicReader:
-    """The reader of a scene, or of several, on a working grid."""
-    return SceneReader(scene, grid) if isinstance(scene, Scene) else MosaicReader(scene, grid)
+def open_reader(scene: AnyScene, grid: Grid, *, threads: int = 1) -> SceneReader | MosaicReader:
+    """The reader of a scene, or of several, on a working grid.
+
+    Args:
+        scene: one, or several.
+        grid: the working grid.
+        threads: that read at the same time, at most.
+    """
+    if isinstance(scene, Scene):
+        return SceneReader(scene, grid, threads=threads)
+    return MosaicReader(scene, grid, threads=threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.scene.blocks import BlockMap, block_offset
 from georoads.scene.guard import gdal_errors
+from georoads.scene.quiet import without
 from georoads.scene.scene import Scene
 
 # The 2nd and 98th percentile of DeepGlobe's pictures lie near these levels (median over tiles); scenes of
@@ -81,7 +81,7 @@ def states_values(values: NDArray[Any], scene: Scene) -> NDArray[np.bool_]:
 
 def _read_mask(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:
     """(H, W) True where the file's own mask says so for any of the bands; an alpha not asked is none."""
-    from rasterio.enums import MaskFlags
+    from rasterio.enums import ColorInterp, MaskFlags
     from rasterio.errors import NodataShadowWarning
 
     flags = source.mask_flag_enums
@@ -89,9 +89,12 @@ def _read_mask(source: Any, scene: Scene, area: Any) -> NDArray[np.bool_]:
         return np.ones((area.height, area.width), dtype=bool)
     if all(MaskFlags.all_valid in flags[band - 1] for band in scene.bands):
         return np.ones((area.height, area.width), dtype=bool)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NodataShadowWarning)  # alpha is read besides
-        masks = source.read_masks(list(dict.fromkeys(scene.bands)), window=area)
+    bands = list(dict.fromkeys(scene.bands))
+    if all(value is None for value in source.nodatavals) or ColorInterp.alpha not in source.colorinterp:
+        masks = source.read_masks(bands, window=area)
+    else:
+        with without(NodataShadowWarning):  # alpha is read besides
+            masks = source.read_masks(bands, window=area)
     return np.asarray(masks.any(axis=0))
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from threading import Condition, Semaphore, local
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.errors import SceneError
 from georoads.grid import Grid, Points, Window
+from georoads.scene.handles import SPARE_HANDLES, UNIT_BYTES, Handles, bytes_of_pixel, handles_for
 from georoads.scene.native import read_native, reading_unit, to_bytes
 from georoads.scene.scene import Scene
 from georoads.scene.working_grid import own_corner
+from georoads.workers.threads import Room
 
 KEEP_BYTES = 2**25
 """Decoded pixels that a reader keeps at most: half of a row of blocks of a scene 43,000 pixels wide, which is
@@ -23,8 +27,10 @@ MAX_SAMPLES = 8
 """Samples that are taken along each side of a working pixel at most, of a scene however fine."""
 NOWHERE_PX = 2.0**30
 """Pixel coordinate of a place that the scene's CRS cannot express."""
-CACHE_BYTES = 2**24
+CACHE_BYTES = 2 * UNIT_BYTES
 """GDAL's own cache, beside which ours stands; its default grows with the machine's memory."""
+WARP_BYTES = 2**28
+"""Memory for windows that are resampled at the same time; a single one may take more."""
 
 RgbPixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W)."""
@@ -55,43 +61,69 @@ class _DecodedBlock:
 class _BlockCache:
     """The scene's own pixels as RGB bytes, decoded in whole blocks of the file, each kept while it is of use.
 
-    Files in strips are read in bands as wide as the scene; small blocks are read several at once.
+    Files in strips are read in bands as wide as the scene; small blocks are read several at once. Threads may
+    read side by side: a block that one of them decodes is waited for by the others.
     """
 
-    def __init__(self, source: Any, scene: Scene) -> None:
-        self._source = source
+    def __init__(self, handles: Handles, scene: Scene) -> None:
+        self._handles = handles
         self._scene = scene
         self._shape = reading_unit(scene.written.block_shape, scene.grid)
         self._kept: OrderedDict[Window, _DecodedBlock] = OrderedDict()
         self._bytes = 0
+        self._decoding: set[Window] = set()
+        self._decoded = Condition()  # held while any of the three above is touched
 
     def read(self, area: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
-        rgb = np.empty((3, area.height, area.width), dtype=np.uint8)
-        valid = np.ones((area.height, area.width), dtype=bool)
-        for block in self._blocks_over(area):
+        rgb = np.zeros((3, area.height, area.width), dtype=np.uint8)
+        valid = np.zeros((area.height, area.width), dtype=bool)
+        for block, kept in self._decoded_over(area):
             common = block.intersect(area)
             here = common.relative_to(area).slices  # of the result
-            if not self._scene.written.any(block):
-                rgb[(slice(None), *here)], valid[here] = 0, False
-                continue
-            kept = self._decode(block, common.row)
             # Of the block, whose upper rows may be gone.
             there = Window(common.row - kept.row, common.col - block.col, common.height, common.width).slices
             rgb[(slice(None), *here)] = kept.rgb[(slice(None), *there)]
-            if kept.valid is not None:
-                valid[here] = kept.valid[there]
+            valid[here] = True if kept.valid is None else kept.valid[there]
         return rgb, valid
+
+    def _decoded_over(self, area: Window) -> Iterator[tuple[Window, _DecodedBlock]]:
+        """The blocks that an area needs and the file holds: those that another thread decodes come last.
+
+        Raises:
+            SceneError: of the first block, in reading order, that cannot be read.
+        """
+        error: SceneError | None = None
+        others: list[Window] = []
+        for block in self._blocks_over(area):
+            if not self._scene.written.any(block):
+                continue
+            try:
+                kept = self._decode(block, max(block.row, area.row), wait=False)
+            except SceneError as e:
+                error = e
+                break
+            if kept is None:
+                others.append(block)
+            else:
+                yield block, kept
+        for block in others:
+            kept = self._decode(block, max(block.row, area.row), wait=True)
+            if kept is not None:
+                yield block, kept
+        if error is not None:
+            raise error
 
     def forget(self, row: int, col: float) -> None:
         """Let go of what lies above a row in the blocks that end west of a column."""
-        for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
-            kept = self._kept[block]
-            if block.row + block.height <= row:
-                self._drop(block)
-            elif kept.row < row:
-                self._kept[block] = rest = kept.without_rows_above(row)
-                self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
+        with self._decoded:
+            for block in [b for b in self._kept if b.row < row and b.col + b.width <= col]:
+                kept = self._kept[block]
+                if block.row + block.height <= row:
+                    self._drop(block)
+                elif kept.row < row:
+                    self._kept[block] = rest = kept.without_rows_above(row)
+                    self._bytes -= kept.rgb.nbytes - rest.rgb.nbytes
 
     def _blocks_over(self, area: Window) -> list[Window]:
         """What is decoded at once for an area: blocks of the file, or groups of them, in reading order."""
@@ -101,24 +133,48 @@ class _BlockCache:
         scene = self._scene.grid.window
         return [Window(row, col, height, width).intersect(scene) for row in rows for col in cols]
 
-    def _decode(self, block: Window, row: int) -> _DecodedBlock:
-        """A block, at least from a row on: kept, or decoded now."""
-        if block in self._kept:
-            self._kept.move_to_end(block)
-            if self._kept[block].row <= row:
-                return self._kept[block]
-            self._drop(block)
-        values, valid = read_native(self._source, self._scene, block)
+    def _decode(self, block: Window, row: int, *, wait: bool) -> _DecodedBlock | None:
+        """A block, at least from a row on: kept, or decoded now.
+
+        Where another thread decodes it just now that is waited for, or the answer is None.
+        """
+        with self._decoded:
+            while block in self._decoding:
+                if not wait:
+                    return None
+                self._decoded.wait()
+            if block in self._kept:
+                self._kept.move_to_end(block)
+                if self._kept[block].row <= row:
+                    return self._kept[block]
+                self._drop(block)
+            self._decoding.add(block)
+        decoded = None
+        try:
+            decoded = self._decode_now(block)
+            return decoded
+        finally:  # where it cannot be decoded, who waits for it tries, and says why
+            with self._decoded:
+                self._decoding.remove(block)
+                if decoded is not None:
+                    self._keep(block, decoded)
+                self._decoded.notify_all()
+
+    def _decode_now(self, block: Window) -> _DecodedBlock:
+        with self._handles.one() as source:
+            values, valid = read_native(source, self._scene, block)
         rgb = to_bytes(values, self._scene)
         whole = bool(valid.all())
         if not whole:
             rgb *= valid  # invalid pixels become 0
-        self._kept[block] = _DecodedBlock(block.row, rgb, None if whole else valid)
-        self._bytes += rgb.nbytes
+        return _DecodedBlock(block.row, rgb, None if whole else valid)
+
+    def _keep(self, block: Window, decoded: _DecodedBlock) -> None:
+        self._kept[block] = decoded
+        self._bytes += decoded.rgb.nbytes
         # The block that was not asked for longest goes first.
         while self._bytes > KEEP_BYTES and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
-        return self._kept[block]
 
     def _drop(self, block: Window) -> None:
         self._bytes -= self._kept.pop(block).rgb.nbytes
@@ -127,17 +183,23 @@ class _BlockCache:
 def _gdal_cache(source: Any) -> int:
     """Bytes for GDAL's cache: room for a few blocks of this file, however large they are."""
     height, width = max(source.block_shapes)
-    sizes = sum(np.dtype(d).itemsize for d in source.dtypes)
-    return int(max(CACHE_BYTES, 2 * height * width * sizes))
+    return int(max(CACHE_BYTES, 2 * height * width * bytes_of_pixel(source)))
 
 
 class SceneReader:
-    """An open scene that reads windows of the working grid. One reader serves one thread.
+    """An open scene that reads windows of the working grid, for several threads at once.
 
-    Where windows come in reading order, each block of the file is decoded once.
+    Where windows come about in reading order, each block of the file is decoded once.
     """
 
-    def __init__(self, scene: Scene, grid: Grid) -> None:
+    def __init__(self, scene: Scene, grid: Grid, *, threads: int = 1, spare: Semaphore | None = None) -> None:
+        """
+        Args:
+            scene: which one.
+            grid: the working grid.
+            threads: that read at the same time, at most; others wait.
+            spare: how many handles besides the first may be open, shared with other readers.
+        """
         import rasterio
 
         self.scene = scene
@@ -145,16 +207,21 @@ class SceneReader:
         self._corner = own_corner(scene.grid, grid)
         options = scene.file.options
         with rasterio.Env(**options):
-            self._source = scene.file.open()
-        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(self._source)}
-        self._blocks = _BlockCache(self._source, scene)
+            source = scene.file.open()
+        unit = reading_unit(scene.written.block_shape, scene.grid)
+        handles = handles_for(source, scene, unit, threads)
+        self._handles = Handles(scene, source, handles, spare or Semaphore(SPARE_HANDLES))
+        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(source)}
+        self._blocks = _BlockCache(self._handles, scene)
         self._is_dense = scene.written.all(scene.grid.window)
+        self._of_thread = local()
+        self._room = Room(WARP_BYTES)
 
     def __enter__(self) -> SceneReader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._source.close()
+        self._handles.close()
 
     def holds(self, window: Window) -> bool:
         """False where a window certainly meets no block that the file holds, as most do in a sparse file."""
@@ -167,11 +234,15 @@ class SceneReader:
         """
         import rasterio
 
-        # Entered for each window, since several readers may be open in a thread.
+        # Entered for each window, since several readers may be open in a thread, and threads have their own.
         with rasterio.Env(**self._options):
             if not self.holds(window):
                 return _no_pixels(window)
-            return self._read_warped(window) if self._corner is None else self._blocks.read(self._own(window))
+            if self._corner is not None:
+                return self._blocks.read(self._own(window))
+            # Of each pixel: its samples with what they fall on, and what one sample takes.
+            with self._room.take(window.size * (32 * self._samples_along**2 + 120)):
+                return self._read_warped(window)
 
     def _own(self, window: Window) -> Window:
         """A window of the working grid, which begins at a pixel of the scene, in the scene's own pixels."""
@@ -189,7 +260,7 @@ class SceneReader:
     def _read_warped(self, window: Window) -> RgbPixels:
         """Resample by our own arithmetic, so that a pixel does not depend on the window around it:
         every working pixel is the mean of k x k bilinear samples spread evenly over it."""
-        k = min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
+        k = self._samples_along
         # (k * k, 2, H, W): where the samples lie in the scene, and the scene's pixels around all of them.
         samples = np.stack([self._sample_px(window, i, j, k) for i in range(k) for j in range(k)])
         area = self._area_around(samples[:, 0], samples[:, 1])
@@ -207,6 +278,11 @@ class SceneReader:
         seen = weight > 0.5 * k * k
         mean = np.divide(total, weight, out=np.zeros_like(total), where=seen)
         return np.rint(mean).astype(np.uint8), seen
+
+    @property
+    def _samples_along(self) -> int:
+        """Samples along each side of a working pixel."""
+        return min(MAX_SAMPLES, max(1, math.ceil(self.grid.gsd_m / self.scene.grid.gsd_m - 0.25)))
 
     def _may_hold(self, window: Window) -> bool:
         """``holds`` of a grid that is not the scene's own."""
@@ -230,17 +306,20 @@ class SceneReader:
         """Pixel coordinates of the working grid to those of the scene, both (N, 2)."""
         xy = self.grid.to_crs(px)
         if self.grid.crs != self.scene.grid.crs:
-            xy = np.column_stack(self._transformer.transform(xy[:, 0], xy[:, 1]))
+            xy = np.column_stack(self._transformer().transform(xy[:, 0], xy[:, 1]))
         px = self.scene.grid.to_px(xy)
         return np.clip(
             np.nan_to_num(px, nan=NOWHERE_PX, posinf=NOWHERE_PX, neginf=-NOWHERE_PX), -NOWHERE_PX, NOWHERE_PX
         )
 
-    @cached_property
     def _transformer(self) -> Any:
+        """From the working grid's CRS to the scene's; one for each thread, as pyproj asks for."""
         from pyproj import Transformer
 
-        return Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
+        if not hasattr(self._of_thread, "transformer"):
+            transformer = Transformer.from_crs(self.grid.crs, self.scene.grid.crs, always_xy=True)
+            self._of_thread.transformer = transformer
+        return self._of_thread.transformer
 
     def _area_around(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Window | None:
         """The scene's pixels around places in pixel coordinates; None where the scene has none there."""

@@ -261,7 +261,8 @@ def _predictor(request: SceneRequest, scene: AnyScene, grid: Grid) -> Iterator[P
     """The network, in this process or in workers of an engine."""
     checkpoint, params = request.checkpoint, request.predict
     if params.engine.is_local:
-        yield LocalPredictor(open_runtime(checkpoint, params), params.prefetch)
+        runtime = open_runtime(checkpoint, params)
+        yield LocalPredictor(runtime, params.prefetch, io_threads=params.io_threads)
         return
     from georoads.inference.remote import open_remote
     from georoads.workers.ray_engine import RayEngine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,11 @@ def said(script: str, *arguments: str | Path) -> str:
     ("script", "arguments", "says"),
     [
         ("predict_speed.py", "--side 512 --rounds 1", "predict: "),
-        ("feeding.py", "--side 512 --rounds 1 --ms 0 1", "1 ms a tile: "),
+        (
+            "feeding.py",
+            "--side 512 --rounds 1 --ms 0 1 --cores 1 2",
+            "1 ms a tile: busy 90% of ",
+        ),
         ("memory.py", "--sparse 20000x20000", "20000x20000: peak "),
         ("scaling.py", "simulate --side 8192", "lines: "),
         ("fuzz.py", "3", "provenance: "),
@@ -34,6 +39,18 @@ def said(script: str, *arguments: str | Path) -> str:
 def test_a_script_runs_and_prints_its_figures(script: str, arguments: str, says: str) -> None:
     pytest.importorskip("openvino")
     assert says in said(script, *arguments.split())
+
+
+def test_the_ceiling_of_each_kind_of_scene_is_measured_and_the_lowest_is_said_last() -> None:
+    pytest.importorskip("openvino")
+    *scenes, last = said("ceiling.py", "--side", "700", "--rounds", "1").splitlines()[-4:]
+    rates = {line.partition(":")[0]: float(line.split()[1]) for line in scenes}
+    assert set(rates) == {"deflate", "jpeg", "raw"}
+    assert last == f"{min(rates.values()):.1f} MP/s"
+    for line in scenes:
+        shares = [float(part) for part in re.findall(r"(-?\d+)%", line)]
+        assert len(shares) == 7
+        assert 95 <= sum(shares) <= 105
 
 
 def test_our_part_of_the_comparison_with_other_tools_runs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import rasterio
 from affine import Affine
 
 from georoads.grid import Grid
-from georoads.inference.raster import ProbabilityRaster, with_overviews, write_raster
+from georoads.inference.raster import ProbabilityRaster, with_overviews
+from georoads.inference.raster_file import write_raster
 
 
 def test_a_cloud_optimized_raster_has_the_same_pixels_and_overviews_of_the_valid_ones(tmp_path: Path) -> None:
@@ -18,7 +20,8 @@ def test_a_cloud_optimized_raster_has_the_same_pixels_and_overviews_of_the_valid
     levels[:600, :600] = 255
     levels[:600:2, 300:600] = 100  # rows of 100 between rows of nodata
     path = tmp_path / "p.tif"
-    write_raster(path, grid, ((w, levels[w.slices]) for w in grid.blocks(512)), {"GEOROADS_TILE": "64"})
+    blocks = ((w, partial(levels.__getitem__, w.slices)) for w in grid.blocks(512))
+    write_raster(path, grid, blocks, {"GEOROADS_TILE": "64"})
     with_overviews(path, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["p.tif"]
     with ProbabilityRaster(path) as raster:

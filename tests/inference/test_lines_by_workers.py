@@ -14,7 +14,8 @@ from in_process import InProcessEngine, InProcessPool
 from georoads.errors import SceneError
 from georoads.grid import Grid, Window
 from georoads.inference import raster as rasters
-from georoads.inference.raster import ProbabilityRaster, write_raster
+from georoads.inference.raster import ProbabilityRaster
+from georoads.inference.raster_file import write_raster
 from georoads.network.params import VectorizeParams
 from georoads.network.vectorize import trace_network
 from georoads.scene.guard import find_raster
@@ -33,7 +34,7 @@ def raster(tmp_path: Path) -> Path:
     level[200:, 200:] = 255
     grid = Grid("EPSG:32647", Affine(1, 0, 500_000, 0, -1, 1_500_000), SIDE, SIDE)
     path = tmp_path / "p.tif"
-    write_raster(path, grid, iter([(Window(0, 0, SIDE, SIDE), level)]), {})
+    write_raster(path, grid, [(Window(0, 0, SIDE, SIDE), lambda: level)], {})
     return path
 
 

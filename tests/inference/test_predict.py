@@ -33,7 +33,7 @@ def levels(path: Path) -> np.ndarray:
 
 def predict(scene: Scene, model: Checkpoint, out: Path, runtime: LocalRuntime | None = None) -> None:
     """Write the raster, whose work lies beside it."""
-    predictor = LocalPredictor(runtime or LocalRuntime())
+    predictor = LocalPredictor(runtime or LocalRuntime(), io_threads=3)
     predict_raster(scene, scene.grid, model, predictor, raster=out, work=out.with_suffix(".work"))
 
 

@@ -25,12 +25,13 @@ import georoads
 from georoads.errors import SceneError
 from georoads.inference import batches
 from georoads.inference import predict as stages
-from georoads.inference.batches import GROUP_TILES
+from georoads.inference.batches import InputBatch, Job
 from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.local import LocalPredictor
 from georoads.inference.predict import StageTimes, predict_raster
 from georoads.inference.raster import ProbabilityRaster
-from georoads.inference.tile_store import TileStore
+from georoads.inference.runtime import GROUP_TILES
+from georoads.inference.tile_store import Batch, TileStore
 from georoads.inference.tiles import TilePlan, blend
 from georoads.scene import read
 from georoads.scene.native import read_native
@@ -57,8 +58,8 @@ def scene(picture: NDArray[np.uint8], tmp_path: Path) -> Scene:
     return open_scene(write_raster(tmp_path / "scene.tif", picture, nodata=0, **layout))
 
 
-def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2) -> StageTimes:
-    predictor, work = LocalPredictor(runtime, prefetch), out.with_suffix(".work")
+def run(scene: Scene, runtime: LocalRuntime, out: Path, prefetch: int = 2, io_threads: int = 3) -> StageTimes:
+    predictor, work = LocalPredictor(runtime, prefetch, io_threads=io_threads), out.with_suffix(".work")
     return predict_raster(scene, scene.grid, checkpoint(TILE, OVERLAP), predictor, raster=out, work=work)
 
 
@@ -119,6 +120,76 @@ def test_queues_of_any_depth_give_the_same_bytes(scene: Scene, tmp_path: Path, d
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_of_any_number_give_the_same_bytes_after_an_interruption_too(
+    scene: Scene, tmp_path: Path, threads: int
+) -> None:
+    whole, cut = tmp_path / "a.tif", tmp_path / "b.tif"
+    run(scene, LocalRuntime(batch=3), whole, io_threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, LocalRuntime(9, batch=3), cut, prefetch=1, io_threads=threads)
+    run(scene, LocalRuntime(batch=3), cut, prefetch=4, io_threads=threads)
+    assert whole.read_bytes() == cut.read_bytes()
+
+
+class Queued(LocalRuntime):
+    """Computes a batch when it is asked for it, as late as a GPU may; has up to three."""
+
+    in_flight = 3
+
+    def __init__(self, stop_after: int | None = None, batch: int = 1) -> None:
+        super().__init__(stop_after, batch)
+        self.begun: list[int] = []
+        self.most = self.started = 0
+
+    def new_buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        return np.zeros(shape, np.uint8)
+
+    def start(self, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        number, before = self.started, pixels.copy()
+        self.started += 1
+        self.begun.append(number)
+        self.most = max(self.most, len(self.begun))
+
+        def wait() -> NDArray[np.uint8]:
+            assert self.begun.pop(0) == number  # the oldest first
+            assert (pixels == before).all(), "a buffer was filled again while the device had it"
+            return self.levels(pixels)
+
+        return wait
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_a_device_with_several_batches_at_once_gives_the_same_bytes(
+    scene: Scene, tmp_path: Path, depth: int
+) -> None:
+    run(scene, LocalRuntime(batch=3), tmp_path / "a.tif")
+    device = Queued(batch=3)
+    run(scene, device, tmp_path / "b.tif", depth)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    assert device.most <= 3
+    cut = tmp_path / "c.tif"
+    with pytest.raises(KeyboardInterrupt):
+        run(scene, Queued(7, batch=3), cut, depth)
+    run(scene, Queued(batch=3), cut, depth)
+    assert (tmp_path / "a.tif").read_bytes() == cut.read_bytes()
+
+
+def test_a_device_has_the_next_batches_before_the_first_is_taken(scene: Scene) -> None:
+    device = Queued(batch=2)
+    queue: HandoffQueue[InputBatch] = HandoffQueue(6)
+    for i in range(5):
+        tiles = np.full((2, 3, TILE, TILE), i, np.uint8)
+        queue.put(InputBatch(Batch((2 * i, 2 * i + 1), (100 + i,)), tiles, [None, None]))
+    queue.put(InputBatch(Batch((), (200,)), np.empty(0, np.uint8), []))
+    queue.close()
+    job = Job(scene, scene.grid, checkpoint(TILE, OVERLAP).card)
+    predicted = list(LocalPredictor(device)._through_network(job, queue))
+    assert device.most == 3
+    assert [p.batch.tiles for p in predicted] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9), ()]
+    assert [len(p.levels()) for p in predicted] == [2, 2, 2, 2, 2, 0]
+
+
 def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
     scene: Scene, picture: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +209,7 @@ def test_a_block_is_written_when_its_tiles_are_there_and_not_later(
 
     monkeypatch.setattr(stages, "TileStore", Watched)
     monkeypatch.setattr(stages, "blend", watched)
-    run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1)
+    run(scene, LocalRuntime(), tmp_path / "p.tif", prefetch=1, io_threads=1)
     seen = set(seen_tiles(picture))  # blocks of which nothing was seen are not in the file
     assert len(when) == sum(not seen.isdisjoint(plan.touching(w)) for w in scene.grid.blocks(512))
     assert when == sorted(when)
@@ -214,8 +285,8 @@ def test_killed_twice_and_resumed_gives_the_same_bytes(scene: Scene, tmp_path: P
         assert not out.exists()
     last = LocalRuntime(batch=3)
     run(scene, last, out)
-    # Those in the queues at the time of the kills are done again.
-    assert whole.calls - 13 <= last.calls <= whole.calls - 13 + 2 * 4
+    # Those in the queues, and that which was flushed, at the time of the kills are done again.
+    assert whole.calls - 13 <= last.calls <= whole.calls - 13 + 2 * 5
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 

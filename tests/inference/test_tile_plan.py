@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.inference.picture import cut_reflected
+from georoads.inference.picture import cut_reflected, reflect_index
 from georoads.inference.tiles import WEIGHT, TilePlan, blend
 from georoads.model.pixels import fill_invalid
 from georoads.network.mask.runs import blocks
@@ -38,6 +39,36 @@ def test_blending_tiles_of_one_picture_gives_the_picture(plan: TilePlan, seed: i
     levels = {i: cut(plan.window(i))[0][0] for i in range(len(plan))}
     whole = Window(0, 0, plan.height, plan.width)
     assert (blend(plan, whole, levels) == picture).all()
+
+
+def plainly_blended(
+    plan: TilePlan, window: Window, levels: dict[int, NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """``blend``, tile by tile and pixel by pixel."""
+    total = np.zeros((window.height, window.width), dtype=np.uint32)
+    for index in range(len(plan)):
+        square = plan.window(index)
+        common = square.intersect(window)
+        if not common.size:
+            continue
+        in_tile = common.relative_to(square).slices
+        rows, cols = plan.weights(index)
+        level = levels.get(index, np.full((plan.tile, plan.tile), 255, np.uint8))
+        total[common.relative_to(window).slices] += level[in_tile] * (rows[:, None] * cols)[in_tile]
+    return ((total + WEIGHT * WEIGHT // 2) // (WEIGHT * WEIGHT)).astype(np.uint8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLANS, st.data())
+def test_blending_by_stretches_is_blending_pixel_by_pixel(plan: TilePlan, data: st.DataObject) -> None:
+    row, col = data.draw(st.integers(0, plan.height - 1)), data.draw(st.integers(0, plan.width - 1))
+    window = Window(row, col, 90, 70).intersect(Window(0, 0, plan.height, plan.width))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    shape = plan.tile, plan.tile
+    levels = {
+        i: rng.integers(0, 256, shape).astype(np.uint8) for i in plan.touching(window) if rng.random() < 0.8
+    }
+    assert (blend(plan, window, levels) == plainly_blended(plan, window, levels)).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -114,3 +145,19 @@ def test_empty_ground_is_asked_for_once() -> None:
 
     assert not TilePlan(200_000, 200_000, 448, 128).tiles_where(holds).any()
     assert asked == [Window(0, 0, 200_000, 200_000)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_what_lies_beyond_the_picture_is_its_reflection(height: int, width: int, data: st.DataObject) -> None:
+    row, col = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    window = Window(row, col, data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70)))
+    rgb = np.random.default_rng(height).integers(0, 256, (3, height, width)).astype(np.uint8)
+    cut, seen = cut_reflected(rgb, rgb[0] > 100, window)
+    rows, cols = (
+        reflect_index(np.arange(begin, begin + length), size)
+        for begin, length, size in ((row, window.height, height), (col, window.width, width))
+    )
+    expected = rgb[:, rows[:, None], cols]
+    assert (cut == expected).all()
+    assert (seen == (expected[0] > 100)).all()

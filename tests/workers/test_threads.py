@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
-from georoads.workers.threads import Threads
+from georoads.workers.threads import Room, Threads
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -52,3 +54,30 @@ def test_an_error_ends_it_and_nothing_further_is_begun() -> None:
     with pytest.raises(ValueError, match="five"):
         list(Threads(2)(work, range(1000)))
     assert len(begun) < 20
+
+
+def test_who_needs_more_room_than_is_left_waits_until_it_is_given_back() -> None:
+    room, order = Room(10), []
+    first_is_in, first_may_go = Event(), Event()
+
+    def take(name: str, size: int, may_go: Event | None = None) -> None:
+        with room.take(size):
+            order.append(name)
+            first_is_in.set()
+            if may_go is not None:
+                may_go.wait(60)
+                order.append(f"{name} goes")
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(take, "more than all", 25, first_may_go)  # alone, it may
+        assert first_is_in.wait(60)
+        second = pool.submit(take, "small", 4)
+        third = pool.submit(take, "large", 10)
+        time.sleep(0.02)
+        assert order == ["more than all"]
+        first_may_go.set()
+        for one in (first, second, third):
+            one.result(60)
+    assert order[:2] == ["more than all", "more than all goes"]
+    assert sorted(order[2:]) == ["large", "small"]
+    assert room._taken == 0
