@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from georoads.model.checkpoint import find_checkpoint, load_network
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.slow
@@ -51,6 +53,14 @@ def test_the_ceiling_of_each_kind_of_scene_is_measured_and_the_lowest_is_said_la
         shares = [float(part) for part in re.findall(r"(-?\d+)%", line)]
         assert len(shares) == 7
         assert 95 <= sum(shares) <= 105
+
+
+def test_the_mean_of_a_model_and_itself_is_that_model(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    said("average_models.py", "default", "default", "--name", "mean", "-o", tmp_path)
+    one, mean = (load_network(find_checkpoint(name)) for name in ("default", str(tmp_path / "mean.json")))
+    for a, b in zip(one.state_dict().values(), mean.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 
 
 def test_our_part_of_the_comparison_with_other_tools_runs(tmp_path: Path) -> None:
