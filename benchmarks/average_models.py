@@ -4,8 +4,8 @@
 
 Models of the same network, best such as come one from the other by training (P. Izmailov et al., "Averaging
 weights leads to wider optima and better generalization", UAI 2018; M. Wortsman et al., "Model soups", ICML
-2022). Every tensor is averaged, the statistics of the batch norms too. The card is that of the last model, with
-the terms of all.
+2022). Every tensor is averaged, the statistics of the batch norms too. The card is that of the last model,
+with the terms of all.
 """
 
 from __future__ import annotations
