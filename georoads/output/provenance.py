@@ -24,23 +24,23 @@ class Provenance:
         model: name of the model, "" when the lines come from somebody else's mask.
         model_sha256: of its weights.
         model_terms: the model's terms of use.
-        model_use: what these allow, in a word or two (see ``model.terms``); "" without a model.
         parameters: the parameters as text, JSON where possible.
         scene: name of the scene or scenes.
         version: of georoads.
         date: with a time zone; equal runs need an equal date, so it is that of the scene.
         area: name of the area of interest, "" for all of the scene.
+        model_use: what the terms allow, in a word or two (see ``model.terms``); "" without a model.
     """
 
     model: str = ""
     model_sha256: str = ""
     model_terms: str = ""
-    model_use: str = ""
     parameters: str = "{}"
     scene: str = ""
     version: str = __version__
     date: datetime = _NO_DATE
     area: str = ""
+    model_use: str = ""
 
     def __post_init__(self) -> None:
         if self.date.tzinfo is None:
