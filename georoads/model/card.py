@@ -35,13 +35,13 @@ class ModelCard:
         tile_px, overlap_px: the square that goes through the network at once, and what neighbours
             share. The network pools over the tile, so the tile is part of the model.
         threshold: p at and above which a pixel is road, k/254.
-        calibration: what p and the widths of the mask mean.
         files: file name to sha256 of the weights (safetensors) and of the ONNX twin.
         terms: under which terms the weights may be used.
         data: data sets it was trained on.
         split_sha256: of the split that kept training and judging apart.
         metrics: by subset, each with what it measures and how.
         command, versions: how and with what it was made.
+        calibration: what p and the widths of the mask mean.
         extra: keys of a card that this version does not know; kept.
     """
 
@@ -53,7 +53,6 @@ class ModelCard:
     tile_px: int
     overlap_px: int
     threshold: float
-    calibration: Calibration = field(default_factory=Calibration)
     files: dict[str, str] = field(default_factory=dict)
     terms: str = ""
     data: tuple[dict[str, Any], ...] = ()
@@ -62,6 +61,7 @@ class ModelCard:
     command: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     card_version: int = CARD_VERSION
+    calibration: Calibration = field(default_factory=Calibration)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
