@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from georoads.errors import LayerError
 from georoads.output.dictionary import CONFIDENCE_CONSTRAINT, Layer
@@ -335,7 +336,7 @@ def provenance_in(path: Path) -> Provenance | None:
     if not isinstance(record, dict):
         return None
     texts = {name: record.get(name) for name in _STATED}
-    said = {name: value for name, value in texts.items() if isinstance(value, str)}
+    said: dict[str, Any] = {name: value for name, value in texts.items() if isinstance(value, str)}
     return Provenance(parameters=json.dumps(record.get("parameters", {})), **said)
 
 

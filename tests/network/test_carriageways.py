@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def street(x: float, y: float, to_x: float, to_y: float, width: float = 14) -> M
     return bar(SHAPE, (x, y), (to_x, to_y), width)
 
 
-def traced(mask: Mask, **changes: float) -> RoadNetwork:
+def traced(mask: Mask, **changes: Any) -> RoadNetwork:
     """The network of a drawing as a model would see it: not quite sharp."""
     soft = gaussian_filter(mask.astype(float), 2, mode="nearest")
     network = network_of(np.rint(254 * soft).astype(np.uint8), replace(VectorizeParams(), **changes))
