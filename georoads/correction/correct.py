@@ -22,11 +22,21 @@ from numpy.typing import NDArray
 from shapely.ops import substring
 
 from georoads.correction.edits import EditKind, Edits
-from georoads.correction.pieces import Cut, Piece, Place, Spot, cut_piece, join_pieces, without_doubles
+from georoads.correction.pieces import (
+    VALUES,
+    Cut,
+    Piece,
+    Place,
+    Spot,
+    cut_piece,
+    join_pieces,
+    without_doubles,
+)
 from georoads.errors import LayerError
 from georoads.network.types import Carriageway
 from georoads.output.read import RoadLines
 from georoads.scoring.segments import local_crs, project_points, unproject_points
+from georoads.view.layer import USUAL_WIDTH_M
 
 MATCH_M = 0.5
 """A deleted line may lie so far from the line that is meant, at any of its points."""
@@ -35,8 +45,6 @@ SNAP_M = 2.0
 ALONG_M = 10.0
 """What is drawn over so much of a line is that line."""
 _SAME_M = 1e-6
-USUAL_WIDTH_M = 4.0
-"""Width of a drawn line that joins no road of a known width."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,8 @@ def correct(roads: RoadLines, edits: Edits) -> Corrected:
     plane = local_crs((roads, edits.lines))
     pieces = _pieces_of(roads, plane)
     is_deleted = _find_deleted(pieces, _in_plane(edits.of(EditKind.DELETE), plane), roads.name)
-    kept = [piece for piece, goes in zip(pieces, is_deleted, strict=True) if not goes]
-    touched = {
-        piece.end(side).spot
-        for piece, goes in zip(pieces, is_deleted, strict=True)
-        if goes
-        for side in (0, 1)
-    }
+    kept, gone = ([pieces[row] for row in np.flatnonzero(rows)] for rows in (~is_deleted, is_deleted))
+    touched = {piece.end(side).spot for piece in gone for side in (0, 1)}
     draft = _Draft(kept, roads, plane)
     drawn = edits.of(EditKind.ADD)
     p = edits.confidence[edits.kinds == EditKind.ADD]
@@ -99,8 +102,7 @@ def correct(roads: RoadLines, edits: Edits) -> Corrected:
 def _pieces_of(roads: RoadLines, plane: str) -> list[Piece]:
     """The lines of a layer; what it does not say of them is not known."""
     n = len(roads.lines)
-    names = ("width_m", "width_std_m", "confidence", "confidence_p05", "bridged_m")
-    values = {name: _floats(roads.columns.get(name), n) for name in names}
+    values = {name: _floats(roads.columns.get(name), n) for name in VALUES}
     labels = {side.label: side for side in Carriageway}
     sides = roads.columns.get("carriageway", np.full(n, None, dtype=object))
     pieces = []

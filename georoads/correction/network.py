@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from affine import Affine
 
-from georoads.correction.pieces import Piece, Spot
+from georoads.correction.pieces import VALUES, Piece, Spot
 from georoads.grid import Grid
 from georoads.network.lines.attributes import geodesic_lengths_m
 from georoads.network.types import NodeKind, RoadNetwork
@@ -38,9 +39,8 @@ def network_of(pieces: Sequence[Piece], crs: str, kinds: Mapping[Spot, str]) -> 
     )
     offsets = offsets_of([len(piece.xy) for piece in pieces])
     points = np.concatenate([piece.xy for piece in pieces] or [np.empty((0, 2))]) * (1.0, -1.0)
-    column = {
-        name: np.array([piece.values.get(name, np.nan) for piece in pieces])
-        for name in ("width_m", "width_std_m", "confidence", "confidence_p05", "bridged_m")
+    values: dict[str, Any] = {
+        name: np.array([piece.values.get(name, np.nan) for piece in pieces]) for name in VALUES
     }
     return RoadNetwork(
         grid=grid,
@@ -51,12 +51,8 @@ def network_of(pieces: Sequence[Piece], crs: str, kinds: Mapping[Spot, str]) -> 
         offsets=offsets,
         points=points,
         length_m=geodesic_lengths_m(grid, points, offsets),
-        width_m=column["width_m"],
-        width_std_m=column["width_std_m"],
-        confidence=column["confidence"],
-        confidence_p05=column["confidence_p05"],
-        bridged_m=column["bridged_m"],
         carriageway=np.array([piece.carriageway for piece in pieces], np.uint8),
+        **values,
     )
 
 

@@ -19,6 +19,8 @@ Spot = tuple[float, float]
 _SAME_M = 0.01
 MEANS = ("width_m", "width_std_m", "confidence")
 """What a line that is joined of two has the mean of, by length."""
+VALUES = (*MEANS, "confidence_p05", "bridged_m")
+"""What is said of a line in numbers."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,7 @@ class Piece:
     Attributes:
         xy: (K, 2) float64 in the layer's CRS, K > 1.
         at: (K, 2) float64, the same points in metres of the plane.
-        values: ``width_m``, ``width_std_m``, ``confidence``, ``confidence_p05`` and ``bridged_m``; NaN where
-            nothing is known.
+        values: by the names of ``VALUES``; NaN where nothing is known.
         carriageway: in the line's direction.
         is_drawn: by hand, as an edit.
     """
@@ -146,7 +147,7 @@ def _join(first: Piece, second: Piece) -> Piece:
     """One line of two, the second of which begins where the first ends."""
     weights = np.array([first.length_m, second.length_m])
     values = {}
-    for name in (*MEANS, "confidence_p05", "bridged_m"):
+    for name in VALUES:
         pair = np.array([piece.values.get(name, np.nan) for piece in (first, second)])
         known = ~np.isnan(pair)
         if not known.any():
