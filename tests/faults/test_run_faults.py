@@ -83,7 +83,10 @@ class Run:
         """Send a signal and wait: exit code, what was said, tiles since."""
         if number is not None:
             self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        try:
+            _, said = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()  # where it has not ended
         lines = [line for line in said.splitlines() if line != "tile"]
         return self.process.returncode, lines, said.count("tile\n")
 
