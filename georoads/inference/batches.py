@@ -11,6 +11,7 @@ from itertools import cycle, groupby, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.appearance import Appearance, appearance_of
 from georoads.grid import Grid, Window
 from georoads.inference.handoff import HandoffQueue, StoppedError
 from georoads.inference.picture import cut_reflected
@@ -74,10 +75,12 @@ class PredictedBatch:
         batch: which tiles.
         levels: returns (tile, tile) uint8 of each of the batch's tiles: round(254 p), and 255 where a pixel
             is invalid. Called by the thread that keeps them: the network need not wait for the arithmetic.
+        looks: what its tiles look like.
     """
 
     batch: Batch
     levels: Callable[[], list[NDArray[np.uint8]]]
+    looks: tuple[Appearance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,17 @@ class InputBatch:
         batch: which tiles.
         pixels: (tiles, bands, tile, tile) uint8; what is invalid looks like the nearest valid pixel.
         valid: (tile, tile) bool of each tile; None: all of its pixels are valid.
+        looks: what its tiles look like.
     """
 
     batch: Batch
     pixels: NDArray[np.uint8]
     valid: list[NDArray[np.bool_] | None]
+    looks: tuple[Appearance, ...] = ()
 
     def predicted(self, levels: NDArray[np.uint8] | None) -> PredictedBatch:
         """The batch with what the network says of it: (tiles, tile, tile), None where it has no tiles."""
-        return PredictedBatch(self.batch, partial(_masked_levels, levels, self.valid))
+        return PredictedBatch(self.batch, partial(_masked_levels, levels, self.valid), self.looks)
 
 
 def groups_to_do(store: TileStore) -> list[TileGroup]:
@@ -119,6 +124,7 @@ class _ReadTile:
         rgb: (bands, tile, tile) uint8; what is invalid looks like the nearest valid pixel.
         valid: (tile, tile) bool; None: all of its pixels are valid.
         is_empty: none of them is.
+        look: what it looks like, where there is anything to see.
         seconds: of reading and filling.
     """
 
@@ -126,6 +132,7 @@ class _ReadTile:
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None
     is_empty: bool
+    look: Appearance | None
     seconds: float
 
 
@@ -173,9 +180,10 @@ def _read_filled(job: Job, reader: Reader, index: int) -> _ReadTile:
     rgb, valid = read_tile(reader, job.plan.window(index))
     is_whole = bool(valid.all())
     is_empty = not is_whole and not valid.any()
+    look = None if is_empty else appearance_of(rgb, valid)
     if not is_whole and not is_empty:
         rgb = fill_invalid(rgb, valid)
-    return _ReadTile(index, rgb, None if is_whole else valid, is_empty, time.monotonic() - started)
+    return _ReadTile(index, rgb, None if is_whole else valid, is_empty, look, time.monotonic() - started)
 
 
 def _seen(tiles: Iterable[_ReadTile], job: Job, reader: Reader) -> Iterator[_ReadTile]:
@@ -192,6 +200,7 @@ def _batches_of(
     indices: list[int] = []
     empty: list[int] = []
     valids: list[NDArray[np.bool_] | None] = []
+    looks: list[Appearance] = []
     pixels = np.empty(0, dtype=np.uint8)
     seconds = 0.0
     for tile in tiles:
@@ -204,12 +213,16 @@ def _batches_of(
             pixels[len(indices)] = tile.rgb
             indices.append(tile.index)
             valids.append(tile.valid)
+        if tile.look is not None:
+            looks.append(tile.look)
         seconds += tile.seconds + time.monotonic() - started
         if indices and len(indices) == len(pixels):
-            yield InputBatch(Batch(tuple(indices), tuple(empty)), pixels, valids), seconds
-            indices, empty, valids, seconds = [], [], [], 0.0
+            batch = Batch(tuple(indices), tuple(empty))
+            yield InputBatch(batch, pixels, valids, tuple(looks)), seconds
+            indices, empty, valids, looks, seconds = [], [], [], [], 0.0
     if indices or empty:
-        yield InputBatch(Batch(tuple(indices), tuple(empty)), pixels[: len(indices)], valids), seconds
+        batch = Batch(tuple(indices), tuple(empty))
+        yield InputBatch(batch, pixels[: len(indices)], valids, tuple(looks)), seconds
 
 
 def read_tile(reader: Reader, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads import __version__
+from georoads.appearance import Appearance, median_of
 from georoads.calibration import TAG as CALIBRATION_TAG
 from georoads.grid import Grid
 from georoads.inference.batches import Job, PredictedBatch, groups_to_do
@@ -52,6 +53,7 @@ class StageTimes:
         waited: share of the whole time in which a network, and so its device, had nothing to do.
         saw_nothing: True when no tile has a valid pixel.
         workers: networks at work at the same time, at the end.
+        look: what the tiles of this run look like, the median; None where none has a valid pixel.
     """
 
     read_s: float
@@ -60,6 +62,7 @@ class StageTimes:
     waited: float
     saw_nothing: bool = False
     workers: int = 1
+    look: Appearance | None = None
 
 
 def predict_raster(
@@ -109,7 +112,7 @@ def predict_raster(
         writing = thread.submit(writer.write, part, _raster_tags(scene, checkpoint), predictor.io_threads)
         try:
             with closing(predictor.predict(job, groups)) as batches:
-                _hand_over(batches, done, ready, on_progress)
+                looks = _hand_over(batches, done, ready, on_progress)
         except BaseException:
             writer.given_up.set()
             raise
@@ -120,21 +123,24 @@ def predict_raster(
     waited = 1 - predictor.network_s / max(1e-9, predictor.workers * (time.monotonic() - started))
     return StageTimes(
         read_s=predictor.read_s, network_s=predictor.network_s, write_s=write_s, waited=max(0.0, waited),
-        saw_nothing=bool(store.empty.all()), workers=predictor.workers,
+        saw_nothing=bool(store.empty.all()), workers=predictor.workers, look=median_of(looks),
     )  # fmt: skip
 
 
 def _hand_over(
     batches: Iterable[PredictedBatch], done: HandoffQueue[PredictedBatch], ready: int, on_progress: Progress
-) -> None:
-    """Give batches to the writer, as long as it takes them."""
+) -> list[Appearance]:
+    """Give batches to the writer, as long as it takes them; returns what their tiles look like."""
+    looks: list[Appearance] = []
     for predicted in batches:
         try:
             done.put(predicted)
         except StoppedError:  # the writer has failed, and says why
-            return
+            break
+        looks += predicted.looks
         ready += len(predicted.batch.tiles) + len(predicted.batch.empty)
         on_progress(ready)
+    return looks
 
 
 class _Writer:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads import __version__
+from georoads.appearance import Appearance
 from georoads.errors import CheckpointError, GeoroadsError, SceneError
 from georoads.inference.batches import Job, PredictedBatch, TileGroup
 from georoads.inference.local import LocalPredictor
@@ -41,18 +42,22 @@ class PredictedGroup:
         batches: in order.
         levels: (N, tile, tile) uint8 of the tiles of all batches, in order.
         read_s, network_s: seconds at work.
+        looks: what the tiles look like.
     """
 
     batches: tuple[Batch, ...]
     levels: NDArray[np.uint8]
     read_s: float
     network_s: float
+    looks: tuple[Appearance, ...] = ()
 
     def split(self) -> Iterator[PredictedBatch]:
         """The batches, each with its levels."""
         ends = np.cumsum([len(batch.tiles) for batch in self.batches])
+        looks = self.looks  # of the group: they come with its first batch
         for batch, levels in zip(self.batches, np.split(self.levels, ends[:-1]), strict=True):
-            yield PredictedBatch(batch, partial(list, levels))
+            yield PredictedBatch(batch, partial(list, levels), looks)
+            looks = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ class PredictionSession:
             np.stack(levels) if levels else np.empty((0, tile, tile), dtype=np.uint8),
             read_s=predictor.read_s - before_s[0],
             network_s=predictor.network_s - before_s[1],
+            looks=tuple(look for one in predicted for look in one.looks),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from georoads.appearance import Seen, parse_seen
 from georoads.calibration import Calibration, parse_calibration
 from georoads.errors import CheckpointError, GeoroadsError
 from georoads.model.config import ModelConfig
@@ -43,6 +44,7 @@ class ModelCard:
         command, versions: how and with what it was made.
         calibration: what p and the widths of the mask mean.
         extra: keys of a card that this version does not know; kept.
+        seen: what the pictures that it has learned from look like.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ModelCard:
     card_version: int = CARD_VERSION
     calibration: Calibration = field(default_factory=Calibration)
     extra: dict[str, Any] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
     def __post_init__(self) -> None:
         bands, half = self.model.in_channels, self.tile_px // 2
@@ -149,11 +152,11 @@ def _parse_value(value: Any, key: str, shown: str) -> Any:
     """The value of a key in its Python type."""
     if key == "model" and isinstance(value, dict):
         return _parse_model(value, shown)
-    if key == "calibration":
+    if key in _PARSED:
         try:
-            return parse_calibration(value)
+            return _PARSED[key](value)
         except ValueError as e:
-            raise CheckpointError(f"{shown}: calibration: {e}", "copy the card again") from e
+            raise CheckpointError(f"{shown}: {key}: {e}", "copy the card again") from e
     fits, expected = _EXPECTED.get(key, (_is_text, "a text"))
     if not fits(value):
         raise CheckpointError(f"{shown}: {key} is {str(value)[:80]!r}", f"expected: {expected}")
@@ -192,6 +195,8 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+_PARSED: dict[str, Callable[[Any], Any]] = {"calibration": parse_calibration, "seen": parse_seen}
+"""Keys whose values are read by who owns them."""
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (_is_object, "an object with architecture and encoder"),
     "mean": (lambda v: isinstance(v, list) and all(map(_is_number, v)), "a list of numbers"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from georoads.appearance import Seen, appearance_of, seen_in
 from georoads.data.augment import augment
 from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
@@ -20,6 +22,9 @@ from georoads.errors import GeoroadsError
 from georoads.model.pixels import fill_invalid, normalize
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
+
+_LOOKED_AT = 300
+"""Chips that say what all look like; they take some ten seconds."""
 
 
 class ChipRequest(NamedTuple):
@@ -75,6 +80,13 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             torch.from_numpy(chip.road.astype(np.float32)),
             torch.from_numpy(chip.valid.astype(np.float32)),
         )
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What the pictures look like, by some of the chips, halfway through the training."""
+        chips = [self._cut(ChipRequest(number, 0.5)) for number in range(_LOOKED_AT)]
+        looks = [appearance_of(chip.image.transpose(2, 0, 1), chip.valid) for chip in chips]
+        return seen_in([look for look in looks if look is not None])
 
     def _cut(self, request: ChipRequest) -> Chip:
         """The chip before augmentation."""

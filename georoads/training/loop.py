@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -360,6 +360,7 @@ def _save_epoch(run: _Run, state: TrainingState, history: list[Epoch]) -> None:
     folder, recipe, epoch = run.folder, run.recipe, history[-1]
     write_history(folder, history)
     card = training_card(recipe, run.prepared.split, epoch.val_threshold, asdict(epoch), run.command)
+    card = replace(card, seen=run.prepared.chips.seen)
     save_checkpoint(folder, "last", state.average.state_dict(), card)
     reached = _choosing_iou(epoch, recipe)
     if reached > state.position.best_iou:

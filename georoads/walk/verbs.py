@@ -160,6 +160,9 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
     messages = (*opened.scene.messages, *opened.predictor.messages)
     if times.saw_nothing:
         messages = (*messages, "no pixel is valid")
+    if times.look is not None and (how := opened.checkpoint.card.seen.differences(times.look)):
+        name = opened.checkpoint.card.name
+        messages = (*messages, f"unlike the pictures that {name} has learned from: {how}; check the lines")
     return Summary(
         output=output, seconds=seconds, gsd_m=opened.grid.gsd_m, peak_rss_mb=peak_rss_mb(), messages=messages,
         runtime=kind.name, device=kind.device, precision=kind.precision,

@@ -284,6 +284,22 @@ def test_10_pixels_without_data(tmp_path: Path, kind: str) -> None:
     assert lines(scene).length == pytest.approx(105 + 100, rel=0.05)
 
 
+def test_102_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Path) -> None:
+    assert "unlike the pictures" not in extract(write_raster(tmp_path / "a.tif", coloured(cross()))).err
+    dark = extract(write_raster(tmp_path / "a.tif", coloured(cross() // 8))).err
+    assert "unlike the pictures that roads-lite2 has learned from: darker (brightness " in dark
+    grey = extract(write_raster(tmp_path / "a.tif", cross()[:1])).err
+    assert "less colourful (colour 0, there " in grey
+
+
+def coloured(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same picture, its first band brighter and its right half darker."""
+    out = rgb.copy()
+    out[0] = out[0] + out[0] // 4
+    out[:, :, 200:] //= 2
+    return out
+
+
 def test_11_nothing_but_nodata(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "a.tif", np.zeros((3, 200, 300), dtype=np.uint8), nodata=0)
     assert "no pixel is valid" in extract(scene).err

@@ -167,6 +167,7 @@ def test_the_seed_recipe_trains_two_channels_on_whole_tiles(recipe: Recipe, tmp_
     history = read_history(tmp_path / "seed")
     assert card.threshold == 0.5
     assert card.model.classes == 2
+    assert card.seen.brightness, "what a model has learned from is known without a step of its own"
     best = max(history, key=lambda e: e.val_pooled_iou)
     assert card.metrics["val"]["epoch"] == best.epoch
     assert best.val_pooled_iou > best.val_iou  # background flatters the pooled figure
