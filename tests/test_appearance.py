@@ -32,10 +32,8 @@ def test_brightness_contrast_and_colour_of_a_drawn_picture() -> None:
 
 def test_colours_of_bright_pixels_do_not_wrap_around() -> None:
     rgb = picture(0, 0)
-    rgb[:] = np.array([255, 0, 128], dtype=np.uint8)[:, None, None]
-    found = appearance_of(rgb, ALL)
-    assert found is not None
-    assert found.colour == 255
+    rgb[:] = np.array([255, 0, 126], dtype=np.uint8)[:, None, None]
+    assert appearance_of(rgb, ALL) == Appearance(127, 0, 255)
 
 
 def test_the_outermost_pictures_do_not_widen_the_ranges() -> None:
