@@ -39,7 +39,7 @@ def test_colours_of_bright_pixels_do_not_wrap_around() -> None:
 def test_the_outermost_pictures_do_not_widen_the_ranges() -> None:
     looks = [Appearance(100 + i % 50, 80, 20) for i in range(500)]
     seen = seen_in([*looks, Appearance(3, 0, 0)])
-    assert seen.brightness == (100, 149)
+    assert list(seen.brightness) == [100, 149]
     assert not seen.differences(Appearance(120, 80, 20))
     assert seen_in([]) == Seen()
 
