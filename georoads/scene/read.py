@@ -65,9 +65,16 @@ class _BlockCache:
     read side by side: a block that one of them decodes is waited for by the others.
     """
 
-    def __init__(self, handles: Handles, scene: Scene) -> None:
+    def __init__(self, handles: Handles, scene: Scene, options: dict[str, Any]) -> None:
+        """
+        Args:
+            handles: of the scene's file.
+            scene: which one.
+            options: of GDAL, while it decodes.
+        """
         self._handles = handles
         self._scene = scene
+        self._options = options
         self._shape = reading_unit(scene.written.block_shape, scene.grid)
         self._kept: OrderedDict[Window, _DecodedBlock] = OrderedDict()
         self._bytes = 0
@@ -76,8 +83,7 @@ class _BlockCache:
 
     def read(self, area: Window) -> RgbPixels:
         """RGB (3, H, W) uint8, 0 where a pixel is invalid, and validity (H, W) of an area in the scene."""
-        rgb = np.zeros((3, area.height, area.width), dtype=np.uint8)
-        valid = np.zeros((area.height, area.width), dtype=bool)
+        rgb, valid = self._blank(area)
         for block, kept in self._decoded_over(area):
             common = block.intersect(area)
             here = common.relative_to(area).slices  # of the result
@@ -86,6 +92,11 @@ class _BlockCache:
             rgb[(slice(None), *here)] = kept.rgb[(slice(None), *there)]
             valid[here] = True if kept.valid is None else kept.valid[there]
         return rgb, valid
+
+    def _blank(self, area: Window) -> RgbPixels:
+        """Room for an area's pixels; none of them is valid, where not all of them will be written to."""
+        make = np.empty if self._scene.written.all(area) else np.zeros
+        return make((3, area.height, area.width), np.uint8), make((area.height, area.width), np.bool_)
 
     def _decoded_over(self, area: Window) -> Iterator[tuple[Window, _DecodedBlock]]:
         """The blocks that an area needs and the file holds: those that another thread decodes come last.
@@ -161,7 +172,10 @@ class _BlockCache:
                 self._decoded.notify_all()
 
     def _decode_now(self, block: Window) -> _DecodedBlock:
-        with self._handles.one() as source:
+        import rasterio
+
+        # Entered for each block, since several readers may be open in a thread, and threads have their own.
+        with rasterio.Env(**self._options), self._handles.one() as source:
             values, valid = read_native(source, self._scene, block)
         rgb = to_bytes(values, self._scene)
         whole = bool(valid.all())
@@ -211,8 +225,7 @@ class SceneReader:
         unit = reading_unit(scene.written.block_shape, scene.grid)
         handles = handles_for(source, scene, unit, threads)
         self._handles = Handles(scene, source, handles, spare or Semaphore(SPARE_HANDLES))
-        self._options = {**options, "GDAL_CACHEMAX": _gdal_cache(source)}
-        self._blocks = _BlockCache(self._handles, scene)
+        self._blocks = _BlockCache(self._handles, scene, {**options, "GDAL_CACHEMAX": _gdal_cache(source)})
         self._is_dense = scene.written.all(scene.grid.window)
         self._of_thread = local()
         self._room = Room(WARP_BYTES)
@@ -232,17 +245,13 @@ class SceneReader:
 
         RGB is 0 where a pixel is invalid.
         """
-        import rasterio
-
-        # Entered for each window, since several readers may be open in a thread, and threads have their own.
-        with rasterio.Env(**self._options):
-            if not self.holds(window):
-                return _no_pixels(window)
-            if self._corner is not None:
-                return self._blocks.read(self._own(window))
-            # Of each pixel: its samples with what they fall on, and what one sample takes.
-            with self._room.take(window.size * (32 * self._samples_along**2 + 120)):
-                return self._read_warped(window)
+        if not self.holds(window):
+            return _no_pixels(window)
+        if self._corner is not None:
+            return self._blocks.read(self._own(window))
+        # Of each pixel: its samples with what they fall on, and what one sample takes.
+        with self._room.take(window.size * (32 * self._samples_along**2 + 120)):
+            return self._read_warped(window)
 
     def _own(self, window: Window) -> Window:
         """A window of the working grid, which begins at a pixel of the scene, in the scene's own pixels."""
