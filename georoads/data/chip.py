@@ -54,7 +54,13 @@ class ChipParams:
         check_ranges(self, ranges)
 
 
-def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.random.Generator) -> Chip:
+def cut_chip(
+    picture: Chip,
+    picture_gsd_m: float,
+    params: ChipParams,
+    rng: np.random.Generator,
+    place: tuple[float, float] | None = None,
+) -> Chip:
     """A random square of the picture, resampled to size_px pixels of about gsd_m metres.
 
     A picture smaller than the square is filled with invalid pixels (black in the picture).
@@ -64,11 +70,17 @@ def cut_chip(picture: Chip, picture_gsd_m: float, params: ChipParams, rng: np.ra
         picture_gsd_m: its metres per pixel.
         params: how chips are cut.
         rng: decides the scale and the place, in this order.
+        place: row and column in the picture that lie in the middle half of the square, somewhere; None:
+            anywhere.
     """
     stretch = params.scale ** rng.uniform(-1, 1)
     side = max(8, round(params.size_px * params.gsd_m * stretch / picture_gsd_m))
     height, width = picture.road.shape
-    row, col = _corner(picture.road, side, params.road_centred, rng)
+    row, col = (
+        _corner(picture.road, side, params.road_centred, rng)
+        if place is None
+        else _corner_around(place, side, (height, width), rng)
+    )
     # What of the square lies in the picture, in rows and columns of the picture and of the square.
     top, left = max(0, row), max(0, col)
     bottom, right = min(height, row + side), min(width, col + side)
@@ -127,6 +139,14 @@ def _corner(
             row, col = int(rows[i]) - side // 2, int(cols[i]) - side // 2
             return _clamp_start(row, height - side), _clamp_start(col, width - side)
     return _draw_start(height - side, rng), _draw_start(width - side, rng)
+
+
+def _corner_around(
+    place: tuple[float, float], side: int, shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[int, int]:
+    """Upper left corner of a square that shows a place, not always in its middle."""
+    row, col = (int(at - side * rng.uniform(0.25, 0.75)) for at in place)
+    return _clamp_start(row, shape[0] - side), _clamp_start(col, shape[1] - side)
 
 
 def _clamp_start(start: int, last: int) -> int:

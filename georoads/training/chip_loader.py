@@ -20,6 +20,7 @@ from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
 from georoads.model.pixels import fill_invalid, normalize
+from georoads.training.hard_places import HardPlaces
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
 
@@ -58,6 +59,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         mean, std: of the network's input.
         seed: of everything random.
         cache: folder of decoded pictures, or None.
+        hard: places where a model was wrong, or None.
+        hard_share: of the chips, that show one.
     """
 
     sources: tuple[ChipSource, ...]
@@ -67,6 +70,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     std: tuple[float, ...]
     seed: int
     cache: Path | None = None
+    hard: HardPlaces | None = None
+    hard_share: float = 0.0
 
     def __getitem__(self, request: ChipRequest) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
@@ -92,11 +97,23 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """The chip before augmentation."""
         # The same draws in the same order: first the data set by its share, then the picture, then the place.
         rng = np.random.default_rng([self.seed, request.number])
+        if self.hard is not None and rng.random() < self.hard_share:
+            source, number, place = self.hard.draw(rng)
+            return self._cut_from(self.sources[source], number, rng, place)
         shares = np.array([each.source.share_at(request.progress) for each in self.sources])
         chosen = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        sample = chosen.samples[self._choose_sample(request.number, rng, len(chosen.samples))]
-        picture = read_picture(sample, chosen.source.white_is_nodata, self.cache)
-        return cut_chip(picture, sample.gsd_m, self.chip, rng)
+        return self._cut_from(chosen, self._choose_sample(request.number, rng, len(chosen.samples)), rng)
+
+    def _cut_from(
+        self,
+        source: ChipSource,
+        number: int,
+        rng: np.random.Generator,
+        place: tuple[float, float] | None = None,
+    ) -> Chip:
+        sample = source.samples[number]
+        picture = read_picture(sample, source.source.white_is_nodata, self.cache)
+        return cut_chip(picture, sample.gsd_m, self.chip, rng, place)
 
     def _choose_sample(self, number: int, rng: np.random.Generator, count: int) -> int:
         """Which sample of a source comes; of a single source each comes once before any comes again."""

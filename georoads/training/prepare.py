@@ -24,6 +24,7 @@ from georoads.model.tensors import load_strictly
 from georoads.training.card import training_card
 from georoads.training.chip_loader import ChipDataset, ChipSource
 from georoads.training.distributed import ProcessGroup, join_process_group
+from georoads.training.hard_places import read_hard_places
 from georoads.training.recipe import DataSource, Recipe
 from georoads.training.state import TrainingState
 
@@ -220,6 +221,8 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         std=std,
         seed=recipe.train.seed,
         cache=Path(recipe.train.cache) if recipe.train.cache else None,
+        hard=read_hard_places(Path(recipe.train.hard), sources) if recipe.train.hard else None,
+        hard_share=recipe.train.hard_share,
     )
 
 

@@ -57,7 +57,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch": (1, 4096), "lr": (1e-12, 100), "lr_end": (0, 1), "warmup": (0, 0.99), "weight_decay": (0, 100),
     "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1e12), "patience": (0, _MANY),
     "workers": (0, 1024), "seed": (0, 2**32 - 1), "threshold": (0.002, 1), "samples": (0, 1000),
-    "samples_every": (0, _MANY),
+    "samples_every": (0, _MANY), "hard_share": (0, 1),
 }  # fmt: skip
 """Of the numbers of a training, None aside."""
 
@@ -98,6 +98,8 @@ class TrainParams:
             road together at p >= 0.5, as the DeepGlobe notebook chose).
         samples: val pictures that are drawn beside truth and prediction when the training ends.
         samples_every: epochs after which they are drawn meanwhile, with the model of that epoch; 0: not.
+        hard: file of places where a model was wrong (benchmarks/hard_places.py makes it); "": none.
+        hard_share: of the chips, that show such a place.
     """
 
     epochs: int = 30
@@ -128,6 +130,8 @@ class TrainParams:
     choose_by: str = "road_iou"
     samples: int = 4
     samples_every: int = 0
+    hard: str = ""
+    hard_share: float = 0.3
 
     def __post_init__(self) -> None:
         for name, known in (
