@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
@@ -152,7 +153,7 @@ def _runtimes() -> Iterator[Finding]:
         yield Finding(State.BROKEN, "auto takes", "nothing: no runtime is installed", install)
         return
     device = "GPU" if has_gpu() else "CPU"
-    precision = "bf16" if _cpu_multiplies_bf16() else "fp32 (this CPU does not multiply bf16)"
+    precision = _cpu_precision()
     how = f"CPU, {precision}" if device == "CPU" else device
     yield Finding(State.FINE, "auto takes", f"{chosen} on the {how}")
     for runtime, module in RUNTIMES.items():
@@ -169,16 +170,21 @@ def _runtimes() -> Iterator[Finding]:
             yield Finding(State.FINE, f"not {runtime}", f"{version(module)} is installed: {slower}")
 
 
-def _cpu_multiplies_bf16() -> bool:
-    if find_spec("torch") is None:
-        if find_spec("openvino") is None:
-            return False  # ONNX Runtime computes in fp32
-        import openvino
+def _cpu_precision() -> str:
+    """What ``auto`` computes with on this CPU, and why it is not bf16."""
+    no_bf16 = "(this CPU does not multiply bf16)"
+    if find_spec("openvino") is not None:
+        from georoads.inference.openvino_runtime import cpu_precision
+        from georoads.model.checkpoint import find_checkpoint
 
-        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        with suppress(GeoroadsError):  # a damaged model is told of below
+            found = cpu_precision(has_int8=find_checkpoint("default").int8 is not None)
+            return found if found == "bf16" else f"{found} {no_bf16}"
+    if find_spec("onnxruntime") is not None or find_spec("torch") is None:
+        return "fp32"
     from georoads.inference.torch_runtime import cpu_has_fast_bf16
 
-    return cpu_has_fast_bf16()
+    return "bf16" if cpu_has_fast_bf16() else f"fp32 {no_bf16}"
 
 
 def _projections() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import platform
 from typing import Any
 
 import numpy as np
@@ -22,23 +23,35 @@ _CHECKS = 2
 """Counts up when a twin has to pass more before it is kept compiled: older ones are compiled again."""
 
 
-class _OpenVino:
-    """An ONNX file compiled for the CPU by OpenVINO.
+def cpu_precision(*, has_int8: bool) -> str:
+    """The fastest precision on this CPU that costs no quality (measured in benchmarks/README.md).
 
-    bf16 is used where the CPU multiplies it in hardware; the mask then differs from fp32's in a small
-    share of pixels (measured in benchmarks/README.md).
+    That is bf16 where it is multiplied in hardware, else int8; on other processors than Intel's and AMD's
+    OpenVINO has no fast int8.
+
+    Args:
+        has_int8: the model has a twin of whole numbers.
     """
+    import openvino
+
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return "bf16"
+    return "int8" if has_int8 and platform.machine().lower() in ("x86_64", "amd64") else "fp32"
+
+
+class _OpenVino:
+    """An ONNX file compiled for the CPU by OpenVINO."""
 
     name = "openvino"
     device = "cpu"
     takes_bytes = True
 
-    def __init__(self, twin: Twin, batch: int, precision: str = "auto", threads: int = 0) -> None:
+    def __init__(self, twin: Twin, batch: int, precision: str, threads: int = 0) -> None:
         """
         Args:
-            twin: the network.
+            twin: the network; where it computes with whole numbers, the one that was made to.
             batch: tiles that it takes at once, at most.
-            precision: auto, fp32 or bf16.
+            precision: fp32, bf16 or int8.
             threads: of the CPU; 0: all.
 
         Raises:
@@ -48,11 +61,8 @@ class _OpenVino:
 
         self.batch = batch
         core = openvino.Core()
-        if precision == "auto":
-            fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            precision = "bf16" if fast else "fp32"
         self.precision = precision
-        hint = {"fp32": "f32"}.get(precision, precision)
+        hint = "bf16" if precision == "bf16" else "f32"  # of what is not done with whole numbers
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             # The other cores may be another process's. Pinned to cores, both would take the first ones.

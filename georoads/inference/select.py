@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import cast
 
 from georoads.errors import GeoroadsError
@@ -16,6 +17,7 @@ from georoads.resources import check_address_space
 from georoads.workers.engine import EngineParams
 
 RUNTIMES = ("auto", "torch", "openvino", "onnx")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
 _MEMORY_MB = {"openvino": (350, 450), "onnx": (350, 700), "torch": (600, 800)}
 """Resident memory by runtime: whatever the model, and per megapixel of a batch on the CPU."""
 _LIGHTER = 'or, for CPUs, python -m pip install "georoads[openvino]"'
@@ -29,7 +31,8 @@ class PredictParams:
         device: auto, cpu, cuda, cuda:N (with the number N of a GPU) or mps.
         runtime: torch, openvino, onnx (ONNX Runtime), or auto: torch on a GPU; on a CPU the first of
             OpenVINO, ONNX Runtime and torch that is installed, which is their order by speed.
-        precision: auto (bf16 where the hardware multiplies it), fp32, bf16.
+        precision: auto (bf16 where the hardware multiplies it; with OpenVINO on other CPUs int8, where the
+            model has that twin), fp32, bf16, int8.
         batch: tiles at once, up to 256; 0: up to a megapixel on a CPU, about four on a GPU.
         prefetch: batches that are read ahead, 1 to 64.
         io_threads: that decode scenes, and as many that encode the raster, up to 64; 0: one for each core, up
@@ -53,8 +56,8 @@ class PredictParams:
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
             raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {self.runtime!r}")
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise ValueError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         check_device_name(self.device)
         limits = (("batch", 0, 256), ("threads", 0, 1024), ("prefetch", 1, 64), ("io_threads", 0, 64))
         for name, least, most in limits:
@@ -84,6 +87,10 @@ def _open_single(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Net
         runtime = "torch"
     if runtime == "openvino":
         return _open_openvino(checkpoint, params)
+    if params.precision == "int8":
+        raise GeoroadsError(
+            f"int8 is computed by OpenVINO alone, not by {runtime}", "--set predict.runtime=openvino"
+        )
     if runtime == "onnx":
         return _open_onnx(checkpoint, params)
     require_extra("train", "the torch runtime", NETWORK, _LIGHTER)
@@ -141,14 +148,23 @@ def _open_openvino(checkpoint: Checkpoint, params: PredictParams) -> Runtime | N
         raise GeoroadsError(
             f"the OpenVINO runtime works on the CPU, not on {params.device}", "--set predict.runtime=torch"
         )
-    from georoads.inference.openvino_runtime import OpenVinoNetwork, OpenVinoRuntime
+    from georoads.inference.openvino_runtime import OpenVinoNetwork, OpenVinoRuntime, cpu_precision
 
+    precision = params.precision
+    if precision == "auto":
+        precision = cpu_precision(has_int8=checkpoint.int8 is not None)
+    if precision == "int8" and checkpoint.int8 is None:
+        raise GeoroadsError(
+            f"{checkpoint.card.name} has no twin of whole numbers",
+            "leave predict.precision out, or make one: docs/training.md",
+        )
+    path = checkpoint.int8 if precision == "int8" else None
     tile_px = checkpoint.card.tile_px
     batch = params.batch or cpu_batch(tile_px)
-    kind = RuntimeKind("openvino", "cpu", params.precision, batch)
+    kind = RuntimeKind("openvino", "cpu", precision, batch)
     check_address_space("OpenVINO", memory_mb(kind, tile_px, on_cpu=True))
     opened = OpenVinoNetwork if params.tta else OpenVinoRuntime
-    return opened(_checked_twin(checkpoint), batch, params.precision, params.threads)
+    return opened(_checked_twin(checkpoint, path), batch, precision, params.threads)
 
 
 def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Network:
@@ -168,8 +184,8 @@ def _open_onnx(checkpoint: Checkpoint, params: PredictParams) -> Runtime | Netwo
     return opened(_checked_twin(checkpoint), batch, device, params.threads)
 
 
-def _checked_twin(checkpoint: Checkpoint) -> Twin:
-    """The checkpoint's ONNX twin, looked through before a runtime reads it."""
+def _checked_twin(checkpoint: Checkpoint, path: Path | None = None) -> Twin:
+    """The ONNX twin of a checkpoint, or the one named, looked through before a runtime reads it."""
     from georoads.model.cache import onnx_twin
 
-    return read_twin(onnx_twin(checkpoint), checkpoint.card)
+    return read_twin(path or onnx_twin(checkpoint), checkpoint.card)

@@ -1,8 +1,9 @@
-"""Writing and reading checkpoints: safetensors, an ONNX twin, and the card.
+"""Writing and reading checkpoints: safetensors, ONNX twins, and the card.
 
-A checkpoint NAME is three files in one folder: ``NAME.json`` (card), ``NAME.safetensors``,
-``NAME.onnx``. Matrices are stored as fp16; vectors (biases, batch norms) as fp32, since running
-variances do not fit fp16's range. No pickle is ever loaded.
+A checkpoint NAME is three files in one folder: ``NAME.json`` (card), ``NAME.safetensors``, ``NAME.onnx``;
+perhaps a fourth, ``NAME.int8.onnx``, the twin that computes with whole numbers. Matrices are stored as fp16;
+vectors (biases, batch norms) as fp32, since running variances do not fit fp16's range. No pickle is ever
+loaded.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_DEFAULT = "roads-lite2"
+_INT8 = ".int8.onnx"
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,15 @@ class Checkpoint:
         return twin if twin.name in self.card.files and twin.is_file() else None
 
     @property
+    def int8(self) -> Path | None:
+        """The twin that computes with whole numbers of 8 bits, where the checkpoint has one."""
+        twin = self.path.with_suffix(_INT8)
+        return twin if twin.name in self.card.files and twin.is_file() else None
+
+    @property
     def paths(self) -> tuple[Path, ...]:
-        """Card, weights and ONNX twin, whether they are there or not: no output may take their place."""
-        return self.path, self.weights, self.path.with_suffix(".onnx")
+        """Card, weights and ONNX twins, whether they are there or not: no output may take their place."""
+        return self.path, self.weights, *(self.path.with_suffix(suffix) for suffix in (".onnx", _INT8))
 
     @property
     def sha256(self) -> str:
@@ -108,8 +116,8 @@ def _open_checked(card_path: Path) -> Checkpoint:
             f"{shown} states no sha256 of {printable(weights.name)}",
             "the weights bear the name that their card gives them: rename both, or copy them together again",
         )
-    for name in (weights.name, card_path.with_suffix(".onnx").name):
-        stated, file = checkpoint.card.files.get(name), card_path.with_name(name)
+    for file in checkpoint.paths[1:]:
+        stated = checkpoint.card.files.get(file.name)
         if stated is not None and file.is_file() and file_sha256(file) != stated:
             raise CheckpointError(
                 f"{printable(file)} is not the file that its card {shown} speaks of (sha256 differs)",
@@ -157,8 +165,8 @@ def save_checkpoint(
 
     weights = folder / f"{name}.safetensors"
     _write_whole(weights, save(to_stored(state)))
-    twin = folder / f"{name}.onnx"
-    twin.unlink(missing_ok=True)  # an older twin would speak of other weights
+    for suffix in (".onnx", _INT8):  # an older twin would speak of other weights
+        (folder / f"{name}{suffix}").unlink(missing_ok=True)
     return _write_card(folder / f"{name}.json", card, {weights.name: file_sha256(weights)})
 
 
@@ -168,6 +176,19 @@ def add_onnx(checkpoint: Checkpoint) -> Checkpoint:
 
     twin = checkpoint.path.with_suffix(".onnx")
     export_onnx(load_network(checkpoint), checkpoint.card, twin)
+    files = checkpoint.card.files | {twin.name: file_sha256(twin)}
+    return _write_card(checkpoint.path, checkpoint.card, files)
+
+
+def add_int8(checkpoint: Checkpoint, content: bytes) -> Checkpoint:
+    """Write the twin of whole numbers of a checkpoint and its sha256 into the card.
+
+    Args:
+        checkpoint: whose it is.
+        content: an ONNX file with the input and the output of the ONNX twin.
+    """
+    twin = checkpoint.path.with_suffix(_INT8)
+    _write_whole(twin, content)
     files = checkpoint.card.files | {twin.name: file_sha256(twin)}
     return _write_card(checkpoint.path, checkpoint.card, files)
 

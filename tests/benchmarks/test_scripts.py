@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from drawn_pairs import SMALL_RECIPE, draw_pairs
 
+from georoads.model.card import read_card
 from georoads.model.checkpoint import find_checkpoint, load_network
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -33,6 +36,7 @@ def said(script: str, *arguments: str | Path) -> str:
             "--side 512 --rounds 1 --ms 0 1 --cores 1 2",
             "1 ms a tile: busy 90% of ",
         ),
+        ("precisions.py", "--rounds 1", "x fp32"),
         ("memory.py", "--sparse 20000x20000", "20000x20000: peak "),
         ("scaling.py", "simulate --side 8192", "lines: "),
         ("fuzz.py", "3", "provenance: "),
@@ -77,3 +81,17 @@ def test_the_gpu_script_says_so_where_there_is_none() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
     assert "no CUDA GPU" in ended.stderr + ended.stdout
+
+
+def test_hard_places_and_looks_of_a_drawn_data_set(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("openvino")
+    draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
+    recipe = tmp_path / "drawn.toml"
+    recipe.write_text(SMALL_RECIPE.format(path=tmp_path / "a"))
+    places, sheet, card = tmp_path / "hard.json", tmp_path / "hard.jpg", tmp_path / "card.json"
+    assert " missed" in said("hard_places.py", "--recipe", recipe, "-o", places, "--sheet", sheet)
+    assert set(json.loads(places.read_text())) == {"model", "places"}
+    card.write_bytes(find_checkpoint("default").path.read_bytes())
+    said("seen.py", card, "--recipe", recipe)
+    assert read_card(card).seen.brightness != find_checkpoint("default").card.seen.brightness

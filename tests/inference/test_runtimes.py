@@ -16,7 +16,7 @@ from georoads import extras
 from georoads.cli import options
 from georoads.errors import GeoroadsError
 from georoads.inference import select
-from georoads.inference.openvino_runtime import OpenVinoRuntime
+from georoads.inference.openvino_runtime import OpenVinoRuntime, cpu_precision
 from georoads.inference.runtime import tile_levels
 from georoads.inference.select import PredictParams, fastest_runtime, open_runtime
 from georoads.model.cache import kept
@@ -48,6 +48,48 @@ def test_levels_are_those_of_torch(name: str, module: str, tiles: list[NDArray[n
     assert (apart > 0).mean() <= 0.001
     threshold = checkpoint.card.threshold * 254
     assert ((levels >= threshold) != (torch_levels >= threshold)).mean() <= 1e-5
+
+
+@pytest.mark.slow
+def test_whole_numbers_say_nearly_the_same(tiles: list[NDArray[np.uint8]]) -> None:
+    pytest.importorskip("openvino")
+    checkpoint = find_checkpoint("default")
+    full, whole = (
+        tile_levels(open_runtime(checkpoint, PredictParams("cpu", "openvino", p, batch=2)), tiles).astype(int)
+        for p in ("fp32", "int8")
+    )
+    threshold = checkpoint.card.threshold * 254
+    assert np.abs(whole - full).mean() <= 4
+    assert ((whole >= threshold) != (full >= threshold)).mean() <= 0.01
+    assert (whole != full).any(), "it is another network"
+
+
+def test_auto_takes_the_precision_that_the_processor_is_fast_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino")
+    able = ["FP32", "INT8"]
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: able)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert cpu_precision(has_int8=True) == "int8"
+    assert cpu_precision(has_int8=False) == "fp32"
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert cpu_precision(has_int8=True) == "fp32"
+    able.append("BF16")
+    assert cpu_precision(has_int8=True) == "bf16"
+
+
+def test_whole_numbers_are_openvinos_and_of_models_that_have_them(tmp_path: Path) -> None:
+    checkpoint = find_checkpoint("default")
+    with pytest.raises(GeoroadsError, match="int8 is computed by OpenVINO alone"):
+        open_runtime(checkpoint, PredictParams("cpu", "onnx", "int8"))
+    for path in (checkpoint.path, checkpoint.weights):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    bare = find_checkpoint(str(tmp_path / checkpoint.path.name))
+    pytest.importorskip("openvino")
+    with pytest.raises(GeoroadsError, match="no twin of whole numbers"):
+        open_runtime(bare, PredictParams("cpu", "openvino", "int8"))
+    (tmp_path / "roads-lite2.int8.onnx").write_bytes(b"another")
+    with pytest.raises(GeoroadsError, match="sha256 differs"):
+        find_checkpoint(str(bare.path))
 
 
 def test_stated_threads_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
