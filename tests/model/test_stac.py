@@ -38,7 +38,7 @@ ITEMS = {
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_items_beside_the_cards_are_up_to_date(name: str) -> None:
     written = json.loads((models_folder() / f"{name}{SUFFIX}").read_text(encoding="utf-8"))
-    assert written == ITEMS[name], "run: python docs/make_items.py"
+    assert written == ITEMS[name], "run: python packaging/make_items.py"
 
 
 def test_items_are_no_models() -> None:
