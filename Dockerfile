@@ -13,19 +13,17 @@ WORKDIR /src
 COPY . .
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
-# What both have: the wheel's core, and a user whose folder holds what is compiled on first use.
+# What both have: a system library, and a user. What numba compiles at the first run is kept in /var/cache/numba.
 FROM python:${PYTHON}-slim AS core
 # rasterio's wheels take this one library from the system.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libexpat1 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 1000 roads && mkdir /data && chown roads /data
-ENV GEOROADS_CACHE=/var/cache/georoads \
-    NUMBA_CACHE_DIR=/var/cache/numba \
+ENV NUMBA_CACHE_DIR=/var/cache/numba \
     PIP_NO_CACHE_DIR=1 \
     PYTHONUNBUFFERED=1
-# Any user may write there: docker run --user names the one whose files /data holds.
-RUN mkdir -m 1777 /var/cache/georoads /var/cache/numba
+RUN mkdir -m 1777 /var/cache/numba
 COPY constraints.txt /tmp/constraints.txt
 COPY --from=build /wheels /wheels
 WORKDIR /data
@@ -36,7 +34,13 @@ FROM core AS cuda
 # No constraints: they pin torch without CUDA.
 RUN python -m pip install "$(echo /wheels/georoads-*.whl)[openvino,train]"
 USER roads
+# So that no container compiles its loops anew; any user may read and add: docker run --user names the one whose
+# files /data holds.
+RUN georoads demo --no-browser --quiet -o /tmp/demo && rm -r /tmp/demo && chmod -R a+rwX /var/cache/numba/*
 
 FROM core AS light
 RUN python -m pip install -c /tmp/constraints.txt "$(echo /wheels/georoads-*.whl)[openvino]"
 USER roads
+# So that no container compiles its loops anew; any user may read and add: docker run --user names the one whose
+# files /data holds.
+RUN georoads demo --no-browser --quiet -o /tmp/demo && rm -r /tmp/demo && chmod -R a+rwX /var/cache/numba/*

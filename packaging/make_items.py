@@ -26,14 +26,7 @@ def bill_of_models(cards: list[ModelCard]) -> dict[str, Any]:
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {
-            "component": {
-                "type": "library",
-                "name": "georoads",
-                "version": __version__,
-                "bom-ref": "georoads",
-            }
-        },
+        "metadata": {"component": {"type": "library", "bom-ref": "georoads", **product}},
         "components": [_component(card, file) for card in cards for file in card.files],
         "dependencies": [
             {"ref": "georoads", "dependsOn": sorted(file for card in cards for file in card.files)}
