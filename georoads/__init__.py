@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from georoads.walk.result import RoadResult
     from georoads.workers.engine import EngineParams
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",

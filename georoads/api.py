@@ -217,17 +217,20 @@ def score(
     *,
     layer: str | None = None,
     reference_layer: str | None = None,
+    protocol: str = "georoads",
 ) -> Score:
     """Score roads against a reference: lengths, APLS, TOPO, nodes, and how tidy they are (docs/scoring.md).
 
     Args:
         roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
         reference: the truth, likewise.
-        params: the settings of the scores.
+        params: the settings of the scores; None for those of the protocol.
         layer: of the file of roads, where it has several.
         reference_layer: of the reference's file, where it has several.
+        protocol: "spacenet" or "cityscale" for APLS as papers of that data set have it.
 
     Raises:
+        GeoroadsError: no protocol has this name.
         LayerError: a layer cannot be read.
 
     Example:
@@ -236,7 +239,7 @@ def score(
     """
     from georoads.scoring.score import score as score_lines
 
-    return score_lines(_lines(roads, layer), _lines(reference, reference_layer), params)
+    return score_lines(_lines(roads, layer), _lines(reference, reference_layer), params, protocol)
 
 
 def diff(

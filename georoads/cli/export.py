@@ -18,6 +18,7 @@ def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
     """Write MODEL (default: the one that ships) as ONNX for the QGIS plugin Deepness and for GeoDeep.
 
     The file takes RGB values 0..1 at the model's pixel size and gives two channels, background and road.
+    Beside it a STAC item says the same to catalogues of models, NAME.stac.json (extension MLM).
     """
     from georoads.errors import GeoroadsError
     from georoads.extras import NETWORK, require_extra
@@ -25,15 +26,22 @@ def export(model: str, output: Path, overwrite: bool, quiet: bool) -> None:
     require_extra("train,onnx", "georoads export", (*NETWORK, "onnx"))
 
     from georoads.files.atomic import check_output, replace_when_complete
-    from georoads.model.checkpoint import find_checkpoint, load_network
+    from georoads.model.checkpoint import file_sha256, find_checkpoint, load_network
     from georoads.model.onnx import export_for_plugins
+    from georoads.model.stac import SUFFIX, item_of_plugin_file, write_item
 
     if output.suffix.lower() != ".onnx":
         raise GeoroadsError(f"{output} is not the name of an ONNX file", "let it end in .onnx")
     checkpoint = find_checkpoint(model)
-    check_output(output, overwrite=overwrite, inputs=checkpoint.paths)
-    with replace_when_complete(output, overwrite=overwrite) as path:
+    item = output.with_name(output.stem + SUFFIX)
+    for file in (output, item):
+        check_output(file, overwrite=overwrite, inputs=checkpoint.paths)
+    with (
+        replace_when_complete(item, overwrite=overwrite) as item_path,
+        replace_when_complete(output, overwrite=overwrite) as path,
+    ):
         export_for_plugins(load_network(checkpoint), checkpoint.card, path)
+        write_item(item_of_plugin_file(checkpoint.card, output.name, file_sha256(path)), item_path)
     if not quiet:
         card = checkpoint.card
         options.say(

@@ -23,6 +23,13 @@ from georoads.cli import options
     help="Distance in metres within which lines match.",
 )
 @click.option(
+    "--protocol",
+    type=click.Choice(["georoads", "spacenet", "cityscale"]),
+    default="georoads",
+    show_default=True,
+    help="APLS as papers of that data set compute it, with the constants of APLS and TOPO that go with it.",
+)
+@click.option(
     "--explain", type=options.PATH, help="GeoPackage of right, missing and false stretches to write."
 )
 @options.settings
@@ -35,6 +42,7 @@ def score(
     layer: str | None,
     reference_layer: str | None,
     buffer_m: float,
+    protocol: str,
     explain: Path | None,
     settings: tuple[str, ...],
     overwrite: bool,
@@ -49,12 +57,12 @@ def score(
     from georoads.files.figures import check_figures, write_figures
     from georoads.output.errors_layer import check_errors_output
     from georoads.output.read import read_roads
-    from georoads.scoring.params import ScoreParams
+    from georoads.scoring.protocols import params_of
     from georoads.scoring.score import score as score_roads
     from georoads.scoring.table import table
     from georoads.settings import with_values
 
-    given = with_values(ScoreParams(), {"buffer_m": buffer_m}, "score")
+    given = with_values(params_of(protocol), {"buffer_m": buffer_m}, "score")
     params = options.with_settings(settings, score=given)["score"]
     inputs = roads, reference
     check_figures(
@@ -64,7 +72,7 @@ def score(
         check_errors_output(explain, overwrite=overwrite, inputs=inputs)
     proposal = read_roads(roads, layer)
     truth = read_roads(reference, reference_layer, flag="--reference-layer")
-    result = score_roads(proposal, truth, params)
+    result = score_roads(proposal, truth, params, protocol)
     write_figures(json_file, result.as_dict(), overwrite=overwrite)
     if not quiet:
         for line in table(result, roads.name, reference.name):

@@ -76,7 +76,9 @@ def models_folder() -> Path:
 
 def shipped_models() -> dict[str, Path]:
     """Name to card of the checkpoints that ship with georoads."""
-    return {p.stem: p for p in sorted(models_folder().glob("*.json"))}
+    # NAME.stac.json beside a card says the same to catalogues (model/stac.py).
+    cards = (p for p in models_folder().glob("*.json") if not p.name.endswith(".stac.json"))
+    return {p.stem: p for p in sorted(cards)}
 
 
 def find_checkpoint(name: str) -> Checkpoint:

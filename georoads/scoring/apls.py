@@ -19,13 +19,11 @@ import numpy as np
 from georoads.scoring.matching import harmonic
 from georoads.scoring.params import ScoreParams
 from georoads.scoring.places import Places, divide_edges, places_at_nodes, snap
-from georoads.scoring.road_graph import RoadGraph
+from georoads.scoring.road_graph import Indices, RoadGraph
 from georoads.scoring.routes import Destinations, Metres, Routes, chunks
 
 LEAST_SHARE = 0.75
 """Edges shorter than this share of the spacing get no point between their ends; as the authors' code does."""
-_LEAST_ROUTE_M = 1e-3
-"""Routes shorter than this are no routes: their relative difference would be noise."""
 _SAME_M = 1e-6
 """Routes whose lengths differ by less are equally long."""
 _TOLERANCE_M = 0.01
@@ -84,17 +82,19 @@ def apls(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Apls
     return Apls(harmonic(first.score, second.score), first, second)
 
 
-def control_points(graph: RoadGraph, spacing_m: float, min_curvature: float) -> Places:
+def control_points(
+    graph: RoadGraph, spacing_m: float, min_curvature: float, *, halve_loops: bool = True
+) -> Places:
     """The nodes, then points that divide edges into equal parts.
 
-    An edge shorter than 0.75 times the spacing is not divided, any other one at least halved. A loop is
-    always halved: else its ends, one node, would be all of it.
+    An edge shorter than 0.75 times the spacing is not divided, any other one at least halved.
 
     Args:
         graph: the network.
         spacing_m: the parts are at most so long.
         min_curvature: only edges whose curvature |d - L| / L is this or more are divided; L is the length of
             the edge, d the diagonal of its bounding box.
+        halve_loops: whether loops are at least halved: else a short one's ends, one node, are all of it.
     """
     nodes = places_at_nodes(graph)
     if not graph.n_edges:
@@ -107,7 +107,7 @@ def control_points(graph: RoadGraph, spacing_m: float, min_curvature: float) -> 
     # How many parts each edge is divided into.
     parts = np.maximum(np.ceil((length - _TOLERANCE_M) / spacing_m), 2)
     parts[(length < LEAST_SHARE * spacing_m) | (curvature < min_curvature)] = 1
-    loop = graph.edge_nodes[:, 0] == graph.edge_nodes[:, 1]
+    loop = (graph.edge_nodes[:, 0] == graph.edge_nodes[:, 1]) & halve_loops
     parts[loop] = np.maximum(parts[loop], 2)
     between = divide_edges(graph, parts.astype(np.int64), middles=False)
     return Places(
@@ -125,10 +125,26 @@ def _score_direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) ->
     if len(points) > params.apls_all_pairs:
         chosen = np.random.default_rng(params.seed).permutation(len(points))[: params.apls_sources]
         sources = np.sort(chosen)
+    return compare_routes(graph, points, other, partners, sources, params.apls_least_route_m)
+
+
+def compare_routes(
+    graph: RoadGraph, points: Places, other: RoadGraph, partners: Places, sources: Indices, least_m: float
+) -> Direction:
+    """Compare the routes between places of one network with those between their partners on another.
+
+    Args:
+        graph: the network whose routes are looked at.
+        points: (N,) places on it, one at least.
+        other: the network that should have the same routes.
+        partners: (N,) the places on it that stand for the points; of edge -1 where none does.
+        sources: (S,) int64, the points from which routes are followed to all points.
+        least_m: shorter routes are no routes: the relative difference of millimetres would be noise.
+    """
     costs, pairs, missing = np.zeros(len(sources)), 0, 0
     here, there = Routes(graph), Routes(other)
     goals, other_goals = Destinations(graph, points), Destinations(other, partners)
-    for part in chunks(len(sources), graph, other):
+    for part in chunks(len(sources), len(graph.node_xy), len(other.node_xy)):
         chunk = sources[part]
         # From each source to the nodes of both networks; inf on the other one where it has no partner there.
         rows = here.lengths_to_nodes(points[chunk])
@@ -140,9 +156,9 @@ def _score_direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) ->
             # From the nodes on to all control points, and to their partners.
             length = goals.route_lengths(rows[k], points, source)
             other_length = other_goals.route_lengths(other_rows[k], partners, source)
-            route = np.isfinite(length) & (length >= _LEAST_ROUTE_M)
+            route = np.isfinite(length) & (length >= least_m)
             length, other_length = length[route], other_length[route]
-            costs[part.start + k] = _route_costs(length, other_length).sum()
+            costs[part.start + k] = route_costs(length, other_length).sum()
             pairs += len(length)
             missing += int(np.isinf(other_length).sum())
     snapped = int((partners.edge >= 0).sum())
@@ -158,7 +174,7 @@ def _score_direction(graph: RoadGraph, other: RoadGraph, params: ScoreParams) ->
     )
 
 
-def _route_costs(length: Metres, other_length: Metres) -> Metres:
+def route_costs(length: Metres, other_length: Metres) -> Metres:
     """(K,) float64 in 0..1: the cost of each pair, from the lengths (K,) of its two routes."""
     apart = np.abs(length - other_length)
     apart[apart < _SAME_M] = 0.0  # so that a network against itself is 1, not almost

@@ -8,6 +8,7 @@ from georoads.settings import check_ranges
 
 _LENGTH_M = 0.01, 1_000_000
 _RANGES: dict[str, tuple[float, float]] = {
+    "apls_least_route_m": (0.001, 1_000_000), "apls_margin_m": (0, 1_000_000),
     "apls_min_curvature": (0, 1_000_000), "bound_m": (0, 1_000_000), "topo_step_m": (0.1, 1_000_000),
     "apls_spacing_m": (0.1, 1_000_000), "topo_seed_every_m": (0.1, 1_000_000),
     "apls_all_pairs": (0, 1_000_000), "apls_sources": (1, 1_000_000), "topo_seeds": (1, 1_000_000),
@@ -39,6 +40,10 @@ class ScoreParams:
         bend_deg: a bend that turns by more degrees is sharp.
         bound_m: a road that ends within this of the layer's bound was cut there and is no dangle.
         seed: the random draws of control points and seeds begin with it.
+        apls_least_route_m: shorter routes are not compared.
+        apls_margin_m: control points nearer to the tile's bound are left out; with --protocol cityscale only.
+        tile: (west, south, east, north) in the reference's CRS of the tile of that margin; null: the box
+            around the reference.
     """
 
     buffer_m: float = 4.0
@@ -59,6 +64,12 @@ class ScoreParams:
     bend_deg: float = 45.0
     bound_m: float = 10.0
     seed: int = 42
+    apls_least_route_m: float = 0.001
+    apls_margin_m: float = 0.0
+    tile: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        check_ranges(self, {field.name: _RANGES.get(field.name, _LENGTH_M) for field in fields(self)})
+        numbers = [field.name for field in fields(self) if field.name != "tile"]
+        check_ranges(self, {name: _RANGES.get(name, _LENGTH_M) for name in numbers})
+        if self.tile is not None and not (self.tile[0] < self.tile[2] and self.tile[1] < self.tile[3]):
+            raise ValueError(f"tile is west, south, east, north, not {self.tile}")

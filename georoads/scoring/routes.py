@@ -102,8 +102,8 @@ class Destinations:
         return np.asarray(metres, dtype=np.float64)
 
 
-def chunks(count: int, *graphs: RoadGraph) -> Iterator[slice]:
-    """Slices of ``count`` sources whose distances to the nodes of each graph fit into memory."""
-    step = max(1, min(_AT_ONCE, _CELLS // max(1, *(len(graph.node_xy) for graph in graphs))))
+def chunks(count: int, *nodes: int) -> Iterator[slice]:
+    """Slices of ``count`` sources whose distances to so many nodes of each graph fit into memory."""
+    step = max(1, min(_AT_ONCE, _CELLS // max(1, *nodes)))
     for begin in range(0, count, step):
         yield slice(begin, min(begin + step, count))

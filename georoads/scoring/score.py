@@ -8,10 +8,11 @@ from typing import Any
 import shapely
 
 from georoads.output.read import RoadLines
-from georoads.scoring.apls import Apls, apls
+from georoads.scoring.apls import Apls
 from georoads.scoring.buffered import match_lengths
 from georoads.scoring.nodes import NodeScore, match_nodes
 from georoads.scoring.params import ScoreParams
+from georoads.scoring.protocols import OWN, apls_by, notes_on, params_of, tile_of
 from georoads.scoring.road_graph import road_graph
 from georoads.scoring.segments import Segments, local_crs, to_segments
 from georoads.scoring.tidiness import Tidiness, measure_tidiness
@@ -34,6 +35,7 @@ class Score:
         reference_km, proposal_km: lengths of the layers.
         params: the settings.
         notes: what a user should know of how they came about.
+        protocol: whose definition of APLS it is.
     """
 
     completeness: float
@@ -48,6 +50,7 @@ class Score:
     proposal_km: float
     params: ScoreParams
     notes: tuple[str, ...] = ()
+    protocol: str = OWN
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the scores as plain numbers, how each came about, ``parameters``, and ``notes``."""
@@ -67,12 +70,15 @@ class Score:
             "nodes": asdict(self.nodes),
             "tidiness": asdict(self.tidiness),
             "feel": asdict(self.tidiness),  # its name in earlier releases
+            "protocol": self.protocol,
             "parameters": asdict(self.params),
             "notes": list(self.notes),
         }
 
 
-def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None = None) -> Score:
+def score(
+    proposal: RoadLines, reference: RoadLines, params: ScoreParams | None = None, protocol: str = OWN
+) -> Score:
     """Score a proposal against a reference.
 
     Both are projected to a plane around the reference, so a buffer of 4 m is 4 m on the ground in any CRS.
@@ -82,9 +88,11 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
     Args:
         proposal: the lines to be judged.
         reference: the truth.
-        params: None for the defaults.
+        params: None for those of the protocol.
+        protocol: whose definition of APLS to use, one of ``PROTOCOLS``.
 
     Raises:
+        GeoroadsError: no protocol has this name.
         LayerError: a layer cannot be projected.
 
     Example:
@@ -95,25 +103,32 @@ def score(proposal: RoadLines, reference: RoadLines, params: ScoreParams | None 
         >>> round(result.completeness, 3), result.correctness, round(result.apls.score, 3)
         (0.5, 1.0, 0.286)
     """
-    params = params or ScoreParams()
+    params = params or params_of(protocol)
     crs = local_crs((reference, proposal))
     truth = to_segments(reference, crs)
     lines = to_segments(proposal, crs)
     matched = match_lengths(lines, truth, params.buffer_m)
     ours, theirs = road_graph(proposal, crs), road_graph(reference, crs)
+    routes = apls_by(protocol, ours, theirs, params, tile_of(reference, crs, params))
     return Score(
         completeness=matched.completeness,
         correctness=matched.correctness,
         f1=matched.f1,
         quality=matched.quality,
-        apls=apls(ours, theirs, params),
+        apls=routes,
         topo=topo(ours, theirs, params),
         nodes=match_nodes(ours, theirs, params.node_match_m),
         tidiness=measure_tidiness(proposal, crs, ours, truth, params),
         reference_km=matched.reference_m / 1000,
         proposal_km=matched.proposal_m / 1000,
         params=params,
-        notes=(*proposal.notes, *reference.notes, *_note_gap(lines, truth, params.buffer_m)),
+        notes=(
+            *proposal.notes,
+            *reference.notes,
+            *_note_gap(lines, truth, params.buffer_m),
+            *notes_on(protocol, routes, params),
+        ),
+        protocol=protocol,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from georoads.scoring.apls import Direction
+from georoads.scoring.protocols import OWN
 from georoads.scoring.score import Score
 from georoads.text import printable
 
@@ -39,8 +40,8 @@ def _titled_parts(score: Score) -> dict[str, list[_Row]]:
             _share_row("F1", score.f1, "harmonic mean of the two"),
             _share_row("quality", score.quality, "right / (proposal + missed)"),
         ],
-        f"routes (APLS), {_describe_spacing(score)}, snapped within {p.apls_snap_m:g} m": [
-            _share_row("APLS", score.apls.score, "routes are as long in both; harmonic mean"),
+        f"routes ({_name_apls(score)}), {_describe_spacing(score)}, snapped within {p.apls_snap_m:g} m": [
+            _share_row("APLS", score.apls.score, f"routes are as long in both; {_name_mean(score)} mean"),
             _direction_row("reference on proposal", score.apls.reference_onto_proposal),
             _direction_row("proposal on reference", score.apls.proposal_onto_reference),
         ],
@@ -48,6 +49,7 @@ def _titled_parts(score: Score) -> dict[str, list[_Row]]:
             _share_row("TOPO F1", topo.f1, _describe_seeds(score)),
             _share_row("precision", topo.precision, f"{topo.matched} of {topo.marbles} reached are right"),
             _share_row("recall", topo.recall, f"{topo.matched} of {topo.holes} places are reached"),
+            _share_row("by seeds", topo.mean_f1, _describe_means(score)),
         ],
         f"junctions and dead ends, within {p.node_match_m:g} m": [
             _share_row("node F1", nodes.f1, "matched one to one"),
@@ -60,6 +62,19 @@ def _titled_parts(score: Score) -> dict[str, list[_Row]]:
 
 def _share_row(name: str, value: float, meaning: str) -> _Row:
     return name, f"{value:.4f}", meaning
+
+
+def _name_apls(score: Score) -> str:
+    return "APLS" if score.protocol == OWN else f"APLS by {score.protocol}"
+
+
+def _name_mean(score: Score) -> str:
+    return "arithmetic" if score.protocol == "cityscale" else "harmonic"
+
+
+def _describe_means(score: Score) -> str:
+    topo = score.topo
+    return f"F1 of the seeds' means (He et al.): {topo.mean_precision:.4f}, {topo.mean_recall:.4f}"
 
 
 def _describe_spacing(score: Score) -> str:

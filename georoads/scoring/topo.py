@@ -6,7 +6,8 @@ comparative evaluation" (Transportation Research Record 2291, 2012), section on 
 Strategy. From a seed on the reference the roads are followed in all directions up to a radius, and a hole is
 dug at the seed and at each step, measured along the roads. The same is done with marbles from the nearest
 place of the proposal. Holes and marbles are matched one to one. A missing junction or a gap keeps marbles
-from all that lies behind it. Counts add up over all seeds; ratios are taken once.
+from all that lies behind it. Counts add up over all seeds; ratios are taken once. The other definition that
+papers use takes the ratios of each seed and then their means; both are told.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Topo:
         possible_seeds: those from which they were drawn.
         unmatched_seeds: seeds too far from the proposal.
         holes, marbles, matched: their numbers.
+        mean_precision, mean_recall, mean_f1: the other definition (He et al., "Sat2Graph", ECCV 2020): means
+            over the seeds that lie near the proposal; the recall times the share of these seeds.
     """
 
     precision: float
@@ -50,6 +53,9 @@ class Topo:
     holes: int = 0
     marbles: int = 0
     matched: int = 0
+    mean_precision: float = 0.0
+    mean_recall: float = 0.0
+    mean_f1: float = 0.0
 
 
 def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo:
@@ -65,15 +71,16 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
     """
     if not reference.n_edges or not proposal.n_edges:
         both = float(not reference.n_edges and not proposal.n_edges)
-        return Topo(both, both, both)
+        return Topo(both, both, both, mean_precision=both, mean_recall=both, mean_f1=both)
     possible = _possible_seeds(reference, params.topo_seed_every_m)
     chosen = np.random.default_rng(params.seed).permutation(len(possible))[: params.topo_seeds]
     seeds = possible[np.sort(chosen)]
     partners = snap(reference, seeds, proposal, params.topo_match_m)
     near = partners.edge >= 0
     holes = marbles = matched = 0
+    shares: list[tuple[float, float]] = []  # of the marbles and of the holes of each seed that are matched
     here, there = Routes(reference), Routes(proposal)
-    for part in chunks(len(seeds), reference, proposal):
+    for part in chunks(len(seeds), len(reference.node_xy), len(proposal.node_xy)):
         # Metres from each seed, and from its partner where it has one, to the nodes in reach.
         own, other = seeds[part], partners[part]
         rows = here.lengths_to_nodes(own, params.topo_radius_m)
@@ -85,9 +92,13 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
                 continue
             rolled = _find_reached(proposal, other[k : k + 1], next(other_rows), params)
             marbles += len(rolled)
-            matched += matched_count(dug, rolled, params.topo_match_m)
+            pairs = matched_count(dug, rolled, params.topo_match_m)
+            matched += pairs
+            shares.append((pairs / len(rolled), pairs / len(dug)))
     precision = matched / marbles if marbles else 0.0
     recall = matched / holes
+    by_seed = np.sum(shares, axis=0) if shares else np.zeros(2)
+    mean_precision, mean_recall = float(by_seed[0]) / max(len(shares), 1), float(by_seed[1]) / len(seeds)
     return Topo(
         precision=precision,
         recall=recall,
@@ -98,6 +109,9 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
         holes=holes,
         marbles=marbles,
         matched=matched,
+        mean_precision=mean_precision,
+        mean_recall=mean_recall,
+        mean_f1=harmonic(mean_precision, mean_recall),
     )
 
 

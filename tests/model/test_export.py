@@ -14,7 +14,7 @@ from georoads.cli.main import cli
 from georoads.errors import GeoroadsError
 from georoads.model.build import build
 from georoads.model.card import ModelCard
-from georoads.model.checkpoint import find_checkpoint, load_network, save_checkpoint
+from georoads.model.checkpoint import file_sha256, find_checkpoint, load_network, save_checkpoint
 from georoads.model.config import IMAGENET, ModelConfig
 from georoads.model.pixels import normalize
 
@@ -50,5 +50,9 @@ def test_the_file_gives_probabilities_of_both_classes_for_values_0_to_1(classes:
     assert keys["class_names"] == {"0": "not_road", "1": "road"}
     assert (keys["resolution"], keys["tile_size"], keys["tiles_overlap"]) == (30, 96, 25)
     assert keys["seg_thresh"] == 0.4
+    item = json.loads((tmp_path / "plugin.stac.json").read_text())
+    (asset,) = item["assets"].values()
+    assert asset["href"] == "./plugin.onnx" and asset["file:checksum"] == f"1220{file_sha256(file)}"
+    assert item["properties"]["mlm:input"][0]["input"]["shape"] == [1, 3, 96, 96]
     with pytest.raises(GeoroadsError, match="exists"):
         CliRunner().invoke(cli, ["export", str(checkpoint.path), "-o", str(file)], catch_exceptions=False)

@@ -16,6 +16,7 @@ from georoads.cli.main import cli
 from georoads.errors import GeoroadsError
 from georoads.output.read import RoadLines
 from georoads.scoring.params import ScoreParams
+from georoads.scoring.protocols import PROTOCOLS
 from georoads.scoring.score import Score, score
 from georoads.scoring.table import table
 
@@ -117,7 +118,33 @@ def test_explain(files: tuple[Path, Path], tmp_path: Path) -> None:
 def test_the_numbers_of_the_docs_are_the_defaults() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
     for name, value in ScoreParams().__dict__.items():
-        assert f"| `{name}` | {value:g} |" in text, name
+        shown = "null" if value is None else f"{value:g}"
+        assert f"| `{name}` | {shown} |" in text, name
+
+
+def test_a_protocol_and_what_is_set_beside_it(files: tuple[Path, Path], tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    done = typed(*files, "--protocol", "cityscale", "--set", "score.apls_margin_m=0", "--json", figures)
+    assert done.exit_code == 0, done.output
+    stated = json.loads(figures.read_text())
+    assert stated["protocol"] == "cityscale" and "routes (APLS by cityscale)" in done.stdout
+    assert (stated["parameters"]["apls_margin_m"], stated["parameters"]["apls_snap_m"]) == (0.0, 10.0)
+    assert "score.tile" in done.stderr
+    refused = typed(*files, "--protocol", "cityscale", "--set", "score.tile=[3,0,1,2]")
+    assert refused.exit_code and "west, south, east, north" in str(refused.exception)
+
+
+def test_the_docs_say_what_each_protocol_sets() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    for name, values in PROTOCOLS.items():
+        for parameter, value in values.items():
+            (row,) = (
+                line
+                for line in text.splitlines()
+                if line.startswith(f"| `{parameter}` |") and line.count("|") == 5
+            )
+            column = {"georoads": 2, "spacenet": 3, "cityscale": 4}[name]
+            assert row.split("|")[column].strip() == f"{value:g}", parameter
 
 
 def test_the_score_is_frozen() -> None:
