@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_DEFAULT = "roads-lite2"
-_INT8 = ".int8.onnx"
+INT8_SUFFIX = ".int8.onnx"
+"""Of the name of the twin that computes with whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ class Checkpoint:
     @property
     def int8(self) -> Path | None:
         """The twin that computes with whole numbers of 8 bits, where the checkpoint has one."""
-        twin = self.path.with_suffix(_INT8)
+        twin = self.path.with_suffix(INT8_SUFFIX)
         return twin if twin.name in self.card.files and twin.is_file() else None
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Card, weights and ONNX twins, whether they are there or not: no output may take their place."""
-        return self.path, self.weights, *(self.path.with_suffix(suffix) for suffix in (".onnx", _INT8))
+        return self.path, self.weights, *(self.path.with_suffix(suffix) for suffix in (".onnx", INT8_SUFFIX))
 
     @property
     def sha256(self) -> str:
@@ -167,7 +168,7 @@ def save_checkpoint(
 
     weights = folder / f"{name}.safetensors"
     _write_whole(weights, save(to_stored(state)))
-    for suffix in (".onnx", _INT8):  # an older twin would speak of other weights
+    for suffix in (".onnx", INT8_SUFFIX):  # an older twin would speak of other weights
         (folder / f"{name}{suffix}").unlink(missing_ok=True)
     return _write_card(folder / f"{name}.json", card, {weights.name: file_sha256(weights)})
 
@@ -189,7 +190,7 @@ def add_int8(checkpoint: Checkpoint, content: bytes) -> Checkpoint:
         checkpoint: whose it is.
         content: an ONNX file with the input and the output of the ONNX twin.
     """
-    twin = checkpoint.path.with_suffix(_INT8)
+    twin = checkpoint.path.with_suffix(INT8_SUFFIX)
     _write_whole(twin, content)
     files = checkpoint.card.files | {twin.name: file_sha256(twin)}
     return _write_card(checkpoint.path, checkpoint.card, files)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from georoads.model.card import ModelCard
+from georoads.model.checkpoint import INT8_SUFFIX
 from georoads.model.terms import use_of
 
 STAC_VERSION = "1.1.0"
@@ -125,7 +126,7 @@ def _item(
         },
         "links": [],
         "assets": {
-            _ARTIFACTS[Path(name).suffix][2].lower(): _asset(name, sha256)
+            _title(name).lower().replace(" ", "-"): _asset(name, sha256)
             for name, sha256 in files.items()
             if Path(name).suffix in _ARTIFACTS
         },
@@ -169,16 +170,21 @@ def _output(card: ModelCard, batch: int, channels: int, name: str, what: str) ->
 
 
 def _asset(name: str, sha256: str) -> dict[str, Any]:
-    media, artifact, title = _ARTIFACTS[Path(name).suffix]
+    media, artifact, _ = _ARTIFACTS[Path(name).suffix]
     return {
         "href": f"./{name}",
         "type": media,
-        "title": title,
+        "title": _title(name),
         "roles": ["mlm:model", "mlm:weights", "data"],
         "mlm:artifact_type": artifact,
         "bands": _bands(),  # STAC allows them in an item's properties only where an asset has them
         "file:checksum": f"1220{sha256}",  # a multihash: sha2-256, 32 bytes
     }
+
+
+def _title(name: str) -> str:
+    title = _ARTIFACTS[Path(name).suffix][2]
+    return f"{title} int8" if name.endswith(INT8_SUFFIX) else title
 
 
 def _bands() -> list[dict[str, str]]:
