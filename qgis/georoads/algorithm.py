@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -23,7 +24,8 @@ from .command import command_line, read_description
 from .controls import advanced, controls_of
 from .environment import MissingError, cleaned, find_program
 from .places import home, stated_program
-from .run import run, signals_heard
+from .results import load_layers
+from .run import USAGE, run, signals_heard
 
 STAGES = {"predict": "Predicting roads, tile by tile"}
 AFTER = "Tracing, cleaning and writing the lines"
@@ -61,7 +63,8 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             for name, default, meaning in self._command.settings
         )
         more = f"<p>Other parameters, with their defaults:</p><ul>{settings}</ul>" if settings else ""
-        return paragraphs + more
+        own = self._offer.id != self._offer.command
+        return (f"<p>{html.escape(self._offer.about)}</p>" if own else "") + paragraphs + more
 
     def initAlgorithm(self, configuration=None):
         for control in self._controls:
@@ -96,7 +99,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             told = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
         results = {figure.upper(): told[figure] for figure in self._offer.figures if figure in told}
         if wanted:
-            results[self._offer.output.upper()] = self._loaded(wanted, context)
+            results[self._offer.output.upper()] = load_layers(wanted, self._offer.layers, context)
         return results
 
     def _place(self, wanted, values):
@@ -137,8 +140,9 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         with signals_heard() as heard:
             try:
                 ended = run(
-                    [str(program.path), *words], cleaned(os.environ), on_line=feedback.pushInfo,
-                    on_progress=show, is_cancelled=lambda: feedback.isCanceled() or heard(),
+                    [str(program.path), *words], cleaned(os.environ), on_progress=show,
+                    on_line=lambda line: feedback.pushConsoleInfo(_aligned(line)),
+                    is_cancelled=lambda: feedback.isCanceled() or heard(),
                 )  # fmt: skip
             except OSError as e:
                 raise QgsProcessingException(f"{program.path} cannot be started: {e.strerror}") from e
@@ -150,24 +154,17 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             feedback.pushInfo(f"Stopped; {after}.")
         elif not ended.well:
             error = ended.error or (ended.said[-1] if ended.said else f"georoads ended with {ended.code}")
-            raise QgsProcessingException("\n".join(part for part in (error, _in_qgis(ended.hint)) if part))
-
-    def _loaded(self, path, context):
-        """The result as QGIS names it; its layers are loaded where the user wants to have it loaded."""
-        layers = self._offer.layers if Path(path).suffix.lower() == ".gpkg" else ()
-        if not layers:
-            return path
-        uris = [f"{path}|layername={layer}" for layer in layers]
-        waiting = context.layersToLoadOnCompletion()
-        if path in waiting:
-            details = waiting.pop(path)
-            context.setLayersToLoadOnCompletion(waiting)
-            for layer, uri in zip(reversed(layers), reversed(uris)):
-                named = context.LayerDetails(layer, details.project, details.outputName)
-                context.addLayerToLoadOnCompletion(uri, named)
-        return uris[0]
+            hint = _in_qgis(ended.hint)
+            if ended.code == USAGE:
+                hint = f"the plugin is made for georoads {self._version}: is {program.path} an older one?"
+            raise QgsProcessingException("\n".join(part for part in (error, hint) if part))
 
 
 def _in_qgis(hint):
     """A hint, with where its flag stands in the dialog."""
     return f"{hint} (in the dialog: Advanced Parameters, Begin anew)" if "--restart" in hint else hint
+
+
+def _aligned(line):
+    """A line of a table for the log, which is HTML and would let several spaces fall into one."""
+    return re.sub("  +", lambda found: "\u00a0" * len(found.group()), line)
