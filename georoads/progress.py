@@ -61,7 +61,7 @@ def _write_lines(label: str, total: float, unit: str) -> Progress:
 
 
 def json_lines(label: str, total: float, unit: str) -> AbstractContextManager[Progress]:
-    """A Watch for programs: on standard error a JSON object a line, at the start, the end and each half second.
+    """A Watch for programs: a JSON object a line on standard error, at start and end and each half second.
 
     Args:
         label: what is being done; ``stage`` of the object.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -16,7 +16,7 @@ from georoads.settings import listed
 FORMAT = 1
 """Of the description; a key that goes, or changes its meaning, makes it a later one."""
 _TYPES = {"float": "number", "float range": "number", "integer range": "integer", "filename": "path"}
-"""What click's types are called here; of those that are not listed the name stands, "text" where it is ours."""
+"""What click's types are called here; those that are not listed keep their name, and ours are "text"."""
 _KNOWN_TYPES = ("boolean", "choice", "integer", "number", "path", "text")
 
 
@@ -28,15 +28,28 @@ def describe(names: tuple[str, ...]) -> None:
     For programs that call georoads, such as its plugin for QGIS: with --progress json and the exit codes it
     is all that they need.
     """
-    above = click.get_current_context().find_root()
-    assert isinstance(above.command, click.Group)
-    commands = above.command.commands
-    strange = [name for name in names if name not in commands]
+    context = click.get_current_context().find_root()
+    click.echo(json.dumps(description_of(context, names), indent=1))
+
+
+def description_of(context: click.Context, names: Iterable[str] = ()) -> dict[str, Any]:
+    """What ``georoads describe`` prints.
+
+    Args:
+        context: of the group of commands.
+        names: of the commands to describe; none: all.
+
+    Raises:
+        click.UsageError: there is no command of such a name.
+    """
+    assert isinstance(context.command, click.Group)
+    commands = context.command.commands
+    chosen = [*names] or sorted(commands)
+    strange = [name for name in chosen if name not in commands]
     if strange:
         raise click.UsageError(f"no command {strange[0]!r}; there are {', '.join(sorted(commands))}")
-    described = {name: _described(commands[name], above) for name in names or sorted(commands)}
-    told = {"format": FORMAT, "georoads": __version__, "commands": described}
-    click.echo(json.dumps(told, indent=1, ensure_ascii=True))
+    described = {name: _described(commands[name], context) for name in chosen}
+    return {"format": FORMAT, "georoads": __version__, "commands": described}
 
 
 def _described(command: click.Command, above: click.Context) -> dict[str, Any]:

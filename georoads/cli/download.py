@@ -35,7 +35,7 @@ def download(
     kaggle.json, or kaggle auth login. A download that was stopped goes on where it was; a complete folder
     is left as it is.
     """
-    from functools import cache, partial
+    from functools import cache
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.extras import require_extra

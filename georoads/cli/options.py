@@ -127,7 +127,7 @@ settings = click.option(
 )
 
 
-class SettingsAsked(Exception):
+class SettingsAsked(Exception):  # noqa: N818  # it is no error
     """Raised in place of the answer to ``--set help`` where a program asks (see ``cli/describe.py``).
 
     Attributes:
@@ -149,11 +149,11 @@ def _keep_progress(context: click.Context, option: click.Parameter, value: str |
 
 
 def progress_option(*, hidden: bool = False) -> click.Option:
-    """How progress is told: an option of the group, and, unseen, of each command, where ``watch`` finds it."""
+    """How progress is told: an option of the group and, unseen, of each command; ``watch`` heeds it."""
     return click.Option(
         ["--progress"], type=click.Choice(["auto", "json"]), hidden=hidden, expose_value=False,
         callback=_keep_progress,
-        help="How progress is told: a bar or lines, or (json) an object a line, for programs. [default: auto]",
+        help="How progress is told: a bar or lines (auto), or an object a line, for programs (json).",
     )  # fmt: skip
 
 

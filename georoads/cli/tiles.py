@@ -65,7 +65,6 @@ def tiles(
     Roads are burnt at their width; one side of the scene is kept for validation. Then: georoads train DATASET
     --init default.
     """
-    
     from georoads.data.tiles import TilesParams, write_tiles
     from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint

@@ -86,13 +86,15 @@ def read_description(file: Path = DESCRIPTION) -> tuple[str, dict[str, Command]]
 
 
 def _command(name: str, told: Mapping[str, Any]) -> Command:
-    fields = Parameter.__dataclass_fields__
-    parameters = tuple(
-        Parameter(**{key: tuple(v) if isinstance(v, list) else v for key, v in each.items() if key in fields})
-        for each in told["parameters"]
-    )
+    parameters = tuple(_parameter(each) for each in told["parameters"])
     settings = tuple((each["name"], each["default"], each["help"]) for each in told["settings"])
     return Command(name, told["help"], parameters, settings, told["purposes"])
+
+
+def _parameter(told: Mapping[str, Any]) -> Parameter:
+    known = {key: told[key] for key in Parameter.__dataclass_fields__}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+    return Parameter(**values)
 
 
 def command_line(command: Command, values: Mapping[str, Any]) -> list[str]:

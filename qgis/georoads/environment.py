@@ -89,7 +89,7 @@ def find_program(stated: str, home: Path, environ: Mapping[str, str]) -> Program
     if found:
         return Program(Path(found), "the one on the PATH")
     raise MissingError(
-        "georoads is not installed: run Set up georoads, which is the first algorithm of this group; "
+        "georoads is not installed: run Set up georoads, an algorithm of this plugin; "
         "or name an installed one in Settings, Options, Processing, Providers, georoads"
     )
 

@@ -111,7 +111,7 @@ def run(
     process = subprocess.Popen(
         list(words), env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
-        creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # of Windows only
         # A Ctrl-C in the terminal goes to the whole group: georoads shall hear of it once, from us.
         start_new_session=sys.platform != "win32",
     )  # fmt: skip
@@ -129,8 +129,6 @@ def run(
     finally:
         ended.code = process.wait()
     ended.stopped = not ended.well and (ended.stopped or ended.code in STOPPED)
-    if ended.code == USAGE and not ended.error:
-        ended.error = ended.said[-1] if ended.said else "wrong usage"
     return ended
 
 
@@ -171,7 +169,7 @@ def _take(
     progress = parse_progress(line)
     if progress is not None:
         on_progress(progress)
-    elif line.startswith("error: "):
+    elif line.startswith(("error: ", "Error: ")):  # ours, or click's of wrong usage
         ended.error = line[len("error: ") :]
     elif line.startswith("hint: ") and ended.error:
         ended.hint = line[len("hint: ") :]
