@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
     QgsProject,
     QgsRasterLayer,
@@ -21,6 +22,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QSize
 
 sys.path.append("/usr/share/qgis/python/plugins")
+ADVANCED = QgsProcessingParameterDefinition.FlagAdvanced
+FIRST = "the first result"
+"""In the parameters of a later job."""
 
 
 class Heard(QgsProcessingFeedback):
@@ -31,37 +35,40 @@ class Heard(QgsProcessingFeedback):
         self.lines, self.shares = [], []
         self.progressChanged.connect(self.shares.append)
 
-    def pushInfo(self, text):
+    def pushInfo(self, text):  # noqa: N802  # as QGIS calls it
         self.lines.append(text)
 
-    pushConsoleInfo = pushCommandInfo = setProgressText = pushInfo
+    pushConsoleInfo = pushCommandInfo = setProgressText = pushInfo  # noqa: N815
 
 
 def described(algorithm):
+    """What its dialog shows."""
     definitions = algorithm.parameterDefinitions()
     return {
         "name": algorithm.displayName(),
         "help": algorithm.shortHelpString(),
-        "shown": [
-            d.name() for d in definitions if not d.flags() & QgsProcessingParameterDefinition.FlagAdvanced
-        ],
+        "shown": [d.name() for d in definitions if not d.flags() & ADVANCED],
         "types": {d.name(): d.type() for d in definitions},
         "silent": [d.name() for d in definitions if not d.help()],
     }
 
 
 def layer_found(node):
+    """What came into the project."""
     layer = node.layer()
     found = {"name": layer.name(), "valid": layer.isValid(), "crs": layer.crs().authid()}
     return {**found, "renderer": layer.renderer().type(), "features": layer.featureCount()}
 
 
-def done(job, load):
+def done(job, load, first):
     """Run one job in the project, load what it made, and say what came of it."""
     algorithm = QgsApplication.processingRegistry().createAlgorithmById(job["algorithm"])
     context, heard = QgsProcessingContext(), Heard()
     context.setProject(QgsProject.instance())
     context.setFeedback(heard)
+    for name, value in job["parameters"].items():
+        if value == FIRST:
+            job["parameters"][name] = first["results"]["OUTPUT"]
     for definition in algorithm.destinationParameterDefinitions():
         value = job["parameters"].get(definition.name())
         if value and definition.type() == "vectorDestination":
@@ -75,12 +82,12 @@ def done(job, load):
 
 
 def destination(path):
-    from qgis.core import QgsProcessingOutputLayerDefinition
-
+    """A layer to write that is loaded when it is there."""
     return QgsProcessingOutputLayerDefinition(path, QgsProject.instance())
 
 
 def drawn(picture, scene):
+    """Draw the project over the scene; what went wrong."""
     layers = [node.layer() for node in QgsProject.instance().layerTreeRoot().findLayers()]
     background = QgsRasterLayer(scene, "scene")
     settings = QgsMapSettings()
@@ -113,7 +120,10 @@ def main():
     provider = QgsApplication.processingRegistry().providerById("georoads")
     found = {"algorithms": {each.name(): described(each) for each in provider.algorithms()}}
     found["suffixes"] = provider.supportedOutputVectorLayerExtensions()
-    found["jobs"] = [done(job, lambda *what: handleAlgorithmResults(*what, False)) for job in told["jobs"]]
+    found["jobs"] = []
+    for job in told["jobs"]:
+        first = (found["jobs"] or [None])[0]
+        found["jobs"].append(done(job, lambda *what: handleAlgorithmResults(*what, False), first))
     found["layers"] = [layer_found(node) for node in QgsProject.instance().layerTreeRoot().findLayers()]
     found["errors"] = drawn(picture, told["scene"])
     Path(report).write_text(json.dumps(found), encoding="utf-8")

@@ -136,7 +136,7 @@ def test_the_layers_are_drawn(report: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(PROCESS is None, reason="there is no qgis_process")
 def test_a_stopped_run_goes_on_where_it_was(user: dict[str, str], tmp_path: Path) -> None:
-    scene = example_corner(tmp_path / "scene.tif", 1000)
+    scene = example_corner(tmp_path / "scene.tif", 900)
     words = [str(PROCESS), "run", "georoads:extract", f"--SCENE={scene}", "--SETTINGS=predict.batch=1"]
     output = tmp_path / "roads.gpkg"
     with subprocess.Popen(
