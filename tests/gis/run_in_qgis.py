@@ -87,8 +87,9 @@ def destination(path):
 
 
 def drawn(picture, scene):
-    """Draw the project over the scene; what went wrong."""
-    layers = [node.layer() for node in QgsProject.instance().layerTreeRoot().findLayers()]
+    """Draw the roads over the scene; what went wrong."""
+    found = [node.layer() for node in QgsProject.instance().layerTreeRoot().findLayers()]
+    layers = [layer for layer in found if layer.name() in ("nodes", "roads")]
     background = QgsRasterLayer(scene, "scene")
     settings = QgsMapSettings()
     settings.setLayers([*layers, background])
