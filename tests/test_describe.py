@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ from drawn_rasters import north_up, write_raster
 
 from georoads.cli.main import cli
 from georoads.progress import json_lines
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def described(*names: str) -> Any:
@@ -77,10 +73,8 @@ def test_progress_comes_as_json_lines_wherever_the_option_stands(tmp_path: Path,
     scene = write_raster(tmp_path / "scene.tif", values, north_up(0.5), "EPSG:32633")
     option, rest = ["--progress", "json"], ["predict", str(scene), "-o", str(tmp_path / "p.tif")]
     words = [*option, *rest] if before else [*rest, *option]
-    done = subprocess.run(
-        [sys.executable, "-m", "georoads", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
     told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert [each["done"] for each in told] == [0, 1]
     assert told[-1] == {"stage": "predict", "done": 1, "total": 1, "unit": "tiles", "note": ""}

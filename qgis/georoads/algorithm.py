@@ -109,6 +109,9 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             return Path(wanted)
         unfinished.forget_old(home())
         ours = {k: v for k, v in values.items() if k not in (self._offer.output, "json_file", "resume")}
+        area = Path(str(ours.get("aoi", "")))
+        if temporary in area.parents:  # QGIS writes it anew for each run: its polygons are what counts
+            ours["aoi"] = area.read_text(encoding="utf-8")
         words = [f"{name}={value}" for name, value in sorted(ours.items())]
         return unfinished.place(home(), words, Path(wanted).suffix)
 

@@ -121,6 +121,8 @@ def main():
     provider = QgsApplication.processingRegistry().providerById("georoads")
     found = {"algorithms": {each.name(): described(each) for each in provider.algorithms()}}
     found["suffixes"] = provider.supportedOutputVectorLayerExtensions()
+    tiles = QgsRasterLayer("type=xyz&url=https://tiles.example/{z}/{x}/{y}.png", "tiles", "wms")
+    QgsProject.instance().addMapLayer(tiles, False)
     found["jobs"] = []
     for job in told["jobs"]:
         first = (found["jobs"] or [None])[0]
