@@ -1,7 +1,8 @@
-"""Progress with rate and time left: a bar on a terminal, plain lines elsewhere."""
+"""Progress with rate and time left: a bar on a terminal, plain lines elsewhere, JSON lines for programs."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Protocol
 
 EVERY_S = 30.0
 """Seconds between the lines of a log."""
+EVERY_S_FOR_PROGRAMS = 0.5
+"""Seconds between the lines of JSON."""
 
 
 class Progress(Protocol):
@@ -55,6 +58,30 @@ def _write_lines(label: str, total: float, unit: str) -> Progress:
         sys.stderr.flush()
 
     return write
+
+
+def json_lines(label: str, total: float, unit: str) -> AbstractContextManager[Progress]:
+    """A Watch for programs: a JSON object a line on standard error, at start and end and each half second.
+
+    Args:
+        label: what is being done; ``stage`` of the object.
+        total: units of the whole.
+        unit: as in "tiles".
+    """
+    last = 0.0
+
+    def write(done: float, note: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < EVERY_S_FOR_PROGRAMS and done < total:
+            return
+        last = now
+        told = {"stage": label, "done": round(done, 3), "total": round(total, 3), "unit": unit, "note": note}
+        sys.stderr.write(json.dumps(told) + "\n")
+        sys.stderr.flush()
+
+    write(0.0)
+    return nullcontext(write)
 
 
 @contextmanager

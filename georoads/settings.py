@@ -10,7 +10,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from georoads.errors import GeoroadsError
@@ -88,13 +88,41 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     return parsed
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One parameter of ``--set``.
+
+    Attributes:
+        name: section.parameter.
+        value: what it is, as JSON has it.
+        meaning: of it, from the docstring of its dataclass; "" where that says nothing.
+    """
+
+    name: str
+    value: Any
+    meaning: str
+
+
+def listed(section: str, params: Any) -> list[Setting]:
+    """The parameters of a section, in their order.
+
+    Example:
+        >>> from georoads.network.params import VectorizeParams
+        >>> [each.value for each in listed("network", VectorizeParams()) if each.name == "network.spur_m"]
+        [10.0]
+    """
+    means = meanings(type(params))
+    return [
+        Setting(f"{section}.{name}", getattr(params, name), means.get(name, "")) for name in _settable(params)
+    ]
+
+
 def describe(section: str, params: Any) -> list[str]:
     """For ``--set help``: ``section.parameter=value`` of each field, and below it what it means."""
-    means = meanings(type(params))
     lines = []
-    for name in _settable(params):
-        lines.append(f"{section}.{name}={json.dumps(getattr(params, name), default=str)}")
-        lines += textwrap.wrap(means.get(name, ""), 100, initial_indent="    ", subsequent_indent="    ")
+    for each in listed(section, params):
+        lines.append(f"{each.name}={json.dumps(each.value, default=str)}")
+        lines += textwrap.wrap(each.meaning, 100, initial_indent="    ", subsequent_indent="    ")
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
@@ -27,10 +26,9 @@ def demo(folder: Path, no_browser: bool, quiet: bool) -> None:
 
     Needs no file of yours and no network. The very first run takes half a minute more: it compiles its loops.
     """
-    from georoads.progress import progress
     from georoads.walk.demo import demo as make_demo
 
-    made = make_demo(folder, watch=partial(progress, quiet=quiet))
+    made = make_demo(folder, watch=options.watch(quiet))
     if not quiet:
         options.say(
             f"{made.roads}: {made.summary.roads} roads, {made.summary.length_km:.2f} km; drag it into QGIS"

@@ -35,12 +35,11 @@ def download(
     kaggle.json, or kaggle auth login. A download that was stopped goes on where it was; a complete folder
     is left as it is.
     """
-    from functools import cache, partial
+    from functools import cache
 
     from georoads.data.download import DEEPGLOBE, TERMS, download_deepglobe, install_archive
     from georoads.extras import require_extra
     from georoads.files.figures import check_figures, write_figures
-    from georoads.progress import progress
 
     if any_count and archive is None:
         raise click.UsageError("--any-count goes with --from-zip")
@@ -48,7 +47,7 @@ def download(
         require_extra("download", "georoads download", ("kagglesdk", "requests"), "or give --from-zip")
     inputs = () if archive is None else (archive,)
     check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=(output,))
-    watch = partial(progress, quiet=quiet)
+    watch = options.watch(quiet)
     started = time.monotonic()
 
     def say(text: str) -> None:

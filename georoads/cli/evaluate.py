@@ -124,10 +124,9 @@ def _judged(
 ) -> tuple[Evaluation, float]:
     """The metrics, with a progress bar, and the seconds that they took; the gallery sees every picture."""
     from georoads.evaluation.evaluate import evaluate_samples
-    from georoads.progress import progress
 
     start = time.perf_counter()
-    with progress("evaluate", len(samples), "pictures", quiet=quiet) as on_progress:
+    with options.watch(quiet)("evaluate", len(samples), "pictures") as on_progress:
         found = evaluate_samples(
             samples, checkpoint.card, runtime, params, progress=on_progress, on_tile=gallery.consider
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,6 @@ def extract(
     from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.format_params import FormatParams
-    from georoads.progress import progress
 
     checkpoint = find_checkpoint(model)
     network = options.network_params(threshold, default=checkpoint.card.threshold)
@@ -74,6 +72,6 @@ def extract(
             write_figures(json_file, planned, overwrite=layer_request.write.overwrite)
             options.show_plan(planned)
             return
-        done = walk.extract(prepared, watch=partial(progress, quiet=quiet)).summary
+        done = walk.extract(prepared, watch=options.watch(quiet)).summary
     write_figures(json_file, done, overwrite=layer_request.write.overwrite)
     options.summarize(done, checkpoint.card, quiet)

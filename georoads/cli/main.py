@@ -16,8 +16,10 @@ from typing import NoReturn
 import click
 
 from georoads import __version__
+from georoads.cli import options
 from georoads.cli.apply import apply
 from georoads.cli.demo import demo
+from georoads.cli.describe import describe
 from georoads.cli.diff import diff
 from georoads.cli.doctor import doctor
 from georoads.cli.download import download
@@ -58,11 +60,13 @@ def cli() -> None:
 
 for command in (
     download, tiles, extract, predict, vectorize, score, diff, view, apply, train, evaluate, info, models,
-    export, doctor, demo,
+    export, doctor, demo, describe,
 ):  # fmt: skip
     command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)
     command.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, hidden=True))
+    command.params.append(options.progress_option(hidden=True))
+cli.params.append(options.progress_option())
 
 
 def main() -> None:

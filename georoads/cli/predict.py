@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,6 @@ def predict(
     from georoads.files.figures import write_figures
     from georoads.inference.raster import RasterOptions
     from georoads.model.checkpoint import find_checkpoint
-    from georoads.progress import progress
 
     checkpoint = find_checkpoint(model)
     params = options.with_settings(
@@ -73,6 +71,6 @@ def predict(
             write_figures(json_file, planned, overwrite=overwrite)
             options.show_plan(planned)
             return
-        done = walk.predict(prepared, watch=partial(progress, quiet=quiet))
+        done = walk.predict(prepared, watch=options.watch(quiet))
     write_figures(json_file, done, overwrite=overwrite)
     options.summarize(done, checkpoint.card, quiet)

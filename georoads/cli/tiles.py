@@ -65,13 +65,10 @@ def tiles(
     Roads are burnt at their width; one side of the scene is kept for validation. Then: georoads train DATASET
     --init default.
     """
-    from functools import partial
-
     from georoads.data.tiles import TilesParams, write_tiles
     from georoads.files.figures import write_figures
     from georoads.model.checkpoint import find_checkpoint
     from georoads.output.read import read_roads
-    from georoads.progress import progress
     from georoads.scene.open import open_scene
     from georoads.scene.working_grid import coarse_notes, working_grid
 
@@ -94,7 +91,7 @@ def tiles(
     model_gsd_m = checkpoint.card.gsd_m
     grid = working_grid(opened, model_gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
-    watch = partial(progress, quiet=quiet)
+    watch = options.watch(quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     write_figures(json_file, done, overwrite=overwrite)
     if not quiet:

@@ -109,12 +109,11 @@ def _show_plan(recipe: Recipe, prepared: PreparedTraining) -> None:
 
 def _train(recipe: Recipe, prepared: PreparedTraining, folder: Path, *, resume: bool, quiet: bool) -> None:
     """Train with a progress bar, in seconds or steps, and a line for each epoch; then tell the result."""
-    from georoads.progress import progress
     from georoads.training.loop import evaluate_best
     from georoads.training.loop import train as train_model
 
     total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
-    with progress("train", total, "s" if recipe.train.minutes else "steps", quiet=quiet) as on_progress:
+    with options.watch(quiet)("train", total, "s" if recipe.train.minutes else "steps") as on_progress:
         train_model(
             recipe,
             folder,
