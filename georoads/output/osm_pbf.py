@@ -15,6 +15,7 @@ import shapely
 from georoads.errors import LayerError
 from georoads.output.box import Box
 from georoads.output.osm import TAGS, OsmRoads
+from georoads.output.osm_blobs import doubt_of
 from georoads.output.plain_path import plain_path
 from georoads.text import printable
 
@@ -44,12 +45,13 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
         box: roads that lie beyond it are left out.
 
     Raises:
-        LayerError: it is damaged.
+        LayerError: it is damaged, or ends within a blob.
     """
     import pyogrio
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    doubt = doubt_of(path)
     with tempfile.TemporaryDirectory(prefix="georoads-") as folder, plain_path(path) as plain:
         config = Path(folder) / "osmconf.ini"
         config.write_text(_LINES, encoding="utf-8")
@@ -68,4 +70,4 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
         finally:
             pyogrio.set_gdal_config_options(before)
     columns = dict(zip(map(str, meta["fields"]), values, strict=True))
-    return OsmRoads(np.asarray(shapely.from_wkb(wkb), dtype=np.object_), columns, "")
+    return OsmRoads(np.asarray(shapely.from_wkb(wkb), dtype=np.object_), columns, "", doubt)
