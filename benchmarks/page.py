@@ -4,7 +4,7 @@ Draws a town of 2 * side * (side - 1) streets (100,800 for 225) with the attribu
 p at --px metres a pixel along all of them; one street of fifty is missing in the layer. Writes the page and
 opens it in headless Chromium. Prints: seconds to write it, its megabytes; from opening it to the legend, to
 the first road that was drawn by two clicks, and to all lines; seconds of the two clicks that draw a missing
-street (with all the town in view, and near by), and of a deletion. With -o, all files stay in FOLDER.
+street (with all the town in view, and near by), of a deletion, of apply. With -o, all files stay in FOLDER.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from georoads.correction.request import CorrectionRequest, apply_edits
 from georoads.grid import Grid
 from georoads.memory import peak_rss_mb
 from georoads.view.layer import read_layer
@@ -38,6 +39,12 @@ CRS, WEST, NORTH = "EPSG:32633", 400_000.0, 5_000_000.0
 MISSING_OF = 50
 LEVEL, LEVEL_NOISE = 235, 12
 ROUNDS = 7
+SAVED = (
+    "(() => { let kept; URL.createObjectURL = (blob) => { kept = blob; return 'blob:null/x'; };"
+    "HTMLAnchorElement.prototype.click = () => {}; document.getElementById('save').onclick();"
+    "return kept.text(); })()"
+)
+"""What the button Save would have the browser download."""
 
 
 def town(side: int) -> NDArray[np.float64]:
@@ -107,6 +114,7 @@ class Map:
 
     def __init__(self, browser: Browser, page: Path) -> None:
         self.browser = browser
+        browser.do("Performance.enable", timeDomain="threadTicks")
         self.opened = time.perf_counter()
         browser.do("Page.navigate", url=page.as_uri())
         browser.until("document.getElementById('map') && document.querySelector('#legend button')")
@@ -122,9 +130,11 @@ class Map:
         self.y = (south + north) / 2
         self.width, self.height = width, height
 
-    def since(self) -> float:
-        """Seconds since it was opened."""
-        return time.perf_counter() - self.opened
+    def since(self) -> str:
+        """Seconds since it was opened, and of its thread's processor time: what they are on idle cores."""
+        seconds = time.perf_counter() - self.opened
+        told = {m["name"]: m["value"] for m in self.browser.do("Performance.getMetrics")["metrics"]}
+        return f"{seconds:.1f} s ({told['ThreadTime']:.1f} s of processor time)"
 
     def at(self, place: NDArray[np.float64]) -> tuple[float, float]:
         """Where a place of the plane is in the window."""
@@ -156,24 +166,25 @@ def shown(browser: Browser) -> None:
     browser.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def measure(page: Path, streets: NDArray[np.float64], folder: Path) -> None:
+def measure(page: Path, roads: Path, streets: NDArray[np.float64]) -> None:
     """Open the page, repair it, and say how long each takes.
 
     Args:
-        page: the page.
+        page: the page; pictures go beside it.
+        roads: its layer.
         streets: (N, BENDS, 2) in its plane, those that the layer lacks.
-        folder: where pictures go.
     """
+    folder = page.parent
     middle = np.abs(streets[:, BENDS // 2]).sum(axis=1).argsort()  # from the middle of the map outwards
     with Browser(timeout_s=300) as browser:
         shown_map = Map(browser, page)
-        print(f"opened: legend and keys after {shown_map.since():.1f} s")
+        print(f"opened: legend and keys after {shown_map.since()}")
         browser.key("r")
         browser.key("d")
         shown_map.draw(streets[middle[0]])
-        print(f"first road drawn by two clicks {shown_map.since():.1f} s after opening")
+        print(f"first road drawn by two clicks after {shown_map.since()}")
         browser.settle()
-        print(f"all lines there after {shown_map.since():.1f} s, {browser.text('#done')}")
+        print(f"all lines there after {shown_map.since()}, {browser.text('#done')}")
         (folder / "whole.png").write_bytes(browser.screenshot())
         far = [shown_map.draw(streets[i]) for i in middle[1:ROUNDS]]
         shown_map.zoom_to(streets[middle[ROUNDS], BENDS // 2], 1.0)
@@ -189,6 +200,8 @@ def measure(page: Path, streets: NDArray[np.float64], folder: Path) -> None:
                 f"a road by two clicks, {name}: {statistics.median(seconds):.2f} s (most {max(seconds):.2f})"
             )
         print(browser.text("#note"))
+        browser.settle()
+        (folder / "near.png").write_bytes(browser.screenshot())
         browser.key("d")
         took = []
         for _ in range(ROUNDS):
@@ -199,9 +212,12 @@ def measure(page: Path, streets: NDArray[np.float64], folder: Path) -> None:
             shown(browser)
             took.append(time.perf_counter() - began)
         print(f"a line deleted, the next one shown: {statistics.median(took):.2f} s; {browser.text('#done')}")
-        browser.settle()
-        (folder / "near.png").write_bytes(browser.screenshot())
         print("complaints:", browser.complaints() or "none")
+        (folder / "roads.edits.geojson").write_text(browser.value(SAVED))
+    began = time.perf_counter()
+    request = CorrectionRequest(folder / "roads.edits.geojson", roads, folder / "fixed.gpkg", overwrite=True)
+    done = apply_edits(request)
+    print(f"apply: {done.added} drawn, {done.deleted} deleted in {time.perf_counter() - began:.0f} s")
 
 
 def main() -> None:
@@ -228,7 +244,7 @@ def main() -> None:
             f"peak {peak_rss_mb():,.0f} MB"
         )
         gone = plane.project((np.array([WEST, NORTH]) + streets[~keep] * (1, -1)).reshape(-1, 2), CRS)
-        measure(folder / "map.html", gone.reshape(-1, BENDS, 2), folder)
+        measure(folder / "map.html", folder / "roads.gpkg", gone.reshape(-1, BENDS, 2))
 
 
 if __name__ == "__main__":
