@@ -59,7 +59,8 @@ def town(side: int) -> NDArray[np.float64]:
         0, 0.7, (len(start), BENDS, 2)
     )
     wind[:, [0, -1]] = 0
-    return start[:, None] + share * (end - start)[:, None] + wind
+    streets: NDArray[np.float64] = start[:, None] + share * (end - start)[:, None] + wind
+    return streets
 
 
 def write_layer(streets: NDArray[np.float64], path: Path) -> None:
