@@ -25,6 +25,8 @@ _TYPE, _SIZE = 1, 3
 """Fields of a blob's header."""
 _RAW, _DEFLATED = 1, 3
 """Fields of a blob."""
+_OPTIONAL_FEATURE = 5
+"""Fields of the header's block."""
 _GROUP = 2
 """Fields of a block: its groups. Each holds elements of one kind, by the field that they are in."""
 _ELEMENTS = {1: "nodes", 2: "nodes", 3: "ways", 4: "relations", 5: "changesets"}
@@ -34,14 +36,26 @@ def doubt_of(path: Path) -> str:
     """Why roads may be missing at the end of an extract, in words; "" where there is no reason to think so.
 
     Raises:
-        LayerError: it ends within a blob, or its blobs are damaged.
+        LayerError: it ends within a blob, its blobs are damaged, or hold what GDAL would pass over silently.
     """
+    shown = printable(path)
     try:
         with path.open("rb") as file:
-            last = _last_block(file)
+            header, last = _header_and_last_block(file)
+        features = [*_fields(header, _OPTIONAL_FEATURE)]
         found = {_ELEMENTS.get(_first_field(group), "") for group in _fields(last or b"", _GROUP)}
     except (ValueError, zlib.error) as e:
-        raise LayerError(f"{printable(path)} is cut off or damaged: {e}", "fetch it anew") from e
+        raise LayerError(f"{shown} is cut off or damaged: {e}", "fetch it anew") from e
+    except _UnknownPackingError as e:
+        raise LayerError(
+            f"{shown} is packed in a way that is not read (lz4, zstd or another one)",
+            f"pack it anew, as in: osmium cat {shown} -o OUT.osm.pbf",
+        ) from e
+    if b"LocationsOnWays" in features:
+        raise LayerError(
+            f"{shown} keeps places in its ways (LocationsOnWays), which are not read",
+            "take the extract that it was made of; if all nodes were kept: osmium cat FILE -o OUT.osm.pbf",
+        )
     if last is None:
         return "it holds nothing: it is the extract of an empty place, or cut off"
     elements = found & {"nodes", "ways"}
@@ -53,10 +67,14 @@ def doubt_of(path: Path) -> str:
     )
 
 
-def _last_block(file: BinaryIO) -> bytes | None:
-    """What the last blob with data holds, b"" where it is packed in another way; None where there is none."""
+class _UnknownPackingError(Exception):
+    """A blob is neither raw nor deflated: the format allows more, GDAL passes over it."""
+
+
+def _header_and_last_block(file: BinaryIO) -> tuple[bytes, bytes | None]:
+    """What the first blob holds, and the last one with data; None where there is none with data."""
     end = file.seek(0, 2)
-    at, last = 0, (0, 0)
+    at, found = 0, dict[bytes, tuple[int, int]]()
     while at < end:
         file.seek(at)
         length = int.from_bytes(file.read(_LENGTH), "big")
@@ -65,16 +83,24 @@ def _last_block(file: BinaryIO) -> bytes | None:
         begin = at + _LENGTH + length
         if length > MAX_HEADER or not 0 <= size <= MAX_BLOB or begin + size > end:
             raise ValueError(f"the blob at byte {at} of {end} is not whole")
-        if next(_fields(header, _TYPE), b"") == b"OSMData":
-            last = begin, size
+        found[next(_fields(header, _TYPE), b"")] = begin, size
         at = begin + size
-    if not last[0]:
-        return None
-    file.seek(last[0])
-    blob = file.read(last[1])
+    if b"OSMHeader" not in found:
+        raise ValueError("it has no header")
+    return _unpacked(file, *found[b"OSMHeader"]), (
+        _unpacked(file, *found[b"OSMData"]) if b"OSMData" in found else None
+    )
+
+
+def _unpacked(file: BinaryIO, begin: int, size: int) -> bytes:
+    """What a blob holds."""
+    file.seek(begin)
+    blob = file.read(size)
     for deflated in _fields(blob, _DEFLATED):
         return zlib.decompressobj().decompress(deflated, MAX_BLOB)
-    return next(_fields(blob, _RAW), b"")
+    for raw in _fields(blob, _RAW):
+        return raw
+    raise _UnknownPackingError
 
 
 def _first_field(message: bytes) -> int:

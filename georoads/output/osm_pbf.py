@@ -45,7 +45,7 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
         box: roads that lie beyond it are left out.
 
     Raises:
-        LayerError: it is damaged, or ends within a blob.
+        LayerError: it is damaged, ends within a blob, or is packed in a way that is not read.
     """
     import pyogrio
     from pyogrio import raw

@@ -16,7 +16,10 @@ def write_pbf(path: Path, ways: Sequence[tuple[Mapping[str, str], Sequence[tuple
     return path
 
 
-def pbf_of(ways: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]]) -> bytes:
+def pbf_of(
+    ways: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]],
+    optional_features: Sequence[bytes] = (),
+) -> bytes:
     """An extract with these ways; their nodes are numbered in order."""
     strings = [""]
     nodes, encoded, number = b"", b"", 0
@@ -37,6 +40,7 @@ def pbf_of(ways: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]
         )
     table = _bytes_field(1, b"".join(_bytes_field(1, text.encode()) for text in strings))
     header = b"".join(_bytes_field(4, name) for name in (b"OsmSchema-V0.6", b"DenseNodes"))
+    header += b"".join(_bytes_field(5, name) for name in optional_features)
     relation = _bytes_field(4, _varint_field(1, 1))
     groups = (_bytes_field(2, group) for group in (nodes, encoded, relation))
     data = b"".join(_blob(b"OSMData", table + group) for group in groups)

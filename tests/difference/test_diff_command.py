@@ -17,7 +17,7 @@ import pytest
 import shapely
 from click.testing import CliRunner, Result
 from drawn_maps import drawn, lines_of
-from drawn_pbf import ends_of_blobs, write_pbf
+from drawn_pbf import ends_of_blobs, pbf_of, write_pbf
 from drawn_rasters import north_up, write_raster
 from test_compare import TOWN, without
 
@@ -329,6 +329,23 @@ def test_an_extract_that_ends_early_is_told(tmp_path: Path) -> None:
                 path.write_bytes(whole[:end] + more)
                 with pytest.raises(LayerError, match="is cut off or damaged"):
                     read_roads(path)
+
+
+def test_an_extract_of_which_gdal_would_say_nothing_is_refused(tmp_path: Path) -> None:
+    """Packed by lz4, or with places in its ways: GDAL finds no road there, and does not say why."""
+    path, way = tmp_path / "map.osm.pbf", ({"highway": "road"}, degrees(TOWN)["a"])
+    path.write_bytes(pbf_of([way], [b"Sort.Type_then_ID", b"LocationsOnWays"]))
+    with pytest.raises(LayerError, match="LocationsOnWays"):
+        read_roads(path)
+    whole = pbf_of([way], [b"Sort.Type_then_ID"])
+    path.write_bytes(whole)
+    assert len(read_roads(path).lines) == 1
+    last = ends_of_blobs(path)[-2]
+    packed = whole.index(b"\x1a", last + 4 + whole[last + 3])  # the field of what is deflated; 6 is lz4's
+    path.write_bytes(whole[:packed] + b"\x32" + whole[packed + 1 :])
+    with pytest.raises(LayerError, match="packed in a way that is not read") as refused:
+        read_roads(path)
+    assert "osmium cat" in refused.value.hint
 
 
 def test_equal_runs_give_equal_files(files: tuple[Path, Path], tmp_path: Path) -> None:
