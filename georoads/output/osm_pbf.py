@@ -47,16 +47,29 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
     Raises:
         LayerError: it is damaged, ends within a blob, or is packed in a way that is not read.
     """
+    doubt = doubt_of(path)
+    try:
+        return _read(path, box, doubt, "YES")
+    except _OrderError:  # of ids below 0, as ours are for editors
+        return _read(path, box, doubt, "NO")
+
+
+class _OrderError(Exception):
+    """GDAL's own index of nodes wants ids above 0 that grow; without it GDAL takes longer."""
+
+
+def _read(path: Path, box: Box | None, doubt: str, own_index: str) -> OsmRoads:
+    """Read it by GDAL, with its own index of nodes or without."""
     import pyogrio
     from pyogrio import raw
     from pyogrio.errors import DataLayerError, DataSourceError
 
-    doubt = doubt_of(path)
     with tempfile.TemporaryDirectory(prefix="georoads-") as folder, plain_path(path) as plain:
         config = Path(folder) / "osmconf.ini"
         config.write_text(_LINES, encoding="utf-8")
         wanted = {
             "OSM_CONFIG_FILE": str(config), "OSM_MAX_TMPFILE_SIZE": _MEMORY_MB, "CPL_TMPDIR": folder,
+            "OSM_USE_CUSTOM_INDEXING": own_index,
         }  # fmt: skip
         before = {name: pyogrio.get_gdal_config_option(name) for name in wanted}
         pyogrio.set_gdal_config_options(wanted)
@@ -66,6 +79,8 @@ def read_pbf(path: Path, box: Box | None = None) -> OsmRoads:
                 warnings.simplefilter("ignore", RuntimeWarning)  # of ways without all of their nodes
                 meta, _, wkb, values = raw.read(plain, sql=_SQL, sql_dialect="OGRSQL", bbox=bounds)
         except (DataLayerError, DataSourceError) as e:
+            if "OSM_USE_CUSTOM_INDEXING" in str(e) and own_index == "YES":
+                raise _OrderError from e
             raise LayerError(f"{printable(path)} cannot be read: {e}", "fetch it anew") from e
         finally:
             pyogrio.set_gdal_config_options(before)

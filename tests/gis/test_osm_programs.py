@@ -95,9 +95,11 @@ def findings(path: Path) -> Counter[str]:
     return Counter(task["features"][0]["properties"]["message"] for task in tasks)
 
 
-def test_osmium_finds_all_nodes_and_packs_them_for_valhalla(routed: dict[int, Path], tmp_path: Path) -> None:
-    """What it packs (ids of ways and nodes, in order, without relations) is read as the file itself is."""
-    path, packed = routed[10], tmp_path / "roads.osm.pbf"
+@pytest.mark.parametrize("purpose", ["routing", "osm"])
+def test_osmium_finds_all_nodes_and_packs_them(routed: dict[int, Path], tmp_path: Path, purpose: str) -> None:
+    """What it packs is read as the file itself is, also with ids below 0; but it has no relations."""
+    path = routed[10] if purpose == "routing" else written(tmp_path / "ours.osm", "for=osm")
+    packed = tmp_path / "roads.osm.pbf"
     run("osmium", "check-refs", path, folder=tmp_path)
     told = json.loads(run("osmium", "fileinfo", "-e", "-j", path, folder=tmp_path))
     plain = read_roads(path)
