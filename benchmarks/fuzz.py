@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "infer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "output"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "data"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "network"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "difference"))
 from fuzzed import READERS
 from fuzzed_crs import check_crs, drawn_crs
 from fuzzed_masks import check_mask, drawn_masks

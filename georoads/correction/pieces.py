@@ -88,6 +88,8 @@ def cut_piece(piece: Piece, cuts: Iterable[Cut]) -> list[Piece]:
     """The parts of a line, in its direction; what was bridged is shared by length."""
     last = float(len(piece.xy) - 1)
     inner = sorted((cut for cut in cuts if 0 < cut.along < last), key=lambda cut: cut.along)
+    if not inner:  # nearly all lines of a large layer
+        return [_with_share(piece, 1.0)]
     stops = [Cut(0.0, piece.end(0)), *inner, Cut(last, piece.end(1))]
     parts = []
     for begin, stop in pairwise(stops):

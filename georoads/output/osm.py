@@ -24,6 +24,8 @@ TAGS = (
     "name", "highway", "ref", "oneway", "lanes", "width", "surface", "bridge", "tunnel", "layer", "maxspeed",
 )  # fmt: skip
 """The tags that matter for roads."""
+MAX_REMARK = 500
+"""Characters of a remark that are kept."""
 _CONVERT = "convert it, as in: ogr2ogr roads.gpkg FILE lines"
 
 
@@ -35,20 +37,22 @@ class OsmRoads:
         lines: (N,) shapely LineStrings, longitude and latitude in degrees.
         columns: (N,) per field: ``osm_id``, and the tags that matter for roads, None where a way has none.
         left_out: what the file holds besides, in words; "" where there is nothing.
+        doubt: why roads may be missing that the place has, in words; "" where there is no reason to think so.
     """
 
     lines: NDArray[np.object_]
     columns: dict[str, NDArray[np.generic]]
     left_out: str
+    doubt: str = ""
 
 
 @dataclass
 class _Way:
-    """A way: its attributes, its tags, and the numbers of its nodes."""
+    """A way: its attributes, its tags, and the ids of its nodes."""
 
     attributes: dict[str, str]
     tags: dict[str, str] = field(default_factory=dict)
-    nodes: list[int] = field(default_factory=list)
+    nodes: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def is_road(self) -> bool:
@@ -59,29 +63,35 @@ class _Way:
 
 @dataclass
 class _Content:
-    """What has been read so far: numbers of nodes by id, their places, and the roads."""
+    """What has been read so far: numbers of nodes by id, their places, and the roads.
 
-    number_of: dict[str, int] = field(default_factory=dict)
+    Nodes may come after the ways that they belong to, as in answers of Overpass.
+    """
+
+    number_of: dict[int, int] = field(default_factory=dict)
     lonlat: array[float] = field(default_factory=lambda: array("d"))
     roads: list[_Way] = field(default_factory=list)
     other_ways: int = 0
     relations: int = 0
     root: str = ""
     way: _Way | None = None
+    remark: str | None = None
 
     def begin(self, element: str, values: dict[str, str]) -> None:
         """An element begins."""
         if not self.root:
             self.root = element
         if element == "node" and "lon" in values:  # one that was deleted lies nowhere
-            self.number_of[values["id"]] = len(self.lonlat) // 2
+            self.number_of[int(values["id"])] = len(self.lonlat) // 2
             self.lonlat.extend((float(values["lon"]), float(values["lat"])))
         elif element == "way":
             self.way = _Way(values)
         elif element == "relation":
             self.relations += 1
-        elif self.way is not None and element == "nd" and values["ref"] in self.number_of:
-            self.way.nodes.append(self.number_of[values["ref"]])
+        elif element == "remark":
+            self.remark = ""
+        elif self.way is not None and element == "nd":
+            self.way.nodes.append(int(values["ref"]))
         elif self.way is not None and element == "tag":
             self.way.tags[values["k"]] = values["v"]
 
@@ -95,12 +105,17 @@ class _Content:
             self.other_ways += 1
         self.way = None
 
+    def say(self, text: str) -> None:
+        """Text between elements: of a remark, in which a server says that it did not finish."""
+        if self.remark is not None and len(self.remark) < MAX_REMARK:
+            self.remark += text
+
 
 def read_osm(path: Path) -> OsmRoads:
     """Read the roads of a file of OpenStreetMap.
 
     Raises:
-        LayerError: it is no such file, is damaged, or larger than can be read.
+        LayerError: it is no such file, is damaged, cut off, or larger than can be read.
     """
     shown = printable(path)
     size = path.stat().st_size
@@ -111,15 +126,21 @@ def read_osm(path: Path) -> OsmRoads:
     content = _Content()
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = content.begin, content.end
+    parser.CharacterDataHandler = content.say
     parser.StartDoctypeDeclHandler = _refuse_document_type
     try:
         with path.open("rb") as file:
             parser.ParseFile(file)
-    except (expat.ExpatError, KeyError, ValueError) as e:
+    except (expat.ExpatError, KeyError, ValueError, OverflowError) as e:
         raise LayerError(f"{shown} cannot be read: {e}", "fetch or export it anew") from e
     if content.root != "osm":
         raise LayerError(
             f"{shown} is no file of OpenStreetMap: it begins with {printable(content.root)!r}", _CONVERT
+        )
+    if content.remark and "error" in content.remark:
+        raise LayerError(
+            f"{shown} is not complete: the server says {printable(content.remark.strip())!r}",
+            "ask for a smaller area, or for more time, as in [timeout:600]",
         )
     return _roads_of(content)
 
@@ -130,15 +151,32 @@ def _refuse_document_type(*declared: object) -> None:
 
 def _roads_of(content: _Content) -> OsmRoads:
     lonlat = np.frombuffer(content.lonlat, dtype=np.float64).reshape(-1, 2)
-    nodes = [way.nodes for way in content.roads]
-    line = np.repeat(np.arange(len(nodes)), [len(n) for n in nodes]).astype(np.int64)
-    points = lonlat[np.concatenate([*nodes, np.empty(0)]).astype(np.int64)]
-    lines = shapely.linestrings(points, indices=line) if nodes else np.empty(0)
+    found = [[content.number_of[i] for i in way.nodes if i in content.number_of] for way in content.roads]
+    lacking = sum(len(numbers) < len(way.nodes) for numbers, way in zip(found, content.roads, strict=True))
+    kept = [(way, numbers) for way, numbers in zip(content.roads, found, strict=True) if len(numbers) > 1]
+    line = np.repeat(np.arange(len(kept)), [len(n) for _, n in kept]).astype(np.int64)
+    points = lonlat[np.concatenate([*(n for _, n in kept), np.empty(0)]).astype(np.int64)]
+    lines = shapely.linestrings(points, indices=line) if kept else np.empty(0)
     columns: dict[str, NDArray[np.generic]] = {
-        "osm_id": np.array([way.attributes.get("id") for way in content.roads], dtype=np.object_)
+        "osm_id": np.array([way.attributes.get("id") for way, _ in kept], dtype=np.object_)
     }
     for tag in TAGS:
-        columns[tag] = np.array([way.tags.get(tag) for way in content.roads], dtype=np.object_)
+        columns[tag] = np.array([way.tags.get(tag) for way, _ in kept], dtype=np.object_)
     others = (content.other_ways, "ways that are no roads"), (content.relations, "relations")
     left_out = ", ".join(f"{count} {what}" for count, what in others if count)
-    return OsmRoads(np.asarray(lines, dtype=np.object_), columns, f"left out: {left_out}" if left_out else "")
+    return OsmRoads(
+        np.asarray(lines, dtype=np.object_),
+        columns,
+        f"left out: {left_out}" if left_out else "",
+        _lack_of_nodes(lacking, len(found) - len(kept)),
+    )
+
+
+def _lack_of_nodes(lacking: int, dropped: int) -> str:
+    """What is said where the file lacks nodes of roads; "" where it has all of them."""
+    if not lacking:
+        return ""
+    return (
+        f"{lacking} roads have nodes that the file lacks: {dropped} are left out, the others drawn without "
+        "them; fetch all nodes of the ways, too (in Overpass: (._;>;); before out)"
+    )

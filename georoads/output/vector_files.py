@@ -313,8 +313,10 @@ def _choose_layer(file: Path, plain: Path, layer: str | None, kind: Kind) -> tup
 def _roads_of_osm(file: Path, roads: OsmRoads, choose: Callable[[list[str]], Iterable[str]]) -> Features:
     """The roads of a file of OpenStreetMap as rows."""
     columns = {name: roads.columns[name] for name in choose(list(roads.columns))}
-    notes = (f"{printable(file)}: {len(roads.lines)} roads; {roads.left_out}",) if roads.left_out else ()
-    return Features(roads.lines, columns, "EPSG:4326", printable(file), notes=notes)
+    shown = printable(file)
+    notes = (f"{shown}: {len(roads.lines)} roads; {roads.left_out}",) if roads.left_out else ()
+    doubts = (f"{shown}: {roads.doubt}",) if roads.doubt else ()
+    return Features(roads.lines, columns, "EPSG:4326", shown, notes=(*notes, *doubts))
 
 
 def _read_parquet(file: Path, choose: Callable[[list[str]], Iterable[str]]) -> Features:

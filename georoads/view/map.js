@@ -32,7 +32,8 @@
     return made;
   }
 
-  const key = () => `${shown} ${Object.values(on)} ${ratio} ${width} ${height}`;
+  // What the lines depend on, besides the view: not the imagery below them, nor the edits above.
+  const key = () => `${shown} ${on.width} ${on.nodes} ${on.check} ${ratio} ${width} ${height}`;
 
   // Lines that look alike: by class, or by what there is to check.
   const groups = () => (on.check ? data.checks.lines : data.classes);

@@ -30,8 +30,9 @@ function lonLat({ lon, lat }, east, north) {
 }
 
 // The way of highest p between two places of the plane (metres): the product of p along it is largest (E. W.
-// Dijkstra, A note on two problems in connexion with graphs, 1959, over pixels and their eight neighbours), but that a
-// pixel costs something by itself, too.
+// Dijkstra, A note on two problems in connexion with graphs, 1959, over pixels and their eight neighbours, led to the
+// goal as by P. E. Hart and others, A formal basis for the heuristic determination of minimum cost paths, 1968), but
+// that a pixel costs something by itself, too.
 // Returns { points, p }: the way, and its mean p; null where the places lie beyond the raster or too far apart.
 function wayOfHighestP(raster, from, to) {
   const MARGIN = 60, MOST = 1500, LEAST_P = 0.05, STEP_COST = 1; // a way along a road may be four times as long
@@ -46,11 +47,13 @@ function wayOfHighestP(raster, from, to) {
   const w = Math.min(width, Math.ceil(Math.max(c0, c1) + margin)) - left;
   const h = Math.min(height, Math.ceil(Math.max(r0, r1) + margin)) - top;
   if (w > MOST || h > MOST) return null;
-  const costs = Float64Array.from({ length: 255 }, (_, level) => STEP_COST - Math.log(Math.max(LEAST_P, level / 254)));
-  const costAt = (i) => {
-    const level = levels[(top + Math.floor(i / w)) * width + left + (i % w)];
-    return level === 255 ? costs[0] : costs[level];
-  };
+  const costOf = Float64Array.from({ length: 256 }, (_, level) => STEP_COST - Math.log(Math.max(LEAST_P, level / 254)));
+  costOf[255] = costOf[0]; // nothing is known there
+  const costs = new Float64Array(w * h);
+  for (let i = 0, row = 0; row < h; row++) {
+    const from = (top + row) * width + left;
+    for (let j = from; j < from + w; j++) costs[i++] = costOf[levels[j]];
+  }
   const best = new Float64Array(w * h).fill(Infinity), before = new Int32Array(w * h).fill(-1);
   const heap = [], keys = [];
   const push = (i, key) => {
@@ -69,18 +72,27 @@ function wayOfHighestP(raster, from, to) {
     return first;
   };
   const start = (r0 - top) * w + c0 - left, goal = (r1 - top) * w + c1 - left;
+  // What the rest costs at least: the cells to the goal, all with p = 1.
+  const rest = (row, col) => {
+    const dr = Math.abs(row - (r1 - top)), dc = Math.abs(col - (c1 - left));
+    return STEP_COST * (Math.max(dr, dc) + (Math.SQRT2 - 1) * Math.min(dr, dc));
+  };
+  const isDone = new Uint8Array(w * h);
   best[start] = 0;
   push(start, 0);
   while (heap.length) {
-    const key = keys[0], i = pop();
+    const i = pop();
     if (i === goal) break;
-    if (key > best[i]) continue;
+    if (isDone[i]) continue;
+    isDone[i] = 1;
     const col = i % w, row = (i - col) / w;
-    for (let dr = -1; dr <= 1; dr++) for (let dc = -1; dc <= 1; dc++) {
-      const c = col + dc, r = row + dr, j = r * w + c;
-      if ((!dr && !dc) || c < 0 || r < 0 || c >= w || r >= h) continue;
-      const cost = key + (Math.hypot(dr, dc) * (costAt(i) + costAt(j))) / 2;
-      if (cost < best[j]) { best[j] = cost; before[j] = i; push(j, cost); }
+    for (let r = Math.max(0, row - 1); r <= Math.min(h - 1, row + 1); r++) {
+      for (let c = Math.max(0, col - 1); c <= Math.min(w - 1, col + 1); c++) {
+        const j = r * w + c;
+        if (isDone[j]) continue;
+        const cost = best[i] + ((r !== row && c !== col ? Math.SQRT2 : 1) * (costs[i] + costs[j])) / 2;
+        if (cost < best[j]) { best[j] = cost; before[j] = i; push(j, cost + rest(r, c)); }
+      }
     }
   }
   const cells = [];
@@ -129,11 +141,15 @@ function repairing(map) {
   const SNAP_PX = 12, LOOKS = { add: "#00e5ff", delete: "#ff3b3b", right: "#5dff7a" };
   const { roads, data } = map, $ = (id) => document.getElementById(id);
   const edits = [];
-  let start = null, isDrawing = false, isSaved = true, raster = null, note = "";
-  if (data.probability) {
-    unpack(data.probability.levels).then((found) => {
-      raster = { ...data.probability, levels: new Uint8Array(found) };
+  let start = null, isDrawing = false, isSaved = true, unpacking = null, note = "";
+
+  // p, or null where the page has none; unpacked when it is first asked for, since it may be large.
+  function probability() {
+    unpacking ||= !data.probability ? Promise.resolve(null) : unpack(data.probability.levels).then((found) => {
+      delete data.probability.levels;
+      return { ...data.probability, levels: new Uint8Array(found) };
     });
+    return unpacking;
   }
 
   const editOf = (i) => edits.findLast((edit) => edit.line === i);
@@ -192,16 +208,20 @@ function repairing(map) {
       start = place;
       note = "Click where it ends.";
     } else if (Math.hypot(place[0] - start[0], place[1] - start[1]) > 0.5) {
-      const way = raster && wayOfHighestP(raster, start, place);
-      note = way ? `Drawn along the highest p, ${way.p.toFixed(2)} on average.` : raster
-        ? "Drawn straight: p is not known there, or the places are far apart." : "Drawn straight.";
-      const straight = { points: [start, place] };
+      lead(start, place);
       start = null;
-      add("add", way ? { points: way.points, confidence: Number(way.p.toFixed(4)) } : straight);
     }
     describe();
     map.redraw();
     return true;
+  }
+
+  async function lead(from, to) {
+    note = "Looking for the way …";
+    const raster = await probability(), way = raster && wayOfHighestP(raster, from, to);
+    note = way ? `Drawn along the highest p, ${way.p.toFixed(2)} on average.` : raster
+      ? "Drawn straight: p is not known there, or the places are far apart." : "Drawn straight.";
+    add("add", way ? { points: way.points, confidence: Number(way.p.toFixed(4)) } : { points: [from, to] });
   }
 
   // Marks the chosen line, or takes the mark away, and goes on to the next one that is to be checked.
@@ -247,6 +267,7 @@ function repairing(map) {
   function describe() {
     const count = (kind) => edits.filter((edit) => edit.kind === kind).length;
     $("edits").hidden = !map.isOn();
+    if (map.isOn()) probability();
     $("draw").setAttribute("aria-pressed", String(isDrawing));
     $("undo").disabled = !edits.length && !start;
     $("save").disabled = !edits.length;

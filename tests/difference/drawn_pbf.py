@@ -1,4 +1,7 @@
-"""A small extract of OpenStreetMap as .osm.pbf: blobs of protocol buffers, as osmformat.proto has them."""
+"""A small extract of OpenStreetMap as .osm.pbf: blobs of protocol buffers, as osmformat.proto has them.
+
+Nodes, ways and a relation lie in a blob each, in this order.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from pathlib import Path
 
 
 def write_pbf(path: Path, ways: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]]) -> Path:
-    """Write ways, each with its tags and its places in longitude and latitude.
+    """Write ways, each with its tags and its places in longitude and latitude, as ``pbf_of`` has them."""
+    path.write_bytes(pbf_of(ways))
+    return path
 
-    Args:
-        path: the file.
-        ways: their nodes are numbered in order.
-    """
+
+def pbf_of(
+    ways: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, float]]]],
+    optional_features: Sequence[bytes] = (),
+) -> bytes:
+    """An extract with these ways; their nodes are numbered in order."""
     strings = [""]
     nodes, encoded, number = b"", b"", 0
     for way_id, (tags, places) in enumerate(ways, 1):
@@ -31,11 +38,28 @@ def write_pbf(path: Path, ways: Sequence[tuple[Mapping[str, str], Sequence[tuple
             + _bytes_field(3, b"".join(map(_varint, values)))
             + _bytes_field(8, b"".join(_varint(_zigzag(step)) for step in steps)),
         )
-    table = b"".join(_bytes_field(1, text.encode()) for text in strings)
-    block = _bytes_field(1, table) + _bytes_field(2, nodes) + _bytes_field(2, encoded)
+    table = _bytes_field(1, b"".join(_bytes_field(1, text.encode()) for text in strings))
     header = b"".join(_bytes_field(4, name) for name in (b"OsmSchema-V0.6", b"DenseNodes"))
-    path.write_bytes(_blob(b"OSMHeader", header) + _blob(b"OSMData", block))
-    return path
+    header += b"".join(_bytes_field(5, name) for name in optional_features)
+    relation = _bytes_field(4, _varint_field(1, 1))
+    groups = (_bytes_field(2, group) for group in (nodes, encoded, relation))
+    data = b"".join(_blob(b"OSMData", table + group) for group in groups)
+    return _blob(b"OSMHeader", header) + data
+
+
+def ends_of_blobs(path: Path) -> list[int]:
+    """The bytes at which the blobs end: header, nodes, ways, relation."""
+    content, ends, at = path.read_bytes(), [], 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        header = content[at + 4 : at + 4 + length]
+        at += 4 + length + _first_varint(header[header.rindex(b"\x18") + 1 :])
+        ends.append(at)
+    return ends
+
+
+def _first_varint(content: bytes) -> int:
+    return sum((byte & 127) << 7 * i for i, byte in enumerate(content))
 
 
 def _number_in(strings: list[str]):  # type: ignore[no-untyped-def]

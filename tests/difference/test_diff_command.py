@@ -17,13 +17,13 @@ import pytest
 import shapely
 from click.testing import CliRunner, Result
 from drawn_maps import drawn, lines_of
-from drawn_pbf import write_pbf
+from drawn_pbf import ends_of_blobs, pbf_of, write_pbf
 from drawn_rasters import north_up, write_raster
 from test_compare import TOWN, without
 
 import georoads
 from georoads.cli.main import cli
-from georoads.errors import GeoroadsError
+from georoads.errors import GeoroadsError, LayerError
 from georoads.output.changes_layer import CHANGE_LOOK, ChangeKind, changes_qml
 from georoads.output.dictionary import CHANGE_KINDS
 from georoads.output.read import read_roads
@@ -304,6 +304,48 @@ def test_a_damaged_extract_is_refused(files: tuple[Path, Path], tmp_path: Path) 
         assert isinstance(done.exception, GeoroadsError), (name, done.output)
     assert pyogrio.list_drivers()["OSM"]
     assert shapely.length(read_roads(tmp_path / "good.osm.pbf").lines).sum() > 0
+
+
+def test_an_extract_that_ends_early_is_told(tmp_path: Path) -> None:
+    """Between two blobs nothing shows a cut but what comes last: relations, in whole extracts."""
+    path = write_pbf(
+        tmp_path / "map.osm.pbf", [({"highway": "road"}, line) for line in degrees(TOWN).values()]
+    )
+    whole, drawn = path.read_bytes(), len(degrees(TOWN))
+    header, nodes, ways, relation = ends_of_blobs(path)
+    assert relation == len(whole)
+    for end, roads, said in (
+        (relation, drawn, []),
+        (ways, drawn, ["it ends with ways, where whole extracts end with relations"]),
+        (nodes, 0, ["it ends with nodes, where whole extracts end with relations"]),
+        (header, 0, ["it holds nothing"]),
+    ):
+        path.write_bytes(whole[:end])
+        found = read_roads(path)
+        assert len(found.lines) == roads
+        assert len(found.notes) == len(said) and all(map(str.__contains__, found.notes, said)), found.notes
+        for more in (whole[end : end + 3], whole[end : end + 9], b"\0\0\0\2\x18\x80", b"\xff" * 40):
+            if more:
+                path.write_bytes(whole[:end] + more)
+                with pytest.raises(LayerError, match="is cut off or damaged"):
+                    read_roads(path)
+
+
+def test_an_extract_of_which_gdal_would_say_nothing_is_refused(tmp_path: Path) -> None:
+    """Packed by lz4, or with places in its ways: GDAL finds no road there, and does not say why."""
+    path, way = tmp_path / "map.osm.pbf", ({"highway": "road"}, degrees(TOWN)["a"])
+    path.write_bytes(pbf_of([way], [b"Sort.Type_then_ID", b"LocationsOnWays"]))
+    with pytest.raises(LayerError, match="LocationsOnWays"):
+        read_roads(path)
+    whole = pbf_of([way], [b"Sort.Type_then_ID"])
+    path.write_bytes(whole)
+    assert len(read_roads(path).lines) == 1
+    last = ends_of_blobs(path)[-2]
+    packed = whole.index(b"\x1a", last + 4 + whole[last + 3])  # the field of what is deflated; 6 is lz4's
+    path.write_bytes(whole[:packed] + b"\x32" + whole[packed + 1 :])
+    with pytest.raises(LayerError, match="packed in a way that is not read") as refused:
+        read_roads(path)
+    assert "osmium cat" in refused.value.hint
 
 
 def test_equal_runs_give_equal_files(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from drawn_pbf import pbf_of
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -22,6 +23,7 @@ from georoads.data.dataset import open_dataset, read_split_file
 from georoads.model.card import ModelCard, read_card
 from georoads.model.config import ModelConfig
 from georoads.model.tensors import read_tensors
+from georoads.output.osm_blobs import doubt_of
 from georoads.output.provenance import Provenance
 from georoads.output.read import read_roads
 from georoads.scene.index import named_in
@@ -37,6 +39,7 @@ ROWS = (
     "b,valid,train/b_sat.jpg,\n"
     '"c,""d""",train,"/kaggle/input/train/b_sat.jpg","train\\a_mask.png"\n'
 )
+BLOBS = pbf_of([({"highway": "road"}, [(9.0, 45.0), (9.01, 45.0)])])
 LINES = [
     '{"type":"FeatureCollection","name":"r","crs":{"type":"name","properties":{"name":"EPSG:32632"}},"features":['
     '{"type":"Feature","properties":{"road_id":1,"w":4.5},"geometry":{"type":"LineString","coordinates":'
@@ -170,6 +173,12 @@ def _geojson(content: bytes, folder: Path) -> None:
     assert not shapely.is_empty(found.lines).any()
 
 
+def _blobs(content: bytes, folder: Path) -> None:
+    path = folder / "map.osm.pbf"
+    path.write_bytes(content)
+    assert doubt_of(path) or content.startswith(BLOBS[:9])
+
+
 def _items(content: bytes, folder: Path) -> None:
     root = folder / "root"
     if not root.exists():
@@ -210,6 +219,7 @@ READERS: dict[str, Reader] = {
     "metadata.csv": Reader(mutated(ROWS.encode()) | st.binary(max_size=99), _metadata),
     "split": Reader(mutated(SPLIT.encode()) | values.map(as_json) | st.binary(max_size=99), _split),
     "GeoJSON": Reader(mutated(*(s.encode() for s in LINES)) | st.binary(max_size=99), _geojson),
+    "blobs": Reader(mutated(BLOBS) | st.binary(max_size=99), _blobs),
     "STAC items": Reader(items() | mutated(*(s.encode() for s in ITEMS)) | st.binary(max_size=99), _items),
     "provenance": Reader(mutated(b'{"a": [1]}') | values.map(as_json) | st.binary(max_size=99), _provenance),
 }

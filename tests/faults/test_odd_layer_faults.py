@@ -236,11 +236,29 @@ def test_65_the_roads_of_an_osm_file_are_taken(tmp_path: Path) -> None:
         "LINESTRING (9 45, 9.001 45.001)",
     ]
     assert found.widths_m is not None and found.widths_m[0] == 7.5 and np.isnan(found.widths_m[1])
-    assert found.notes == (f"{path}: 2 roads; left out: 3 ways that are no roads, 1 relations",)
+    assert found.notes[0] == f"{path}: 2 roads; left out: 3 ways that are no roads, 1 relations"
+    assert "1 roads have nodes that the file lacks: 0 are left out" in found.notes[1]
     ended = typed("view", path, "-o", tmp_path / "m.html")
     assert ended.code == 0 and "2 roads" in ended.err
     (tmp_path / "empty.osm").write_text("<osm/>")
     assert len(read_roads(tmp_path / "empty.osm").lines) == 0
+
+
+def test_65_ways_may_come_before_their_nodes_and_lack_them(tmp_path: Path) -> None:
+    """As Overpass answers to ``out body; >; out skel;``, and to ``out body;`` alone."""
+    ways = OSM[OSM.index(" <way") : OSM.index(" <relation")]
+    turned = OSM.replace(ways, "").replace(" <node", f"{ways} <node", 1)
+    both = [tmp_path / name for name in ("plain.osm", "turned.osm")]
+    for path, text in zip(both, (OSM, turned), strict=True):
+        path.write_text(text)
+    assert turned.index("<way") < turned.index("<node")
+    plain, found = map(read_roads, both)
+    assert [line.wkt for line in found.lines] == [line.wkt for line in plain.lines]
+    alone = tmp_path / "alone.osm"
+    alone.write_text(f"<osm>{ways}</osm>")
+    found = read_roads(alone)
+    assert len(found.lines) == 0
+    assert "2 roads have nodes that the file lacks: 2 are left out" in found.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +268,12 @@ def test_65_the_roads_of_an_osm_file_are_taken(tmp_path: Path) -> None:
         ("<OGRVRTDataSource/>", "begins with 'OGRVRTDataSource'"),
         ("<osmChange/>", "begins with 'osmChange'"),
         (OSM[:400], "cannot be read"),
+        (OSM.removesuffix("</osm>"), "no element found"),
+        ("<osm><way id='1'><nd ref='99999999999999999999'/></way></osm>", "cannot be read"),
+        (
+            "<osm><note>a</note><remark> runtime error: timed out </remark></osm>",
+            "'runtime error: timed out'",
+        ),
         ('<osm><node id="1" lat="x" lon="9"/></osm>', "cannot be read"),
         ('<osm><node lat="45" lon="9"/></osm>', "cannot be read"),
         ("{}", "though its name says so"),

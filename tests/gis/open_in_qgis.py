@@ -1,6 +1,8 @@
 """Runs under Debian's Python: opens a GeoPackage in QGIS without a window and says what QGIS makes of it.
 
-usage: open_in_qgis.py FILE.gpkg REPORT.json [PICTURE.png CENTRE_X CENTRE_Y SCALE BACKGROUND]...
+usage: open_in_qgis.py FILE.gpkg REPORT.json LAYERS [PICTURE.png CENTRE_X CENTRE_Y SCALE BACKGROUND]...
+
+LAYERS are names with commas between them; the first lies on top.
 """
 
 import json
@@ -24,6 +26,7 @@ def describe(layer):
         "aliases": [layer.attributeDisplayName(i) for i in range(len(fields))],
         "renderer": layer.renderer().type(),
         "symbols": len(layer.renderer().legendSymbolItems()),
+        "legend": [item.label() for item in layer.renderer().legendSymbolItems()],
         "scale_dependent": layer.hasScaleBasedVisibility(),
     }
 
@@ -45,21 +48,20 @@ def render(layers, target, x, y, scale, background):
 
 
 def main():
-    file, report, *pictures = sys.argv[1:]
+    file, report, names, *pictures = sys.argv[1:]
     app = QgsApplication([], False)
     app.initQgis()
     messages = []
     app.messageLog().messageReceived.connect(lambda text, tag, level: messages.append(f"{tag}: {text}"))
-    roads = QgsVectorLayer(f"{file}|layername=roads", "roads", "ogr")
-    nodes = QgsVectorLayer(f"{file}|layername=nodes", "nodes", "ogr")
-    found = {"roads": describe(roads), "nodes": describe(nodes)}
+    layers = [QgsVectorLayer(f"{file}|layername={name}", name, "ogr") for name in names.split(",")]
+    found = {layer.name(): describe(layer) for layer in layers}
     for i in range(0, len(pictures), 5):
         target, x, y, scale, background = pictures[i : i + 5]
-        render([nodes, roads], target, float(x), float(y), float(scale), background)
+        render(layers, target, float(x), float(y), float(scale), background)
     app.processEvents()
     found["messages"] = messages
     Path(report).write_text(json.dumps(found), encoding="utf-8")
-    del roads, nodes
+    del layers
     app.exitQgis()
 
 

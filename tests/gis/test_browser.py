@@ -257,8 +257,8 @@ def test_lines_are_repaired_by_hand_and_applied(browser: Browser, tmp_path: Path
     browser.key("d")
     for name in ("b", "e"):
         browser.click(at[name][0] + 3, at[name][1] + 2)  # beside the end, which it is led to
-    browser.settle()
-    assert "1 drawn, 1 deleted, 1 right" in browser.text("#edits")
+    browser.until("document.getElementById('edits').innerText.includes('1 drawn, 1 deleted, 1 right')")
+    assert "Drawn along the highest p, " in browser.text("#note")
     saved = browser.value(
         "(() => { let kept; URL.createObjectURL = (blob) => { kept = blob; return 'blob:null/x'; };"
         "HTMLAnchorElement.prototype.click = () => {}; document.getElementById('save').onclick();"

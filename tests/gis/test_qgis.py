@@ -11,12 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 from drawn_map import GREEN, draw_roads, draw_scene
 from drawn_networks import CROSSROADS, Lines, network
 from skimage.io import imread
 
+from georoads.difference.params import DiffParams
+from georoads.difference.request import DiffRequest, diff
+from georoads.output.changes_layer import CHANGE_LOOK, ChangeKind
 from georoads.output.provenance import Provenance
 from georoads.output.style import CLASSES
 from georoads.output.write import WriteOptions, write_roads
@@ -62,9 +67,13 @@ def qgis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def opened(home: Path, path: Path, *pictures: str, helper: Path = HELPER) -> dict[str, Any]:
+def opened(home: Path, path: Path, *pictures: str, layers: str = "nodes,roads") -> dict[str, Any]:
+    return asked(home, path, HELPER, layers, *pictures)
+
+
+def asked(home: Path, path: Path, helper: Path, *words: str) -> dict[str, Any]:
     report = path.with_suffix(".json")
-    command = [PYTHON, str(helper), str(path), str(report), *pictures]
+    command = [PYTHON, str(helper), str(path), str(report), *words]
     done = subprocess.run(
         command, env=environment(home), capture_output=True, text=True, check=False, timeout=120
     )
@@ -135,6 +144,35 @@ def test_roads_are_as_wide_as_on_the_ground_and_visible_from_afar(qgis: Path, tm
 
 
 @pytest.mark.qgis
+def test_changes_open_in_the_colours_of_their_kinds(qgis: Path, tmp_path: Path) -> None:
+    """From north to south: the same, missing, moved by 6 m, new."""
+    west, north = 500_000.0, 5_000_000.0
+    for name, rows in (("later", (0, 200, 300)), ("earlier", (0, 100, 206))):
+        lines = [shapely.LineString([(west, north - y), (west + 300, north - y)]) for y in rows]
+        geopandas.GeoDataFrame(geometry=lines, crs="EPSG:32632").to_file(
+            tmp_path / f"{name}.gpkg", layer="roads"
+        )
+    path, picture = tmp_path / "changes.gpkg", tmp_path / "changes.png"
+    ours, theirs = tmp_path / "later.gpkg", tmp_path / "earlier.gpkg"
+    diff(DiffRequest(ours, theirs, params=DiffParams(align=False, same=True), output=path))
+    place = [str(west + 150), str(north - 150), "2500", "#101010"]
+    found = opened(qgis, path, str(picture), *place, layers="changes")
+    assert found["messages"] == []
+    layer = found["changes"]
+    assert (layer["valid"], layer["crs"], layer["features"]) == (True, "EPSG:32632", 4)
+    assert (layer["renderer"], layer["legend"]) == ("categorizedSymbol", [*CHANGE_LOOK])
+    image = imread(picture)[:, :, :3].astype(int)
+    px_m = 2500 * 0.0254 / 96
+    for kind, y in (("same", 0), ("missing", 100), ("moved", 200), ("new", 300)):
+        row = round(image.shape[0] / 2 + (y - 150) / px_m)
+        colour = [int(part) for part in CHANGE_LOOK[ChangeKind(kind)][0].split(",")[:3]]
+        band = image[row - 1 : row + 2, image.shape[1] // 2 - 190 : image.shape[1] // 2 + 190]
+        is_drawn = (abs(band - colour).max(axis=2) < 12).any(axis=0)
+        # Missing roads are dashed.
+        assert is_drawn.mean() > 0.95 if kind != "missing" else 0.4 < is_drawn.mean() < 0.8, kind
+
+
+@pytest.mark.qgis
 def test_a_project_opens_with_its_layers_over_the_scene(qgis: Path, tmp_path: Path) -> None:
     folder = tmp_path / "x & <y> 'z'"
     folder.mkdir()
@@ -143,7 +181,7 @@ def test_a_project_opens_with_its_layers_over_the_scene(qgis: Path, tmp_path: Pa
     draw_roads(roads, layer='a"b & <c>')
     for layer in ("roads", 'a"b & <c>'):
         write_view(roads, folder / "m.qgz", (scene,), layer=layer, overwrite=True)
-        found = opened(qgis, folder / "m.qgz", str(tmp_path / "m.png"), helper=PROJECT_HELPER)
+        found = asked(qgis, folder / "m.qgz", PROJECT_HELPER, str(tmp_path / "m.png"))
         assert (found["read"], found["error"], found["messages"]) == (True, "", [])
         assert found["other_versions"] == [] or not found["version"].startswith("3.22.16")
         assert (found["title"], found["crs"], found["canvas_crs"]) == (roads.name, "EPSG:32632", "EPSG:32632")
