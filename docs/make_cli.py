@@ -22,9 +22,10 @@ Exit codes: 0 done; 1 refused, with a line `error:` and a line `hint:`; 2 wrong 
 a signal (137: killed at a second one); 141 nobody reads the output any more. `--debug`, before or after the
 command, or `GEOROADS_DEBUG=1` shows the traceback of an error.
 
-For programs: `--progress json`, before or after the command, tells progress on standard error as an object a line, with
-`stage`, `done`, `total`, `unit` and `note`; all other lines there are for people. `--json` writes the figures, and `georoads
-describe` prints what each command takes. The [plugin for QGIS](qgis.md) needs no more than these and the exit codes.
+For programs: `--progress json`, before or after the command, tells progress on standard error as an object
+a line, with `stage`, `done`, `total`, `unit` and `note`; all other lines there are for people. `--json`
+writes the figures, and `georoads describe` prints what each command takes. The [plugin for QGIS](qgis.md)
+needs no more than these and the exit codes.
 
 ## Completion
 Commands and options complete with Tab once the shell has read what click makes for it. In `~/.bashrc`,

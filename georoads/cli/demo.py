@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 
 @click.command()
@@ -28,7 +29,7 @@ def demo(folder: Path, no_browser: bool, quiet: bool) -> None:
     """
     from georoads.walk.demo import demo as make_demo
 
-    made = make_demo(folder, watch=options.watch(quiet))
+    made = make_demo(folder, watch=watched(quiet))
     if not quiet:
         options.say(
             f"{made.roads}: {made.summary.roads} roads, {made.summary.length_km:.2f} km; drag it into QGIS"

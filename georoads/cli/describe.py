@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from georoads import __version__
-from georoads.cli import options
+from georoads.cli.programs import SettingsAsked, ask_for_settings
 from georoads.errors import GeoroadsError
 from georoads.settings import listed
 
@@ -109,9 +109,9 @@ def _sections(command: click.Command, above: click.Context) -> Mapping[str, Any]
             words += [parameter.opts[0], "x.gpkg"] if isinstance(parameter, click.Option) else ["x"]
     try:
         with command.make_context(command.name, words, parent=above) as context:
-            context.meta[options.ASKS] = True
+            ask_for_settings(context)
             command.invoke(context)
-    except options.SettingsAsked as asked:
+    except SettingsAsked as asked:
         return asked.known
     except GeoroadsError:
         return {}

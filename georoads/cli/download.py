@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 if TYPE_CHECKING:
     from georoads.data.kaggle_token import KaggleToken
@@ -47,7 +48,7 @@ def download(
         require_extra("download", "georoads download", ("kagglesdk", "requests"), "or give --from-zip")
     inputs = () if archive is None else (archive,)
     check_figures(json_file, overwrite=overwrite, inputs=inputs, outputs=(output,))
-    watch = options.watch(quiet)
+    watch = watched(quiet)
     started = time.monotonic()
 
     def say(text: str) -> None:

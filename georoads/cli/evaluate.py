@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def _judged(
     from georoads.evaluation.evaluate import evaluate_samples
 
     start = time.perf_counter()
-    with options.watch(quiet)("evaluate", len(samples), "pictures") as on_progress:
+    with watched(quiet)("evaluate", len(samples), "pictures") as on_progress:
         found = evaluate_samples(
             samples, checkpoint.card, runtime, params, progress=on_progress, on_tile=gallery.consider
         )

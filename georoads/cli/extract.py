@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
@@ -72,6 +73,6 @@ def extract(
             write_figures(json_file, planned, overwrite=layer_request.write.overwrite)
             options.show_plan(planned)
             return
-        done = walk.extract(prepared, watch=options.watch(quiet)).summary
+        done = walk.extract(prepared, watch=watched(quiet)).summary
     write_figures(json_file, done, overwrite=layer_request.write.overwrite)
     options.summarize(done, checkpoint.card, quiet)

@@ -16,7 +16,6 @@ from typing import NoReturn
 import click
 
 from georoads import __version__
-from georoads.cli import options
 from georoads.cli.apply import apply
 from georoads.cli.demo import demo
 from georoads.cli.describe import describe
@@ -29,6 +28,7 @@ from georoads.cli.extract import extract
 from georoads.cli.info import info
 from georoads.cli.models import models
 from georoads.cli.predict import predict
+from georoads.cli.programs import progress_option
 from georoads.cli.score import score
 from georoads.cli.stop import stoppable
 from georoads.cli.streams import open_standard_streams
@@ -65,8 +65,8 @@ for command in (
     command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)
     command.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, hidden=True))
-    command.params.append(options.progress_option(hidden=True))
-cli.params.append(options.progress_option())
+    command.params.append(progress_option(hidden=True))
+cli.params.append(progress_option())
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georoads.progress import Watch, json_lines, progress
+from georoads.cli.programs import SettingsAsked, is_asked_by_program
 from georoads.text import printable, without_secrets
 
 if TYPE_CHECKING:
@@ -125,43 +125,6 @@ settings = click.option(
     metavar="SECTION.PARAMETER=VALUE",
     help="Set any other parameter; --set help lists them all and says what they mean.",
 )
-
-
-class SettingsAsked(Exception):  # noqa: N818  # it is no error
-    """Raised in place of the answer to ``--set help`` where a program asks (see ``cli/describe.py``).
-
-    Attributes:
-        known: the sections of the command, each with its parameters.
-    """
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.known = known
-
-
-_PROGRESS, ASKS = "georoads.progress", "georoads.asks"
-"""Keys of what contexts of click share: how progress is told; that a program asks for the settings."""
-
-
-def _keep_progress(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        context.meta[_PROGRESS] = value
-
-
-def progress_option(*, hidden: bool = False) -> click.Option:
-    """How progress is told: an option of the group and, unseen, of each command; ``watch`` heeds it."""
-    return click.Option(
-        ["--progress"], type=click.Choice(["auto", "json"]), hidden=hidden, expose_value=False,
-        callback=_keep_progress,
-        help="How progress is told: a bar or lines (auto), or an object a line, for programs (json).",
-    )  # fmt: skip
-
-
-def watch(quiet: bool) -> Watch:
-    """What tells the progress of the command that runs, on standard error, as ``--progress`` says."""
-    if not quiet and click.get_current_context().meta.get(_PROGRESS) == "json":
-        return json_lines
-    return functools.partial(progress, quiet=quiet)
 
 
 def output(what: str) -> Callable[[F], F]:
@@ -317,7 +280,7 @@ def with_settings(texts: tuple[str, ...], **known: Any) -> dict[str, Any]:
 
     known = _for_purposes([text for text in texts if _is_purpose(text)], known)
     if "help" in texts:
-        if click.get_current_context().meta.get(ASKS):
+        if is_asked_by_program():
             raise SettingsAsked(known)
         for section, params in known.items():
             click.echo("\n".join(describe(section, params)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 if TYPE_CHECKING:
     from georoads.inference.select import PredictParams
@@ -71,6 +72,6 @@ def predict(
             write_figures(json_file, planned, overwrite=overwrite)
             options.show_plan(planned)
             return
-        done = walk.predict(prepared, watch=options.watch(quiet))
+        done = walk.predict(prepared, watch=watched(quiet))
     write_figures(json_file, done, overwrite=overwrite)
     options.summarize(done, checkpoint.card, quiet)

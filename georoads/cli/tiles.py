@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 
 if TYPE_CHECKING:
     from georoads.data.tiles import TilesReport
@@ -91,7 +92,7 @@ def tiles(
     model_gsd_m = checkpoint.card.gsd_m
     grid = working_grid(opened, model_gsd_m, scene_params)
     roads = read_roads(lines, layer, with_widths=True)
-    watch = options.watch(quiet)
+    watch = watched(quiet)
     done = write_tiles(opened, grid, roads, output, params, overwrite=overwrite, watch=watch)
     write_figures(json_file, done, overwrite=overwrite)
     if not quiet:

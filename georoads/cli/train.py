@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georoads.cli import options
+from georoads.cli.programs import watched
 from georoads.text import without_secrets
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _train(recipe: Recipe, prepared: PreparedTraining, folder: Path, *, resume: 
     from georoads.training.loop import train as train_model
 
     total = recipe.train.minutes * 60 if recipe.train.minutes else float(prepared.total_steps or 1)
-    with options.watch(quiet)("train", total, "s" if recipe.train.minutes else "steps") as on_progress:
+    with watched(quiet)("train", total, "s" if recipe.train.minutes else "steps") as on_progress:
         train_model(
             recipe,
             folder,
