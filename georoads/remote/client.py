@@ -84,6 +84,7 @@ class Client:
 
     Attributes:
         received: bytes so far, of all answers.
+        connections: at the same time, at most.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Client:
             headers: sent to the servers of these addresses besides our own.
         """
         self.received = 0
+        self.connections = params.connections
         self._params = params
         self._secret: dict[Origin, dict[str, str]] = {}
         for address in named:
