@@ -263,6 +263,9 @@ class Client:
             raise SceneError(
                 f"{what}: the server packs what it sends, unasked", "download it, and use the file"
             )
+        stated = headers.get("Content-Length", "")
+        if span is not None and code == 200 and stated.isdigit() and int(stated) > limit:
+            raise SceneError(f"{what}: the server does not send parts of files", _DOWNLOAD)
         content = self._read(response, what, limit)
         total = len(content)
         if code == 206 and span is not None:

@@ -25,6 +25,7 @@ from georoads.scene.quiet import without
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How GeoTIFFs begin."""
+_DOWNLOAD = "download it, and use the file"
 _BLOCK = 512
 _NAME = "remote.tif"
 _MOST_BLOCKS = 4_000_000
@@ -174,9 +175,12 @@ def _opened(pages: Pages, overview: int | None) -> Iterator[Any]:
     file, shown = PagedFile(pages), pages.file.address.shown
     level = {} if overview is None else {"overview_level": overview}
     try:
-        with rasterio.Env(**LOCAL_OPTIONS), without(NotGeoreferencedWarning):
-            with rasterio.open(_NAME, driver="GTiff", opener=opener_of(file, _NAME), **level) as source:
-                yield source
+        with (
+            rasterio.Env(**LOCAL_OPTIONS),
+            without(NotGeoreferencedWarning),
+            rasterio.open(_NAME, driver="GTiff", opener=opener_of(file, _NAME), **level) as source,
+        ):
+            yield source
     except gdal_errors() as e:
         raise file.error or SceneError(
             f"{shown} is damaged, or no GeoTIFF: {str(e)[:200]}", "check the file"

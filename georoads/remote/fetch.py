@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from georoads.errors import GeoroadsError
+from georoads.errors import GeoroadsError, LayerError, SceneError
 from georoads.files.atomic import replace_when_complete
 from georoads.output.area import Area
 from georoads.progress import Watch, unwatched
 from georoads.remote.address import Address, Kind, parse_address
-from georoads.remote.client import Client
+from georoads.remote.client import Answer, Client, Span
+from georoads.remote.cog import is_geotiff, plan_cog
 from georoads.remote.lattice import on_mercator
 from georoads.remote.params import RemoteParams
 from georoads.remote.part import Part, Told, Wanted
 from georoads.remote.pieces import Pieces
+from georoads.remote.ranges import PAGE
+from georoads.remote.stac import DOCUMENT_BYTES, assets_of, is_json
 from georoads.remote.tiled import plan_tiles
 from georoads.resources import needs_beside
 
@@ -196,7 +199,49 @@ def _parts(address: Address, wanted: Wanted, client: Client) -> list[Part]:
     """The scenes that an address leads to."""
     if address.kind is Kind.TILES:
         return [plan_tiles(address, wanted, client)]
-    raise GeoroadsError(f"{address.shown} is of a kind that is not fetched yet", "give tiles")
+    begin = begin_of(address, client)
+    if is_geotiff(begin):
+        return [plan_cog(address, begin, wanted, client)]
+    if not is_json(begin):
+        raise SceneError(
+            f"{address.shown} is neither a GeoTIFF nor a STAC item",
+            "of tiles give the address with {z}, {x} and {y}, of a WMS or WMTS the one with layers=",
+        )
+    return _assets(assets_of(address, begin, wanted, client), wanted, client)
+
+
+def begin_of(address: Address, client: Client) -> Answer:
+    """The first bytes at an address of a file.
+
+    Raises:
+        SceneError: there is nothing.
+    """
+    begin = client.get(address.url, address.shown, DOCUMENT_BYTES, Span(0, PAGE))
+    if begin.is_missing:
+        raise SceneError(f"there is nothing at {address.shown}", "check the address")
+    return begin
+
+
+def _assets(found: list[tuple[Address, str]], wanted: Wanted, client: Client) -> list[Part]:
+    """The scenes that items name, but for those that do not meet the area: bounds are larger than scenes.
+
+    Raises:
+        GeoroadsError: none of them meets it; one is no GeoTIFF, or cannot be read.
+    """
+    parts: list[Part] = []
+    outside: LayerError | None = None
+    for asset, credit in found:
+        begin = begin_of(asset, client)
+        if not is_geotiff(begin):
+            raise SceneError(f"{asset.shown} is no GeoTIFF", "download it, and use the file")
+        credited = dataclasses.replace(wanted.params, attribution=wanted.params.attribution or credit)
+        try:
+            parts.append(plan_cog(asset, begin, dataclasses.replace(wanted, params=credited), client))
+        except LayerError as e:
+            outside = e
+    if not parts and outside is not None:
+        raise outside
+    return parts
 
 
 def _disk_mb(parts: list[tuple[int, Part]]) -> float:
