@@ -25,6 +25,8 @@ from georoads.remote.pieces import Pieces
 from georoads.remote.ranges import PAGE
 from georoads.remote.stac import DOCUMENT_BYTES, assets_of, is_json
 from georoads.remote.tiled import plan_tiles
+from georoads.remote.wms import plan_wms
+from georoads.remote.wmts import plan_wmts
 from georoads.resources import needs_beside
 
 _DONE = "done.json"
@@ -199,6 +201,10 @@ def _parts(address: Address, wanted: Wanted, client: Client) -> list[Part]:
     """The scenes that an address leads to."""
     if address.kind is Kind.TILES:
         return [plan_tiles(address, wanted, client)]
+    if address.kind is Kind.WMS:
+        return [plan_wms(address, wanted, client)]
+    if address.kind is Kind.WMTS:
+        return [plan_wmts(address, wanted, client)]
     begin = begin_of(address, client)
     if is_geotiff(begin):
         return [plan_cog(address, begin, wanted, client)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from georoads.errors import SceneError
 from georoads.scene.guard import LOCAL_OPTIONS, gdal_errors
 from georoads.scene.quiet import without
 from georoads.scene.sources import SIGNATURES
+from georoads.text import printable
 
 TILE_SIZES = tuple(range(16, 2049, 16))
 """Pixels along a tile that are taken: blocks of a TIFF are as large."""
@@ -35,7 +37,7 @@ def read_picture(content: bytes, what: str, tile_px: int = 0) -> NDArray[np.uint
 
     driver = next((d for begins, d in SIGNATURES.items() if content.startswith(begins) and d in _DRIVERS), "")
     if not driver:
-        raise SceneError(f"{what} is no picture: it begins {_begin_of(content)}", _TEXT_HINT)
+        raise SceneError(f"{what} is no picture: {_said_in(content)}", _TEXT_HINT)
     if not _is_whole(content, driver):
         raise SceneError(f"{what} is damaged: its end is missing", "go on later with --resume")
     try:
@@ -94,12 +96,13 @@ def _as_rgba(source: Any) -> NDArray[np.uint8]:
     return rgba
 
 
-def _begin_of(content: bytes) -> str:
-    """The first letters of a text, or bytes, for a message."""
-    begin = content[:60]
-    text = begin.decode("utf-8", "ignore").strip()
-    return (
-        repr(" ".join(text.split()))
-        if text.isprintable() and text
-        else f"with {begin[:8].hex() or 'nothing'}"
-    )
+def _said_in(content: bytes) -> str:
+    """The words of a service's exception, or how a text or other bytes begin, for a message."""
+    begin = content[:2000].decode("utf-8", "ignore").strip()
+    words = " ".join(re.sub(r"<[^>]*>?", " ", begin).split())
+    if "Exception" in begin and words:
+        return f"it says {printable(words[:200])!r}"
+    start = " ".join(begin[:60].split())
+    if start and start.isprintable():
+        return f"it begins {start!r}"
+    return f"it begins with {content[:8].hex() or 'nothing'}"

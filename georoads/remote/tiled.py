@@ -235,18 +235,19 @@ def plan_tiles(address: Address, wanted: Wanted, client: Client) -> TiledPart:
     lat = middle_latitude(polygon)
     tile_px = params.tile_px or _USUAL_PX
     zoom = _zoom_of(wanted, lat, tile_px)
-    seen = _sample(address, zoom, wanted, client)
+    seen = find_sample(web_level(zoom, tile_px), *_of_zoom(address, zoom), wanted, client)
     if seen and not params.tile_px:
         tile_px, first = seen.side, zoom
         zoom = _zoom_of(wanted, lat, tile_px)
         seen = seen if first == zoom else None
+    url_of, called = _of_zoom(address, zoom)
     source = TileSource(
         address=address,
         kind="tiles",
         level=web_level(zoom, tile_px),
         level_name=f"zoom {zoom}",
-        url_of=lambda row, col: address.tile(zoom, col, row),
-        called=f"tile {zoom}/{{col}}/{{row}} of {address.origin}",
+        url_of=url_of,
+        called=called,
         hosts=tuple(dict.fromkeys(str(origin_of(url)) for url in address.hosts)),
     )
     return tiled_part(source, wanted, seen)
@@ -303,19 +304,40 @@ class Sample:
     side: int
 
 
+def _of_zoom(address: Address, zoom: int) -> tuple[Callable[[int, int], str], str]:
+    """The addresses of the tiles of a level, and what they are called."""
+    return (
+        lambda row, col: address.tile(zoom, col, row),
+        f"tile {zoom}/{{col}}/{{row}} of {address.origin}",
+    )
+
+
 def _zoom_of(wanted: Wanted, lat: float, tile_px: int) -> int:
     zoom = wanted.params.zoom
     return zoom if isinstance(zoom, int) else nearest_zoom(lat, wanted.model_gsd_m, tile_px)
 
 
-def _sample(address: Address, zoom: int, wanted: Wanted, client: Client) -> Sample | None:
-    """A tile from the middle of the area, or from its quarters; None where there is none."""
-    window, count = tiles_for(web_level(zoom, _USUAL_PX), area_of(address, wanted))
-    _refuse_too_many(count // 4, f"zoom {zoom}", wanted)  # where tiles are larger, it will be so many
+def find_sample(
+    level: Level, url_of: Callable[[int, int], str], called: str, wanted: Wanted, client: Client
+) -> Sample | None:
+    """A tile from the middle of the area, or from its quarters; None where there is none.
+
+    Args:
+        level: the lattice; its tiles may turn out to have another number of pixels, where nobody states it.
+        url_of: the address of a tile, by row and column.
+        called: what a tile is called, as for ``TiledPart``.
+        wanted: the area, and the number of pixels where it is stated.
+        client: the door.
+
+    Raises:
+        SceneError: the server sends no tile; the area needs far too many.
+    """
+    window, count = tiles_for(level, wanted.polygon)
+    _refuse_too_many(count // 4, "this level", wanted)  # where tiles are larger, it will be so many
     for share_y, share_x in ((0.5, 0.5), (0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
         row, col = window.row + int(share_y * window.height), window.col + int(share_x * window.width)
-        what = f"tile {zoom}/{col}/{row} of {address.origin}"
-        answer = client.get(address.tile(zoom, col, row), what, TILE_BYTES)
+        what = called.format(row=row, col=col)
+        answer = client.get(url_of(row, col), what, TILE_BYTES)
         if not answer.is_missing:
             side = read_picture(answer.content, what, wanted.params.tile_px).shape[1]
             return Sample(f"{row}/{col}", answer.content, side)

@@ -276,7 +276,7 @@ def test_a_million_tiles_are_refused_before_the_first(server: Server, world: Web
     request = replace(wanted(server, world), area=read_area("10,45,11.4,46"))
     with pytest.raises(GeoroadsError) as caught:
         plan_fetch(request)
-    assert "tiles at zoom 18, more than 20,000" in caught.value.message
+    assert "tiles at this level, more than 20,000" in caught.value.message
     assert "remote.max_tiles=" in caught.value.hint
     assert not server.asked
 
