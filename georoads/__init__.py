@@ -54,14 +54,16 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
     "EngineParams", "EvaluateParams", "FormatParams", "GeoroadsError", "LayerError", "MaskParams",
-    "ModelConfig", "PredictParams", "Purpose", "RasterOptions", "Recipe", "RemoteParams", "RoadResult", "Saved", "SceneError",
-    "SceneParams", "ScoreParams", "TaskParams", "TileParams", "TrainParams", "VectorizeParams",
-    "WriteOptions", "__version__", "diff", "evaluate", "extract", "fetch", "find_purpose", "load_model", "open_scene",
-    "predict", "read_area", "read_roads", "score", "train", "vectorize",
+    "ModelConfig", "PredictParams", "Purpose", "RasterOptions", "Recipe", "RemoteParams", "RoadResult",
+    "Saved", "SceneError", "SceneParams", "ScoreParams", "TaskParams", "TileParams", "TrainParams",
+    "VectorizeParams", "WriteOptions", "__version__", "diff", "evaluate", "extract", "fetch",
+    "find_purpose", "load_model", "open_scene", "predict", "read_area", "read_roads", "score", "train",
+    "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
-    "georoads.api": "diff evaluate extract fetch load_model open_scene predict score train vectorize",
+    "georoads.api": "diff evaluate extract load_model open_scene predict score train vectorize",
+    "georoads.api_remote": "fetch",
     "georoads.data.chip": "ChipParams",
     "georoads.difference.params": "DiffParams",
     "georoads.difference.request": "Difference",

@@ -54,9 +54,9 @@ def fetch(
     from georoads.remote.fetch import FetchRequest
     from georoads.remote.save import plan_save, save_scene
 
+    params = options.with_settings(settings, remote=remote_options.params_of(zoom))["remote"]
     if not is_address(address):
         raise GeoroadsError(f"{address} is no address", "it begins with https://")
-    params = options.with_settings(settings, remote=remote_options.params_of(zoom))["remote"]
     area = None if aoi is None else read_area(aoi)
     request = FetchRequest(
         addresses=(address,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,8 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from command_line import typed
 from hypothesis import given
 from hypothesis import strategies as st
-from stub import LocalRuntime
 from web_map import COL, ROW, ZOOM, WebMap, drawn, encoded
 from web_server import Reply, Request, Server, serving
 
@@ -30,7 +27,6 @@ from georoads.remote.params import RemoteParams
 from georoads.remote.picture import read_picture
 
 QUICK = RemoteParams(margin_m=0, pause_s=0.01, attempts=2, timeout_s=10)
-FAST = ("--set", "remote.pause_s=0.01", "--set", "remote.attempts=2", "--set", "remote.margin_m=0")
 INSIDE = 0.2, 3.8, 2.8, 1.2
 """West, south, east, north of the area in tiles of the drawn piece: columns 0 to 2, rows 1 to 3."""
 
@@ -378,42 +374,3 @@ def test_damaged_pieces_are_fetched_again(server: Server, world: WebMap, tmp_pat
 
 def _stopped(*_: Any) -> Any:
     raise KeyboardInterrupt
-
-
-# The commands
-
-
-@pytest.fixture(autouse=True)
-def quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
-
-
-def rows(path: Path, *, without: tuple[str, ...] = ("source",)) -> list[dict[str, Any]]:
-    """The roads of a GeoJSON, but for what tells their scene."""
-    features = json.loads(path.read_text())["features"]
-    return [
-        {"geometry": f["geometry"]} | {k: v for k, v in f["properties"].items() if k not in without}
-        for f in features
-    ]
-
-
-def extracted(scene: str | Path, world: WebMap, folder: Path, name: str, *more: str) -> list[dict[str, Any]]:
-    output = folder / f"{name}.geojson"
-    done = typed(
-        "extract", scene, "-o", output, "--aoi", world.bounds(*INSIDE), "--threshold", "0.5", *FAST, *more
-    )
-    assert done.code == 0, done.err
-    return rows(output)
-
-
-def test_extract_by_address_is_extract_of_the_file(server: Server, world: WebMap, tmp_path: Path) -> None:
-    local = world.write(tmp_path / "local.tif", 0, 1, 3, 4)
-    address = server.url + "/{z}/{x}/{y}.png"
-    by_address = extracted(address, world, tmp_path, "a", "--allow-remote", "--zoom", "auto")
-    assert len(by_address) > 10
-    assert by_address == extracted(local, world, tmp_path, "b")
-    fetched = tmp_path / "scene.tif"
-    done = typed("fetch", address, "-o", fetched, "--aoi", world.bounds(*INSIDE), *FAST)
-    assert done.code == 0, done.err
-    assert by_address == extracted(fetched, world, tmp_path, "c")
-    assert not list(tmp_path.glob("*.work")) and not list(tmp_path.glob(".*"))
