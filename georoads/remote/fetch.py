@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def fetch_scenes(
     done = _read_done(folder, request)
     if done:
         return done
-    with _planned(request) as (client, parts):
+    with _cleared_if_empty(folder), _planned(request) as (client, parts):
         needs_beside(folder, 0.0, _disk_mb(parts)).check(folder)
         header = {
             f"{key} of scene {n}": v
@@ -145,6 +145,17 @@ def fetch_scenes(
             pieces.discard()
     _write_done(folder, request, scenes)
     return scenes
+
+
+@contextmanager
+def _cleared_if_empty(folder: Path) -> Iterator[None]:
+    """Remove the folder where the block fails before anything has come: what is refused leaves nothing."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _fetch_pieces(parts: list[tuple[int, Part]], client: Client, pieces: Pieces, watch: Watch) -> None:

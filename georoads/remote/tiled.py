@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,8 @@ from georoads.remote.pieces import Pieces
 TILE_BYTES = 8_000_000
 """The most that a tile may have."""
 _USUAL_PX = 256
+_IDLE_S = 2.0
+"""What has come is flushed to the disk where nothing comes for so long."""
 _AHEAD = 4
 """Questions per connection that wait in line."""
 _NO_AREA_HINT = "--aoi AREA.geojson, or --aoi west,south,east,north in degrees, says where"
@@ -105,7 +107,7 @@ class TiledPart:
                 pieces.put(key + tile.key, self.seen[tile.key])
         missing = [tile for tile in self.tiles if pieces.get(key + tile.key) is None]
         tell(len(self.tiles) - len(missing))
-        for tile, answer in answers(client, missing, self._name_of):
+        for tile, answer in answers(client, missing, self._name_of, pieces.note):
             if not answer.is_missing:
                 read_picture(answer.content, self._name_of(tile), self.level.tile_px)
             pieces.put(key + tile.key, answer.content)
@@ -154,7 +156,7 @@ class TiledPart:
 
 
 def answers(
-    client: Client, tiles: Sequence[Tile], name_of: Callable[[Tile], str]
+    client: Client, tiles: Sequence[Tile], name_of: Callable[[Tile], str], idle: Callable[[], None]
 ) -> Iterator[tuple[Tile, Answer]]:
     """What servers send for tiles, in the order of the tiles, by a few connections.
 
@@ -162,6 +164,7 @@ def answers(
         client: the door.
         tiles: to ask for.
         name_of: what a tile is called in messages.
+        idle: called where nothing comes for a while.
 
     Raises:
         SceneError: of the first tile that is refused; what is under way ends then.
@@ -173,10 +176,10 @@ def answers(
             waiting.append((tile, pool.submit(client.get, tile.url, name_of(tile), TILE_BYTES)))
             if len(waiting) >= _AHEAD * client.connections:
                 asked, future = waiting.popleft()
-                yield asked, future.result()
+                yield asked, _result_of(future, idle)
         while waiting:
             asked, future = waiting.popleft()
-            yield asked, future.result()
+            yield asked, _result_of(future, idle)
     except BaseException:
         client.close()  # nobody waits for what is under way
         raise
@@ -218,6 +221,12 @@ def area_of(address: Address, wanted: Wanted) -> shapely.Geometry:
     if wanted.polygon is None:
         raise SceneError(f"{address.shown} shows more than can be fetched", _NO_AREA_HINT)
     return wanted.polygon
+
+
+def _result_of(future: Future[Answer], idle: Callable[[], None]) -> Answer:
+    while not wait([future], timeout=_IDLE_S).done:
+        idle()
+    return future.result()
 
 
 def plan_tiles(address: Address, wanted: Wanted, client: Client) -> TiledPart:
