@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         diff,
         evaluate,
         extract,
-        fetch,
         load_model,
         open_scene,
         predict,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         train,
         vectorize,
     )
+    from georoads.api_remote import fetch
     from georoads.data.chip import ChipParams
     from georoads.difference.params import DiffParams
     from georoads.difference.request import Difference

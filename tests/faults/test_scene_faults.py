@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -495,10 +496,13 @@ def test_17_a_scene_that_changes_on_its_server(tmp_path: Path) -> None:
     content = write_raster(tmp_path / "served.tif", np.repeat(cross(), 4, axis=1)).read_bytes() + bytes(
         300_000
     )
-    tags = iter(['"1"'])
-    answer = lambda r: ranged(content, r, ETag=next(tags, '"2"'))  # noqa: E731
+    tags = itertools.cycle(['"1"', '"2"'])
+    answer = lambda r: ranged(content, r, ETag=next(tags))  # noqa: E731
     with serving(answer) as server:
-        no(f"{server.url}/a.tif", tmp_path, "--allow-remote", says="was changed while it was read")
+        for command, output in (("extract", tmp_path / "r.gpkg"), ("predict", tmp_path / "r.tif")):
+            says = "was changed while it was read"
+            refused(command, f"{server.url}/a.tif", "-o", output, "--allow-remote", says=says)
+            assert not output.exists()
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.vrt"])

@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 import rasterio
+import shapely
 from command_line import Ended, contents, refused, typed, unchanged
+from documented import ROOT, Command, steps
 from stub import LocalRuntime
 from web_map import ROW, WebMap, drawn
 from web_server import Reply, Request, ranged, serving
 
 import georoads
 from georoads.errors import GeoroadsError
+from georoads.output.read import read_roads
+
+pytestmark = pytest.mark.slow
 
 FAST = ("--set", "remote.pause_s=0.01", "--set", "remote.attempts=2", "--set", "remote.margin_m=0")
 INSIDE = 0.2, 3.8, 2.8, 1.2
@@ -236,3 +241,28 @@ def test_headers_that_are_none(text: str) -> None:
     assert headers_of({"GEOROADS_HEADERS": '{"A-b": "c: d"}'}) == headers_of(
         {"GEOROADS_HEADERS": "A-b: c: d"}
     )
+
+
+def test_the_guide_from_the_first_line_to_the_last(
+    world: WebMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server is one of ours, and its area lies in the drawn piece."""
+    monkeypatch.chdir(tmp_path)
+    area = world.bounds(0.2, 3.8, 2.8, 1.2)
+    printed: list[str] = []
+    with serving(world.answer) as server:
+
+        def here(text: str) -> str:
+            ours = text.replace("https://tiles.example.org", server.url)
+            return ours.replace("2.6577,51.6920,2.6610,51.6945", area)
+
+        for step in steps(ROOT / "docs" / "remote.md"):
+            if isinstance(step, Command):
+                done = typed(*map(here, step.words))
+                assert done.code == 0, f"{step.text}\n{done.err}"
+            else:
+                exec(compile(here(step), "remote.md", "exec"), {"print": printed.append})
+    assert {p.name for p in tmp_path.iterdir()} == {"scene.tif", "roads.gpkg", "direct.gpkg", "again.tif"}
+    assert printed == [f"{server.url}/{{z}}/{{x}}/{{y}}.png at zoom 18"]
+    lines = [read_roads(tmp_path / name).lines for name in ("roads.gpkg", "direct.gpkg")]
+    assert len(lines[0]) > 0 and shapely.equals_exact(*map(shapely.multilinestrings, lines))
