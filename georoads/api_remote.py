@@ -36,9 +36,6 @@ def fetch(
 
     Raises:
         GeoroadsError: address, area or output are not usable; the server refuses, or is given up.
-
-    Example:
-        >>> fetch("https://example.org/a.tif", "scene.tif", "9.0,45.1,9.1,45.2")  # doctest: +SKIP
     """
     from georoads.output.area import read_area
     from georoads.remote.fetch import FetchRequest

@@ -85,10 +85,7 @@ def predict(
         remote=remote_options.remote_scenes(scenes, params["remote"], allowed=allow_remote),
     )
     watch = partial(progress, quiet=quiet)
-    if dry_run and walk.names_servers(request):
-        fetching = walk.plan_fetch(request)
-        write_figures(json_file, fetching, overwrite=overwrite)
-        remote_options.show_fetch(fetching)
+    if dry_run and remote_options.showed_fetch(request, json_file, overwrite=overwrite):
         return
     with walk.fetched(request, watch=watch) as local, walk.prepare(local) as prepared:
         if dry_run:

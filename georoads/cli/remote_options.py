@@ -15,10 +15,9 @@ import click
 from georoads.cli import options
 
 if TYPE_CHECKING:
-    from georoads.remote.fetch import FetchPlan
     from georoads.remote.params import RemoteParams
     from georoads.remote.part import Told
-    from georoads.walk import RemoteScenes
+    from georoads.walk import ExtractRequest, PredictRequest, RemoteScenes
 
 HEADERS = "GEOROADS_HEADERS"
 """The variable of headers that the servers of the addresses are sent."""
@@ -121,11 +120,30 @@ def headers_of(environ: Mapping[str, str]) -> dict[str, str]:
     return dict(pairs)
 
 
-def show_fetch(plan: FetchPlan) -> None:
-    """What would be fetched, as the answer of ``--dry-run``."""
+def showed_fetch(
+    request: PredictRequest | ExtractRequest, json_file: Path | None, *, overwrite: bool
+) -> bool:
+    """Say what would be fetched, as the answer of ``--dry-run``; False where nothing would be.
+
+    Args:
+        request: what is wanted.
+        json_file: for the same as JSON; None: none.
+        overwrite: an existing one may be replaced.
+
+    Raises:
+        GeoroadsError: as ``walk.plan_fetch``.
+    """
+    from georoads import walk
+    from georoads.files.figures import write_figures
+
+    if not walk.names_servers(request):
+        return False
+    plan = walk.plan_fetch(request)
+    write_figures(json_file, plan, overwrite=overwrite)
     for told in plan.scenes:
         show_told(told)
     options.say(f"{'disk':>12}: about {plan.disk_mb:,.0f} MB, besides what is made of it")
+    return True
 
 
 def show_told(told: Told) -> None:

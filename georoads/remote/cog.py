@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +137,20 @@ def plan_cog(address: Address, begin: Answer, wanted: Wanted, client: Client) ->
         grid = _grid_of(address, source)
         window = _window_of(grid, wanted)
         needed = _pages_under(pages, source, window, overview)
-    name = address.name if address.name.lower().endswith((".tif", ".tiff")) else f"{address.name}.tif"
+    about = _told(file, wanted, grid.crop(window), needed, overview)
+    identity = [overview, window.row, window.col, window.height, window.width]
+    about = replace(about, identity=about.identity | {"window": identity})
+    return CogPart(about, file, overview, window, needed, pages.seen, client)
+
+
+def _told(
+    file: RemoteFile, wanted: Wanted, part: Grid, needed: tuple[int, ...], overview: int | None
+) -> Told:
+    """What is said of a window of a file."""
+    address = file.address
     level = "" if overview is None else f" at overview {overview + 1}"
-    part = grid.crop(window)
-    about = Told(
-        name=name,
+    return Told(
+        name=address.name if address.name.lower().endswith((".tif", ".tiff")) else f"{address.name}.tif",
         source=address.shown + level,
         kind="GeoTIFF",
         pieces=len(needed),
@@ -152,18 +161,9 @@ def plan_cog(address: Address, begin: Answer, wanted: Wanted, client: Client) ->
         gsd_m=part.gsd_m,
         hosts=(str(address.origin),),
         attribution=wanted.params.attribution,
-        notes=(
-            ()
-            if overview is None
-            else (f"overview {overview + 1}: pixels of {grid.gsd_m:.2f} m of {own.gsd_m:.2f} m",)
-        ),
-        identity={
-            "address": address.shown,
-            "file": [file.size, file.validator],
-            "window": [overview, window.row, window.col, window.height, window.width],
-        },
+        notes=() if overview is None else (f"read{level}: pixels of {part.gsd_m:.2f} m",),
+        identity={"address": address.shown, "file": [file.size, file.validator]},
     )
-    return CogPart(about, file, overview, window, needed, pages.seen, client)
 
 
 @contextmanager

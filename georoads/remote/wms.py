@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from georoads.errors import SceneError
 from georoads.remote.address import Address
@@ -46,22 +47,15 @@ def plan_wms(address: Address, wanted: Wanted, client: Client) -> TiledPart:
     asking = {"service": "WMS", "request": "GetCapabilities", "version": "1.3.0"}
     root = capabilities(address, with_query(address.url, _OURS, **asking), client)
     chains = [_chain_of(root, name, address) for name in names]
-    for name, chain in zip(names, chains, strict=True):
-        crss = [crs for layer in chain for tag in ("CRS", "SRS") for crs in texts_of(layer, tag)]
-        if not any(is_web_mercator(part) for crs in crss for part in crs.split()):
-            raise SceneError(
-                f"{address.shown}: the layer {name[:60]} is not offered in EPSG:3857", "is there a WMTS?"
-            )
+    _refuse_other_planes(address, names, chains)
     version = "1.1.1" if root.get("version", "1.3.0").startswith("1.1") else "1.3.0"
     kind = choose_format(texts_of(root, "Capability/Request/GetMap/Format"), query.get("format", ""), address)
-    side = wanted.params.tile_px or _TILE_PX
-    limits = [text_of(root, f"Service/{tag}") for tag in ("MaxWidth", "MaxHeight")]
-    most = min(int(limit) if limit.isdecimal() else side for limit in limits)
-    side = side if most >= side else 256
+    side = _side_of(root, wanted)
     zoom = wanted.params.zoom
     if not isinstance(zoom, int):
         zoom = nearest_zoom(middle_latitude(polygon), wanted.model_gsd_m, 256)
-    level = web_level(max(0, zoom - (side // 256).bit_length() + 1), side)
+    across = -(-(256 << zoom) // side)
+    level = replace(web_level(zoom, 256), tile_px=side, cols=across, rows=across)
 
     def url_of(row: int, col: int) -> str:
         box = ",".join(f"{v:.6f}" for v in level.bounds(row, col))
@@ -84,6 +78,24 @@ def plan_wms(address: Address, wanted: Wanted, client: Client) -> TiledPart:
         attribution=", ".join(dict.fromkeys(filter(None, map(_credit, chains)))),
     )
     return tiled_part(source, wanted, find_sample(level, url_of, called, wanted, client))
+
+
+def _refuse_other_planes(address: Address, names: list[str], chains: list[list[Element]]) -> None:
+    """Refuse layers that are not offered in EPSG:3857."""
+    for name, chain in zip(names, chains, strict=True):
+        crss = [crs for layer in chain for tag in ("CRS", "SRS") for crs in texts_of(layer, tag)]
+        if not any(is_web_mercator(part) for crs in crss for part in crs.split()):
+            raise SceneError(
+                f"{address.shown}: the layer {name[:60]} is not offered in EPSG:3857", "is there a WMTS?"
+            )
+
+
+def _side_of(root: Element, wanted: Wanted) -> int:
+    """Pixels along a picture that the service gives."""
+    side = wanted.params.tile_px or _TILE_PX
+    limits = [text_of(root, f"Service/{tag}") for tag in ("MaxWidth", "MaxHeight")]
+    most = min(int(limit) if limit.isdecimal() else side for limit in limits)
+    return side if most >= side else 256
 
 
 def _chain_of(root: Element, name: str, address: Address) -> list[Element]:

@@ -480,7 +480,8 @@ def test_16_remote_names(tmp_path: Path, name: str, hint: str) -> None:
 
 
 def test_16_a_scene_on_a_server_is_fetched_when_allowed(tmp_path: Path) -> None:
-    blocks = {"tiled": True, "blockxsize": 512, "blockysize": 512}  # as what is made of it has
+    # As what is made of it has: the samples of the stretch are blocks.
+    blocks: dict[str, Any] = {"tiled": True, "blockxsize": 512, "blockysize": 512}
     content = write_raster(tmp_path / "served.tif", cross(), **blocks).read_bytes()
     here = levels(tmp_path / "served.tif")
     answer = lambda r: ranged(content, r) if r.path == "/a.tif" else Reply(b"", 404)  # noqa: E731
