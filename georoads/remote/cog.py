@@ -20,6 +20,7 @@ from georoads.remote.lattice import MERCATOR
 from georoads.remote.part import Tell, Told, Wanted
 from georoads.remote.pieces import Pieces
 from georoads.remote.ranges import PAGE, PagedFile, Pages, RemoteFile, opener_of, spans_of
+from georoads.scene.blocks import MAX_BLOCK_BYTES, REWRITE, block_offset
 from georoads.scene.guard import LOCAL_OPTIONS, gdal_errors, usable_grid
 from georoads.scene.quiet import without
 
@@ -221,16 +222,17 @@ def _pages_under(pages: Pages, source: Any, window: Window, overview: int | None
     cols = range(window.col // width, -(-(window.col + window.width) // width))
     by_pixel = source.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
     bands = [1] if by_pixel else list(range(1, source.count + 1))
+    pixel_bytes = sum(np.dtype(kind).itemsize for kind in source.dtypes)
+    if height * width * pixel_bytes > MAX_BLOCK_BYTES:
+        raise SceneError(f"{pages.file.address.shown} has blocks that are too large to be decoded", REWRITE)
     if len(rows) * len(cols) * len(bands) > _MOST_BLOCKS:
         raise SceneError(f"{pages.file.address.shown} has too many blocks in the area", "a smaller --aoi")
     needed: set[int] = set()
     for band in bands:
         for row in rows:
             for col in cols:
-                start, length = (
-                    int(source.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=band) or 0)
-                    for what in ("OFFSET", "SIZE")
-                )
+                start = block_offset(source, row, col, band)
+                length = int(source.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band) or 0)
                 if start and length:
                     needed.update(range(start // PAGE, (start + length - 1) // PAGE + 1))
     if needed and max(needed) >= pages.file.pages:
@@ -263,6 +265,8 @@ def _copy(source: Any, window: Window, target: Path, tags: dict[str, str]) -> No
         if source.colorinterp[0] == ColorInterp.palette:
             out.write_colormap(1, source.colormap(1))
         for part in Grid(MERCATOR, corner, window.width, window.height).blocks(_BLOCK):
+            if not _holds(source, window.row + part.row, window.col + part.col, part):
+                continue
             there = RasterioWindow(window.col + part.col, window.row + part.row, part.width, part.height)
             here = RasterioWindow(part.col, part.row, part.width, part.height)
             values = source.read(window=there)
@@ -273,6 +277,15 @@ def _copy(source: Any, window: Window, target: Path, tags: dict[str, str]) -> No
             out.write(values, window=here)
             if valid is not None:
                 out.write_mask(valid, window=here)
+
+
+def _holds(source: Any, row: int, col: int, part: Window) -> bool:
+    """Whether the file holds a block of a part, whose upper left pixel is told; of any of the bands."""
+    height, width = source.block_shapes[0]
+    rows = range(row // height, -(-(row + part.height) // height))
+    cols = range(col // width, -(-(col + part.width) // width))
+    bands = range(1, source.count + 1)
+    return any(block_offset(source, r, c, band) is not None for r in rows for c in cols for band in bands)
 
 
 def is_geotiff(answer: Answer) -> bool:

@@ -82,6 +82,8 @@ class _Watched:
         if deadline is not None:
             deadline.watch(self)
         super().request(*args, **kwargs)  # type: ignore[misc]
+        if deadline is not None:
+            deadline.watch(self)  # its time may have been over while there was no socket yet
 
 
 class _WatchedHttp(_Watched, HTTPConnection):

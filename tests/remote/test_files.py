@@ -280,3 +280,16 @@ def test_links_lead_to_public_servers_only(href: str, says: str, files: Path) ->
     with serving(catalogue(files, item(href))) as server, pytest.raises(SceneError) as caught:
         plan_fetch(wanted(server, "/items/1"))
     assert says in caught.value.message + caught.value.hint
+
+
+def test_blocks_that_the_file_lacks_are_lacking_in_what_is_made_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "served" / "sparse.tif"
+    path.parent.mkdir()
+    profile = COG | {"width": 1024, "height": 512, "count": 3, "dtype": "uint8", "sparse_ok": True}
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32647", transform=HALF_METRE, **profile) as out:
+        out.write(noise(side=256), window=RasterioWindow(0, 0, 256, 256))
+    with serving(file_server(path.parent)) as server:
+        (scene,) = fetch_scenes(wanted(server, "/sparse.tif"), tmp_path)
+    with rasterio.open(scene.path) as made:
+        held = [made.get_tag_item(f"BLOCK_OFFSET_{col}_0", "TIFF", bidx=1) is not None for col in (0, 1)]
+    assert held == [True, False]
