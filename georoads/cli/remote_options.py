@@ -150,7 +150,7 @@ def show_told(told: Told) -> None:
     """What would be fetched of one scene."""
     size = "unknown" if told.size_mb is None else f"about {told.size_mb:,.1f} MB"
     for key, value in (
-        ("scene", told.source),
+        ("scene", f"{told.source} ({told.kind})"),
         ("fetched", f"{told.pieces:,} {told.unit}, {size}, from {', '.join(told.hosts)}"),
         ("picture", f"{told.width} x {told.height} px of {told.gsd_m:.3f} m"),
         *((("credit", told.attribution),) if told.attribution else ()),

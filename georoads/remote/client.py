@@ -60,7 +60,6 @@ class Answer:
     Attributes:
         status: 200, 206, or one of MISSING.
         content: the bytes.
-        kind: the media type that it claims, lower case, without parameters.
         total: bytes of the whole file, where it was a part; else of the content.
         validator: changes when the file does (ETag or date); "" where the server does not say.
         url: where it came from in the end.
@@ -68,7 +67,6 @@ class Answer:
 
     status: int
     content: bytes
-    kind: str
     total: int
     validator: str
     url: str = field(repr=False)
@@ -251,7 +249,7 @@ class Client:
         if code in BUSY:
             raise PassingError(f"the server answered {code}", asked_pause_s(headers.get("Retry-After", "")))
         if code in MISSING:
-            return Answer(code, b"", "", 0, "", url)
+            return Answer(code, b"", 0, "", url)
         if code in (401, 403):
             raise SceneError(
                 f"{what}: the server refuses access ({code})",
@@ -270,9 +268,8 @@ class Client:
         total = len(content)
         if code == 206 and span is not None:
             total = _total(headers.get("Content-Range", ""), span, len(content), what)
-        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         validator = headers.get("ETag") or headers.get("Last-Modified") or ""
-        return Answer(code, content, kind, total, validator[:200], url)
+        return Answer(code, content, total, validator[:200], url)
 
     def _read(self, response: Any, what: str, limit: int) -> bytes:
         stated = response.headers.get("Content-Length", "")

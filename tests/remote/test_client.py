@@ -53,7 +53,7 @@ def test_what_is_there_comes() -> None:
         lambda r: Reply(b"abc", headers={"Content-Type": "Image/PNG; q=1", "ETag": '"1"'})
     ) as server:
         answer = ask(f"{server.url}/a%20b?c=d&e=%2F ü")
-    assert (answer.status, answer.content, answer.kind, answer.validator) == (200, b"abc", "image/png", '"1"')
+    assert (answer.status, answer.content, answer.validator) == (200, b"abc", '"1"')
     assert server.asked[0].path == "/a%20b?c=d&e=%2F%20%C3%BC"
     assert server.asked[0].headers["User-Agent"].startswith("georoads/")
     assert server.asked[0].headers["Host"] == f"127.0.0.1:{server.port}"
