@@ -206,7 +206,10 @@ class Client:
                 raise PassingError(self._reason(origin, deadline, TimeoutError()))
 
     def _reason(self, origin: Origin, deadline: Deadline, error: Exception) -> str:
-        if deadline.is_over:
+        is_silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+        if is_silent and self._params.timeout_s > SILENCE_S:
+            return f"{origin} was silent for {SILENCE_S:g} s"
+        if is_silent or deadline.is_over:
             return f"{origin} took longer than {self._params.timeout_s:g} s"
         if isinstance(error, urllib3.exceptions.NewConnectionError):
             return f"there is no connection to {origin}"

@@ -281,7 +281,7 @@ def test_megabytes_are_bounded_before_and_while_they_come(
     server: Server, world: WebMap, tmp_path: Path
 ) -> None:
     with pytest.raises(GeoroadsError, match="MB are needed, more than"):
-        plan_fetch(wanted(server, world, max_mb=0.2))
+        plan_fetch(wanted(server, world, max_mb=0.1))
     with serving(lambda r: Reply(b"", 404)) as empty, pytest.raises(SceneError, match="none of the 9 tiles"):
         fetch_scenes(wanted(empty, world), tmp_path)
 

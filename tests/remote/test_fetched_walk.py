@@ -61,16 +61,12 @@ def extracted(scene: str | Path, world: WebMap, output: Path, *more: str) -> lis
 
 
 def test_extract_by_address_is_extract_of_the_file(world: WebMap, tmp_path: Path) -> None:
-    local, fetched = world.write(tmp_path / "local.tif", 0, 1, 3, 4), tmp_path / "scene.tif"
+    local = world.write(tmp_path / "local.tif", 0, 1, 3, 4)
     with serving(world.answer) as server:
         address = server.url + TILES
         by_address = extracted(address, world, tmp_path / "a.geojson", "--allow-remote", "--zoom", "auto")
-        done = typed("fetch", address, "-o", fetched, "--aoi", world.bounds(*INSIDE), *FAST)
-    assert done.code == 0, done.err
-    assert "keeping to its terms is up to you" in done.err and "768 x 768 px" in done.err
     assert len(by_address) > 10
     assert by_address == extracted(local, world, tmp_path / "b.geojson")
-    assert by_address == extracted(fetched, world, tmp_path / "c.geojson")
     assert not list(tmp_path.glob("*.work")) and not list(tmp_path.glob(".*"))
 
 
@@ -248,7 +244,7 @@ def test_the_guide_from_the_first_line_to_the_last(
 ) -> None:
     """Its server is one of ours, and its area lies in the drawn piece."""
     monkeypatch.chdir(tmp_path)
-    area = world.bounds(0.2, 3.8, 2.8, 1.2)
+    area = world.bounds(1.2, 2.4, 1.9, 1.6)
     printed: list[str] = []
     with serving(world.answer) as server:
 

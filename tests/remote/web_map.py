@@ -24,7 +24,7 @@ TILES = 4
 
 def drawn(side_px: int = TILES * 256) -> NDArray[np.uint8]:
     """(3, side, side) uint8: grey ground with light roads."""
-    noise = np.random.default_rng(5).integers(0, 24, (side_px, side_px))
+    noise = np.random.default_rng(5).integers(0, 6, (side_px, side_px))
     ground = 70 + noise
     for at in (150, 420, 700, 900):
         ground[at : at + 14] = 210
