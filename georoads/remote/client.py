@@ -8,6 +8,7 @@ a time that it may take; a busy server is left alone for a while, by all connect
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -39,6 +40,7 @@ MISSING = (204, 404, 410)
 """Answers that say: there is nothing here."""
 _MOVED = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
+_FIRST_ATTEMPTS = 2
 _READ_BYTES = 1 << 16
 _DOWNLOAD = "download it, and use the file"
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -105,6 +107,7 @@ class Client:
         self._private = {host.strip().lower() for host in params.private.split(",") if host.strip()}
         self._pools: dict[Origin, tuple[HTTPConnectionPool, ...]] = {}
         self._lock = threading.Lock()
+        self._answered: set[Origin] = set()
         self._closed = threading.Event()
         self._not_before = 0.0
         self._deadlines = Deadlines()
@@ -148,13 +151,18 @@ class Client:
                         f"{what}: {e.reason}, and asks for {e.after_s:.0f} s of rest",
                         "go on later with --resume",
                     ) from None
-                if failures >= self._params.attempts or self._closed.is_set():
-                    raise SceneError(
-                        f"{what}: {e.reason} ({failures} attempts)", "go on later with --resume"
-                    ) from None
+                if failures >= self._attempts(url) or self._closed.is_set():
+                    is_known = origin_of(url) in self._answered
+                    hint = "go on later with --resume" if is_known else "check the address, and the network"
+                    raise SceneError(f"{what}: {e.reason} ({failures} attempts)", hint) from None
                 pause = pause_s(failures, e.after_s, self._params.pause_s)
                 with self._lock:
                     self._not_before = max(self._not_before, time.monotonic() + pause)
+
+    def _attempts(self, url: str) -> int:
+        """How often to ask: a server that never answered may not be there at all."""
+        most = self._params.attempts
+        return most if origin_of(url) in self._answered else min(_FIRST_ATTEMPTS, most)
 
     def _wait(self) -> None:
         """Wait until no server wants rest."""
@@ -191,6 +199,7 @@ class Client:
         with self._deadlines.of(self._params.timeout_s) as deadline:
             try:
                 response = self._send(origin, target, headers)
+                self._answered.add(origin)
                 try:
                     yield response
                 finally:
@@ -240,9 +249,10 @@ class Client:
                 try:
                     found = resolve(origin, private_allowed=is_named or origin.host in self._private)
                 except OSError as e:
-                    raise PassingError(
-                        f"the name {origin.host} cannot be resolved ({type(e).__name__})"
-                    ) from e
+                    said = f"the name {origin.host} cannot be resolved"
+                    if getattr(e, "errno", None) == socket.EAI_NONAME:
+                        raise SceneError(said, "check the address, and whether there is a network") from e
+                    raise PassingError(said) from e
                 self._pools[origin] = tuple(open_pool(origin, ip, self._params.connections) for ip in found)
             return self._pools[origin]
 

@@ -312,7 +312,8 @@ def test_the_first_address_that_takes_a_connection_is_used(monkeypatch: pytest.M
 def test_no_server_no_name() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        refuses(f"http://127.0.0.1:{taken.getsockname()[1]}/", "there is no connection to http://127.0.0.1")
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        refuses(url, f"there is no connection to {url[:-1]} (2 attempts)")
     refuses("http://nowhere.invalid/", "the name nowhere.invalid cannot be resolved")
 
 

@@ -20,7 +20,7 @@ from georoads.grid import Grid
 from georoads.output.area import Area, read_area
 from georoads.remote.fetch import FetchRequest, fetch_scenes, plan_fetch
 from georoads.remote.params import RemoteParams
-from georoads.remote.ranges import PAGE, spans_of
+from georoads.remote.ranges import PAGE, PagedFile, opener_of, spans_of
 
 QUICK = RemoteParams(margin_m=0, pause_s=0.01, attempts=2, timeout_s=10)
 SIDE = 1536
@@ -211,6 +211,16 @@ def test_a_file_goes_on_where_it_was(files: Path, tmp_path: Path) -> None:
     assert all(start == 0 or start > 1_500_000 for start in starts), starts
     with rasterio.open(scene.path) as made, rasterio.open(files / "b.tif") as whole:
         assert (made.read() == whole.read()).all()
+
+
+def test_gdal_is_given_one_file_and_no_other() -> None:
+    """Neither what lies beside it, nor an address."""
+    opened = opener_of(PagedFile(None), "remote.tif")  # type: ignore[arg-type]
+    for name in ("remote.tif.aux.xml", "remote.tif.ovr", "http://h/a.tif", "/etc/passwd"):
+        with pytest.raises(FileNotFoundError):
+            opened(name, "rb")
+    with pytest.raises(FileNotFoundError):
+        opened("remote.tif", "wb")
 
 
 # STAC
