@@ -14,7 +14,6 @@ from georoads.remote.part import Told
 from georoads.text import printable
 
 _SUFFIXES = (".tif", ".tiff")
-_BLOCK = 512
 _CACHE_BYTES = 64_000_000
 
 
@@ -87,12 +86,14 @@ def save_scene(
     with work_for(output, resume=resume) as folder:
         scenes = fetch_scenes(request, folder, watch=watch)
         _refuse_several([scene.path.name for scene in scenes], request)
+        with rasterio.open(scenes[0].path, driver="GTiff") as scene:
+            side = scene.block_shapes[0][0]  # samples of the stretch are blocks: as where extract fetches
         with (
             replace_when_complete(output, overwrite=overwrite) as part,
             rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES),
         ):
             copy(
-                scenes[0].path, part, driver="COG", compress="deflate", predictor="yes", blocksize=_BLOCK,
+                scenes[0].path, part, driver="COG", compress="deflate", predictor="yes", blocksize=side,
                 overview_resampling="average", bigtiff="if_safer", sparse_ok=True,
             )  # fmt: skip
     return _saved(output, scenes[0])

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rasterio
 import shapely
@@ -82,6 +83,20 @@ def test_what_is_fetched_is_a_cog(world: WebMap, tmp_path: Path) -> None:
         assert cog.tags()["TIFFTAG_COPYRIGHT"] == "© A mapper"
         assert (cog.read([1, 2, 3]) == world.rgb[:, 256:, :768]).all()
         assert cog.overviews(1)
+
+
+def test_dark_imagery_is_stretched_alike(tmp_path: Path) -> None:
+    """By samples of its blocks, which are those of the tiles in what is fetched, too."""
+    dark = WebMap(drawn() // 4 + np.uint8(3))
+    with serving(dark.answer) as server:
+        address = server.url + TILES
+        assert predicted(address, dark, tmp_path / "a.tif", "--allow-remote").code == 0
+        done = typed("fetch", address, "-o", tmp_path / "s.tif", "--aoi", dark.bounds(*INSIDE), *FAST)
+        assert done.code == 0, done.err
+    done = predicted(tmp_path / "s.tif", dark, tmp_path / "b.tif")
+    assert done.code == 0 and "stretched" in done.err, done.err
+    (levels, place), (expected, there) = pixels(tmp_path / "a.tif"), pixels(tmp_path / "b.tif")
+    assert place == there and (levels == expected).all()
 
 
 def test_predict_by_address_also_of_several_scenes(world: WebMap, tmp_path: Path) -> None:
