@@ -139,11 +139,11 @@ def fetch_scenes(
         with Pieces(folder, header) as pieces:
             _fetch_pieces(parts, client, pieces, watch)
             scenes = tuple(
-                _write_scene(part, pieces, number, order, folder, request)
+                _write_scene(part, pieces, number, order, folder)
                 for order, (number, part) in enumerate(parts)
             )
+            _write_done(folder, request, scenes)
             pieces.discard()
-    _write_done(folder, request, scenes)
     return scenes
 
 
@@ -172,9 +172,7 @@ def _fetch_pieces(parts: list[tuple[int, Part]], client: Client, pieces: Pieces,
             part.fetch(client, pieces, f"{order}:", tell)
 
 
-def _write_scene(
-    part: Part, pieces: Pieces, number: int, order: int, folder: Path, request: FetchRequest
-) -> FetchedScene:
+def _write_scene(part: Part, pieces: Pieces, number: int, order: int, folder: Path) -> FetchedScene:
     """The GeoTIFF of a scene whose pieces are all there."""
     told = part.told
     path = folder / (told.name if order == 0 else f"{order + 1}-{told.name}")
