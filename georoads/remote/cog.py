@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -204,8 +205,9 @@ def _grid_of(address: Address, source: Any) -> Grid:
 
 def _nearest_overview(own_m: float, factors: list[int], model_gsd_m: float) -> int | None:
     """The number of the overview whose pixels are nearest in size to the model's, as a ratio."""
-    sizes = [own_m, *(own_m * factor for factor in factors)]
-    best = min(range(len(sizes)), key=lambda n: abs(np.log(sizes[n] / model_gsd_m)))
+    # A damaged overview may have no size.
+    sizes = [own_m, *(own_m * factor if factor > 1 else math.inf for factor in factors)]
+    best = min(range(len(sizes)), key=lambda n: abs(math.log(sizes[n] / model_gsd_m)))
     return best - 1 if best else None
 
 
