@@ -300,7 +300,7 @@ def test_the_first_address_that_takes_a_connection_is_used(monkeypatch: pytest.M
 
     def resolved(host: str, port: int, *more: Any, **named: Any) -> list[Any]:
         """Nothing listens at the first of two."""
-        places = ("127.0.0.2", "127.0.0.1") if host == "two.example.org" else (host,)
+        places = ("::1", "127.0.0.1") if host == "two.example.org" else (host,)
         return [entry for place in places for entry in known(place, port, *more, **named)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)

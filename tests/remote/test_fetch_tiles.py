@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -343,6 +345,24 @@ def test_one_bad_tile_refuses_the_scene_and_the_others_are_kept(
         assert len(server.asked) - before <= 5  # the sample, and what had not come
     with rasterio.open(scene.path) as made:
         assert (made.read([1, 2, 3]) == world.rgb[:, 256:, :768]).all()
+
+
+def test_a_server_is_asked_by_a_few_connections(world: WebMap, tmp_path: Path) -> None:
+    lock, now, most = Lock(), 0, 0
+
+    def answer(request: Request) -> Reply:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+        return world.answer(request)
+
+    with serving(answer) as server:
+        fetch_scenes(wanted(server, world, connections=3), tmp_path)
+    assert most == 3
 
 
 def test_what_is_complete_needs_no_server(world: WebMap, tmp_path: Path) -> None:

@@ -215,7 +215,11 @@ def test_keys_headers_and_signatures_are_sent_and_kept_nowhere(
     out = tmp_path / "out"
     out.mkdir()
 
+    is_busy = False
+
     def answer(request: Request) -> Reply:
+        if is_busy and f"/{ROW + 3}.png" in request.path:
+            return Reply(b"", 503)
         key, _, path = request.path.removeprefix("/").partition("/")
         return world.answer(Request(f"/{path}", request.headers)) if key == "s3cr3t1" else Reply(b"", 403)
 
@@ -228,6 +232,10 @@ def test_keys_headers_and_signatures_are_sent_and_kept_nowhere(
         assert done.code == 0, done.err
         headers = server.asked[-1].headers
         assert (headers["X-Token"], headers["authorization"]) == ("s3cr3t2", "Basic YW5uOnMzY3IzdDM=")
+        is_busy = True
+        ask = "extract", address, "-o", out / "m.gpkg", "--aoi", world.bounds(*INSIDE), "--allow-remote"
+        assert "answered 503" in typed(*ask, *FAST).err
+        assert (out / "m.gpkg.scene.work" / "ledger.jsonl").is_file()
         monkeypatch.setenv("MAPS_KEY", "other")
         failed = typed(
             "extract", address, "-o", out / "n.gpkg", "--aoi", world.bounds(*INSIDE), "--allow-remote",
