@@ -114,7 +114,7 @@ class TiledPart:
             tell(1)
 
     def write(self, pieces: Pieces, key: str, target: Path) -> tuple[str, ...]:
-        """Make a GeoTIFF of the tiles: red, green, blue and alpha; a tile that is missing takes no room.
+        """Make a GeoTIFF of the tiles: red, green, blue and alpha; what shows nothing takes no room.
 
         Args:
             pieces: where they are kept.
@@ -143,13 +143,14 @@ class TiledPart:
                     continue
                 x, y = (tile.col - self.window.col) * side, (tile.row - self.window.row) * side
                 rgba = read_picture(content, self._name_of(tile), side)
-                out.write(rgba, window=RasterioWindow(x, y, side, side))
+                if rgba[3].any():
+                    out.write(rgba, window=RasterioWindow(x, y, side, side))
         if lacking == len(self.tiles):
             raise SceneError(
                 f"{self.about.source}: the server has none of the {lacking} tiles",
                 "try a lower --zoom; or is there imagery of the area?",
             )
-        return (f"{lacking} of {len(self.tiles)} tiles are missing at the server",) * (lacking > 0)
+        return (f"{lacking} of {len(self.tiles)} tiles are missing at the server",) if lacking else ()
 
     def _name_of(self, tile: Tile) -> str:
         return self.called.format(row=tile.row, col=tile.col)
