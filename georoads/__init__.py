@@ -13,7 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from georoads.api import diff, evaluate, extract, load_model, open_scene, predict, score, train, vectorize
+    from georoads.api import (
+        diff,
+        evaluate,
+        extract,
+        load_model,
+        open_scene,
+        predict,
+        score,
+        train,
+        vectorize,
+    )
+    from georoads.api_remote import fetch
     from georoads.data.chip import ChipParams
     from georoads.difference.params import DiffParams
     from georoads.difference.request import Difference
@@ -30,6 +41,8 @@ if TYPE_CHECKING:
     from georoads.output.read import read_roads
     from georoads.output.write import WriteOptions
     from georoads.purposes.purpose import Purpose, find_purpose
+    from georoads.remote.params import RemoteParams
+    from georoads.remote.save import Saved
     from georoads.scene.scene import SceneParams
     from georoads.scoring.params import ScoreParams
     from georoads.training.recipe import DataSource, Recipe, TileParams, TrainParams
@@ -41,14 +54,16 @@ __version__ = "0.2.0"
 __all__ = [
     "CheckpointError", "ChipParams", "DataSource", "DatasetError", "DiffParams", "Difference",
     "EngineParams", "EvaluateParams", "FormatParams", "GeoroadsError", "LayerError", "MaskParams",
-    "ModelConfig", "PredictParams", "Purpose", "RasterOptions", "Recipe", "RoadResult", "SceneError",
-    "SceneParams", "ScoreParams", "TaskParams", "TileParams", "TrainParams", "VectorizeParams",
-    "WriteOptions", "__version__", "diff", "evaluate", "extract", "find_purpose", "load_model", "open_scene",
-    "predict", "read_area", "read_roads", "score", "train", "vectorize",
+    "ModelConfig", "PredictParams", "Purpose", "RasterOptions", "Recipe", "RemoteParams", "RoadResult",
+    "Saved", "SceneError", "SceneParams", "ScoreParams", "TaskParams", "TileParams", "TrainParams",
+    "VectorizeParams", "WriteOptions", "__version__", "diff", "evaluate", "extract", "fetch",
+    "find_purpose", "load_model", "open_scene", "predict", "read_area", "read_roads", "score", "train",
+    "vectorize",
 ]  # fmt: skip
 
 _HOMES = {
     "georoads.api": "diff evaluate extract load_model open_scene predict score train vectorize",
+    "georoads.api_remote": "fetch",
     "georoads.data.chip": "ChipParams",
     "georoads.difference.params": "DiffParams",
     "georoads.difference.request": "Difference",
@@ -65,6 +80,8 @@ _HOMES = {
     "georoads.output.read": "read_roads",
     "georoads.output.write": "WriteOptions",
     "georoads.purposes.purpose": "Purpose find_purpose",
+    "georoads.remote.params": "RemoteParams",
+    "georoads.remote.save": "Saved",
     "georoads.scene.scene": "SceneParams",
     "georoads.scoring.params": "ScoreParams",
     "georoads.training.recipe": "DataSource Recipe TileParams TrainParams",

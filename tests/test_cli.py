@@ -54,10 +54,6 @@ def test_a_command_has_at_most_20_flags(command: click.Command) -> None:
     assert len(shown) <= 20
 
 
-def test_extract_has_room_for_two_flags_more() -> None:
-    assert sum(isinstance(p, click.Option) and not p.hidden for p in cli.commands["extract"].params) <= 18
-
-
 @pytest.mark.parametrize(
     ("flag", "setting"),
     [
@@ -79,8 +75,9 @@ def test_a_flag_that_has_moved_still_works_and_says_where_to(flag: tuple[str, ..
 
 
 SECTIONS = {
-    "extract": "scene network write predict engine for=osm for=routing",
-    "predict": "scene predict engine",
+    "extract": "scene network write predict engine remote for=osm for=routing",
+    "predict": "scene predict engine remote",
+    "fetch": "remote",
     "vectorize": "mask network write for=osm for=routing",
     "tiles": "scene",
     "view": "scene",

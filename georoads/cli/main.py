@@ -25,6 +25,7 @@ from georoads.cli.download import download
 from georoads.cli.evaluate import evaluate
 from georoads.cli.export import export
 from georoads.cli.extract import extract
+from georoads.cli.fetch import fetch
 from georoads.cli.info import info
 from georoads.cli.models import models
 from georoads.cli.predict import predict
@@ -59,8 +60,8 @@ def cli() -> None:
 
 
 for command in (
-    download, tiles, extract, predict, vectorize, score, diff, view, apply, train, evaluate, info, models,
-    export, doctor, demo, describe,
+    download, tiles, fetch, extract, predict, vectorize, score, diff, view, apply, train, evaluate, info,
+    models, export, doctor, demo, describe,
 ):  # fmt: skip
     command.context_settings = _HELP  # also where one is called by itself
     cli.add_command(command)

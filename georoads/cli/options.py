@@ -149,7 +149,7 @@ def scene_flags(command: Callable[..., None]) -> Callable[..., None]:
         from georoads.scene.scene import SceneParams
 
         bands = _numbers("--bidx", bidx, int) if bidx else None
-        size = gsd if gsd in ("auto", "native") else _metres(gsd)
+        size = gsd if gsd in ("auto", "native") else metres(gsd)
         box: Any = _numbers("--bounds", bounds, float) if bounds else None
         try:
             params = SceneParams(
@@ -231,7 +231,12 @@ def _numbers(flag: str, text: str, kind: type[N]) -> tuple[N, ...]:
         raise click.BadParameter(f"{text!r} is no list of numbers", param_hint=flag) from e
 
 
-def _metres(text: str) -> float:
+def metres(text: str) -> float:
+    """A pixel size that is typed as ``--gsd``.
+
+    Raises:
+        click.BadParameter: it is no number.
+    """
     numbers = _numbers("--gsd", text, float)
     if len(numbers) != 1:
         raise click.BadParameter(f"{text!r} is not auto, native or a number", param_hint="--gsd")

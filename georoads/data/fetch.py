@@ -11,33 +11,21 @@ from typing import Any
 
 from georoads.errors import DatasetError
 from georoads.progress import Watch, unwatched
+from georoads.remote.patience import (
+    ATTEMPTS,
+    BUSY,
+    CONNECT_S,
+    SILENCE_S,
+    PassingError,
+    asked_pause_s,
+    pause_s,
+)
 from georoads.resources import needs_beside
 from georoads.text import printable
 
-CONNECT_S, SILENCE_S = 20.0, 60.0
-"""How long a connection may take, and how long a server may be silent."""
-ATTEMPTS = 6
-"""So many failures in a row without PROGRESS_BYTES between them end the download."""
 PROGRESS_BYTES = 8_000_000
-LONGEST_PAUSE_S = 60.0
-"""The pause doubles from a second up to this; a server may ask for more than the pause, but not than this."""
-BUSY = (408, 425, 429, 500, 502, 503, 504)
-"""Answers after which another attempt may help."""
+"""ATTEMPTS failures in a row without so many bytes between them end the download."""
 _MB = 1e6
-
-
-class PassingError(Exception):
-    """The connection broke or the server is busy: another attempt may help.
-
-    Args:
-        reason: for the user.
-        after_s: seconds that the server asks for before the next attempt.
-    """
-
-    def __init__(self, reason: str, after_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.after_s = after_s
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ def fetch(
                     f"the download stopped at {_length(part) / _MB:.1f} MB: {e.reason} ({failures} attempts)",
                     f"run it again later: it goes on with {printable(part)}",
                 ) from e
-            pause = min(LONGEST_PAUSE_S, max(e.after_s, 2.0 ** (failures - 1)))
+            pause = pause_s(failures, e.after_s)
             say(f"{e.reason}; next attempt in {pause:g} s")
             sleep(pause)
 
@@ -100,12 +88,6 @@ def discard(part: Path) -> None:
     """Remove a part and what is known of it."""
     part.unlink(missing_ok=True)
     _note_of(part).unlink(missing_ok=True)
-
-
-def asked_pause_s(response: Any) -> float:
-    """Seconds that a server asks us to wait (Retry-After of a requests.Response); 0 where it does not."""
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0
 
 
 def failure_of(error: Any) -> str:
@@ -156,7 +138,9 @@ def _whole_of(response: Any, part: Path) -> _Whole:
         discard(part)
         raise PassingError("the file on the server has changed")
     if code in BUSY or code in (401, 403):  # 401 and 403: the address has expired
-        raise PassingError(f"the server answered {code}", asked_pause_s(response))
+        raise PassingError(
+            f"the server answered {code}", asked_pause_s(response.headers.get("Retry-After", ""))
+        )
     if code != 200 or not size.isdigit():
         raise DatasetError(f"the server refused the file, or its size ({code})", "try again later")
     return _Whole(int(size), response.headers.get("ETag") or response.headers.get("Last-Modified") or "")

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from georoads import __version__
-from georoads.data.fetch import BUSY, CONNECT_S, SILENCE_S, PassingError, asked_pause_s, failure_of
+from georoads.data.fetch import failure_of
 from georoads.data.kaggle_token import PAGE, WITHOUT, KaggleToken
 from georoads.errors import DatasetError
+from georoads.remote.patience import BUSY, CONNECT_S, SILENCE_S, PassingError, asked_pause_s
 
 OWNER, NAME = "balraj98", "deepglobe-road-extraction-dataset"
 _RULES = re.compile(r"accept|consent|\brules\b|\bterms\b|agree", re.IGNORECASE)
@@ -88,7 +89,9 @@ def _refusal(response: Any, token: KaggleToken) -> Exception:
     code, said = _code_and_message(response)
     # Beyond Kaggle's own servers, where it forwards us to, only the address can have expired.
     if response.history or code in BUSY:
-        return PassingError(f"the server answered {code}", asked_pause_s(response))
+        return PassingError(
+            f"the server answered {code}", asked_pause_s(response.headers.get("Retry-After", ""))
+        )
     if code == 403 and _RULES.search(said):
         return DatasetError(
             "Kaggle wants the data set's rules to be accepted first (403)",

@@ -68,7 +68,7 @@ _EXTENSIONS = (
 )
 _RESERVED = {"layer_styles", "qgis_projects", "spatial_ref_sys", "geometry_columns"}
 _RESERVED_BEGINNINGS = ("gpkg", "rtree", "sqlite", "ogr")
-_STATED = ("model", "model_sha256", "model_terms", "model_use", "scene", "area")
+_STATED = ("model", "model_sha256", "model_terms", "model_use", "scene", "area", "imagery")
 _PROVENANCE_URI = "urn:georoads:provenance:1"
 
 

@@ -30,6 +30,7 @@ class Provenance:
         date: with a time zone; equal runs need an equal date, so it is that of the scene.
         area: name of the area of interest, "" for all of the scene.
         model_use: what the terms allow, in a word or two (see ``model.terms``); "" without a model.
+        imagery: addresses that the scene was fetched from, with whom it is to be credited to; "" for files.
     """
 
     model: str = ""
@@ -41,6 +42,7 @@ class Provenance:
     date: datetime = _NO_DATE
     area: str = ""
     model_use: str = ""
+    imagery: str = ""
 
     def __post_init__(self) -> None:
         if self.date.tzinfo is None:
@@ -70,6 +72,8 @@ class Provenance:
             "date": self.timestamp,
             "parameters": parameters,
         }
+        if self.imagery:
+            record["imagery"] = self.imagery
         if self.area:
             record["area"] = self.area
         return json.dumps(record, ensure_ascii=False, indent=1)

@@ -17,11 +17,8 @@ from georoads.grid import Grid
 from georoads.scene.beside import FilesBeside, RasterWithBeside, find_beside, masks_left_out
 from georoads.scene.quiet import without
 from georoads.scene.sources import (
-    DRIVERS,
-    DRIVERS_HINT,
     driver_of,
     first_bytes,
-    gdal_remote_name,
     is_vrt,
     not_readable,
     remote_name,
@@ -32,11 +29,9 @@ _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # else a JPEG that was cut off ends in grey
 }
 _LOCAL_ONLY = {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none"}
-_PATIENCE = {
-    "GDAL_HTTP_CONNECTTIMEOUT": "30",
-    "GDAL_HTTP_LOW_SPEED_TIME": "60",
-    "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
-}
+LOCAL_OPTIONS = _GDAL_OPTIONS | _LOCAL_ONLY
+"""GDAL's settings while a raster is open: it looks for no other files, and asks no server."""
+_COPY_HINT = "copy it to this machine first; or give an address that begins with https://"
 _REPROJECT = "reproject it to UTM with gdalwarp"
 
 
@@ -45,7 +40,6 @@ class Allow(Flag):
 
     NOTHING = 0
     VRT = 1
-    REMOTE = 2
 
 
 @dataclass(frozen=True)
@@ -54,9 +48,9 @@ class RasterFile:
 
     Attributes:
         path: as the user named it.
-        gdal_name: what GDAL is to open: a path, the text of a VRT, or a remote name.
+        gdal_name: what GDAL is to open: a path, or the text of a VRT.
         driver: GDAL's driver that reads it.
-        files: the local files whose bytes are read; empty where the raster lies on a server.
+        files: the local files whose bytes are read.
         beside: what files beside it say of its place and validity; None where there are none.
         messages: what is left out of files beside it.
     """
@@ -71,7 +65,7 @@ class RasterFile:
     @property
     def options(self) -> dict[str, str]:
         """GDAL's settings for the time that the raster is open."""
-        return _GDAL_OPTIONS | (_PATIENCE if not self.files else _LOCAL_ONLY)
+        return LOCAL_OPTIONS
 
     def open(self) -> Any:
         """The opened rasterio dataset; ``rasterio.Env(**file.options)`` must be around it.
@@ -106,7 +100,7 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
     """A raster that GDAL may open, with the driver that its first bytes ask for.
 
     Args:
-        path: of a local file, or the name of a remote one.
+        path: of a local file.
         allow: what may be opened besides local files that hold their own pixels.
 
     Raises:
@@ -114,12 +108,9 @@ def find_raster(path: str | Path, allow: Allow = Allow.NOTHING) -> RasterFile:
     """
     text = remote_name(path)
     if text is not None:
-        if Allow.REMOTE not in allow:
-            raise SceneError(
-                f"{text} is not a local file",
-                "copy it to this machine first; or --set scene.allow_remote=true (extract, predict)",
-            )
-        return _find_remote(Path(path), text)
+        fetches = "--allow-remote fetches it (extract, predict); or georoads fetch makes a file of it"
+        is_web = text.startswith(("http://", "https://"))
+        raise SceneError(f"{text} is not a local file", fetches if is_web else _COPY_HINT)
     file = Path(path)
     if str(file).startswith("/vsi"):
         raise SceneError(f"{file} is not a local file", "unpack it, or copy it to this machine first")
@@ -193,18 +184,3 @@ def _has_area(transform: Affine) -> bool:
     """Whether rows and columns run in different directions: else all pixels lie on a line."""
     sides = math.hypot(transform.a, transform.d) * math.hypot(transform.b, transform.e)
     return abs(transform.determinant) > 0.01 * sides
-
-
-def _find_remote(path: Path, text: str) -> RasterFile:
-    import rasterio
-
-    last: SceneError | None = None
-    for driver in DRIVERS:
-        found = RasterFile(path, gdal_remote_name(text), driver, ())
-        try:
-            with rasterio.Env(**found.options), found.open():
-                return found
-        except SceneError as e:
-            last = last or e
-    said = last.message if last else ""
-    raise SceneError(f"{text} cannot be read: {said}", f"check the address; {DRIVERS_HINT}") from last

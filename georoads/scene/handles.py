@@ -22,8 +22,8 @@ SPARE_HANDLES = 64
 def handles_for(source: Any, scene: Scene, unit: tuple[int, int], threads: int) -> int:
     """How many handles of a raster are of use: one where several would decode the same block.
 
-    That is so where a block of the file is larger than what is asked for at once, where blocks are not known
-    (sources of a VRT, other formats than TIFF, a mask beside the raster), and on a server.
+    That is so where a block of the file is larger than what is asked for at once, or where blocks are not
+    known (sources of a VRT, other formats than TIFF, a mask beside the raster).
 
     Args:
         source: the opened rasterio dataset.
@@ -35,7 +35,7 @@ def handles_for(source: Any, scene: Scene, unit: tuple[int, int], threads: int) 
     has_mask = file.beside is not None and file.beside.mask is not None
     whole = Window(0, 0, *unit).intersect(scene.grid.window)
     splits = unit[0] % height or (unit[1] % width and unit[1] < scene.grid.width)
-    if file.driver != "GTiff" or not file.files or has_mask or splits:
+    if file.driver != "GTiff" or has_mask or splits:
         return 1
     return max(1, min(threads, UNIT_BYTES // (whole.size * bytes_of_pixel(source))))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,8 +88,10 @@ def _read_names(path: Path) -> Iterator[str]:
             if not start.startswith(begins):
                 raise SceneError(f"{path} is no {driver} file, though its name says so", _FORMAT_HINT)
             return _read_tile_index(path, content, driver)
-    features = _parse_features(path, content)
-    return _locations_of(path, features) if name.endswith(JSON_INDEXES[0]) else _links_of(path, features)
+    features = parse_features(path, content)
+    if name.endswith(JSON_INDEXES[0]):
+        return _locations_of(path, features)
+    return map(unquote, links_of(path, features))
 
 
 def _read_content(path: Path) -> bytes:
@@ -127,8 +129,12 @@ def _read_tile_index(path: Path, content: bytes, driver: str) -> Iterator[str]:
     return (_checked_text(path, row, value) for row, value in enumerate(values.tolist(), 1))
 
 
-def _parse_features(path: Path, content: bytes) -> list[Any]:
-    """The features of GeoJSON, of which STAC items are a kind."""
+def parse_features(path: PurePath, content: bytes) -> list[Any]:
+    """The features of GeoJSON, of which STAC items are a kind.
+
+    Raises:
+        SceneError: it is no JSON, or no list of features.
+    """
     try:
         found = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as e:
@@ -155,8 +161,12 @@ def _checked_text(path: Path, row: int, value: object) -> str:
     return value
 
 
-def _links_of(path: Path, features: list[dict[str, Any]]) -> Iterator[str]:
-    """The link to the asset of each STAC item that is the scene. Links are URLs, in which a space is %20."""
+def links_of(path: PurePath, features: list[dict[str, Any]]) -> Iterator[str]:
+    """The link to the asset of each STAC item that is the scene: a URL, in which a space is %20.
+
+    Raises:
+        SceneError: a feature is no item, or it cannot be told which asset is the scene.
+    """
     for row, item in enumerate(features, 1):
         assets = item.get("assets")
         if not isinstance(assets, dict):
@@ -172,7 +182,7 @@ def _links_of(path: Path, features: list[dict[str, Any]]) -> Iterator[str]:
                 f"{path}: item {row} has {len(best)} assets that could be the scene: {keys}",
                 "give the one that is meant the role visual, or leave the others out",
             )
-        yield unquote(best[0][1]["href"])
+        yield str(best[0][1]["href"])
 
 
 def _is_raster(asset: Any) -> bool:

@@ -147,6 +147,15 @@ def with_grid_notes(scene: AnyScene, model_gsd_m: float) -> AnyScene:
     return _with_notes(scene, model_gsd_m)
 
 
+def with_notes(scene: AnyScene, notes: tuple[str, ...]) -> AnyScene:
+    """The scene, or scenes, whose messages begin with notes."""
+    if not notes:
+        return scene
+    first, *others = members_of(scene)
+    first = dataclasses.replace(first, messages=(*notes, *first.messages))
+    return Mosaic((first, *others)) if others else first
+
+
 def _with_notes(scene: Scene, model_gsd_m: float) -> Scene:
     notes = coarse_notes(scene, model_gsd_m)
     return dataclasses.replace(scene, messages=(*scene.messages, *notes)) if notes else scene

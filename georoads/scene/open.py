@@ -55,9 +55,7 @@ def open_scene(path: str | Path, params: SceneParams | None = None) -> Scene:
 
 def allowed(params: SceneParams) -> Allow:
     """What may be opened besides local files that hold their own pixels."""
-    return (Allow.VRT if params.allow_vrt else Allow.NOTHING) | (
-        Allow.REMOTE if params.allow_remote else Allow.NOTHING
-    )
+    return Allow.VRT if params.allow_vrt else Allow.NOTHING
 
 
 def _examine(file: RasterFile, source: Any, params: SceneParams) -> Scene:
@@ -73,7 +71,7 @@ def _examine(file: RasterFile, source: Any, params: SceneParams) -> Scene:
         raise SceneError(f"{path} holds complex numbers", "convert it to amplitudes")
     grid, place_messages = _find_grid(path, source, params)
     bands = choose_bands(path, source, params.bidx, with_alpha=params.alpha)
-    size = None if params.skip_bad or not file.files else path.stat().st_size
+    size = None if params.skip_bad else path.stat().st_size
     written = written_blocks(path, source, bands.rgb, size)
     first = bands.rgb[0] - 1
     palette = read_palette(source, first + 1)

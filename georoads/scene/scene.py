@@ -28,7 +28,6 @@ class SceneParams:
         max_megapixels: larger rasters are refused.
         skip_bad: blocks that cannot be read count as nodata; else they are refused.
         allow_vrt: a VRT mosaic may be read whose sources lie in its folder.
-        allow_remote: the scene may lie on a server (http, https, s3, gs, az, /vsicurl/).
         assume_crs: CRS of a raster that has none; "local": metres, of no place on the Earth. Where it has no
             transform either, ``gsd`` states the size of its pixels.
         alpha: an alpha band decides which pixels are valid; false: it is not asked.
@@ -42,7 +41,6 @@ class SceneParams:
     max_megapixels: float = 100_000.0
     skip_bad: bool = False
     allow_vrt: bool = False
-    allow_remote: bool = False
     assume_crs: str | None = None
     alpha: bool = True
 

@@ -17,12 +17,19 @@ SIGNATURES = {
 }  # fmt: skip
 """First bytes of a file, and the driver that reads it."""
 DRIVERS = tuple(dict.fromkeys(SIGNATURES.values()))
-REMOTE = {
-    "http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "ftp://": "/vsicurl/ftp://",
-    "s3://": "/vsis3/", "gs://": "/vsigs/", "az://": "/vsiaz/",
-    "/vsicurl": "/vsicurl", "/vsis3/": "/vsis3/", "/vsigs/": "/vsigs/", "/vsiaz/": "/vsiaz/",
-}  # fmt: skip
-"""How names of remote files begin, and how GDAL spells these beginnings."""
+REMOTE = (
+    "http://",
+    "https://",
+    "ftp://",
+    "s3://",
+    "gs://",
+    "az://",
+    "/vsicurl",
+    "/vsis3/",
+    "/vsigs/",
+    "/vsiaz/",
+)
+"""How names of files begin that do not lie on a disk of this machine."""
 DRIVERS_HINT = f"use {', '.join(DRIVERS)}"
 
 
@@ -135,10 +142,4 @@ def not_readable(path: Path, reason: object) -> SceneError:
 def remote_name(path: str | Path) -> str | None:
     """The name of a remote file as it was typed (a Path has lost a slash); None for a local one."""
     text = re.sub(r"\b(https?|ftp|s3|gs|az):/+", r"\1://", str(path).replace("\\", "/"))
-    return text if text.startswith(tuple(REMOTE)) else None
-
-
-def gdal_remote_name(text: str) -> str:
-    """How GDAL spells the name of a remote file."""
-    begin = next(begin for begin in REMOTE if text.startswith(begin))
-    return REMOTE[begin] + text.removeprefix(begin)
+    return text if text.startswith(REMOTE) else None

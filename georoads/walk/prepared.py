@@ -27,16 +27,16 @@ from georoads.inference.tiles import TilePlan
 from georoads.model.checkpoint import Checkpoint
 from georoads.model.terms import use_of
 from georoads.output.address import Database, work_place
+from georoads.output.area import Area
 from georoads.output.format_params import FormatParams
 from georoads.output.formats import IN_DEGREES, ROADS_WRITTEN, suffix_of
 from georoads.output.provenance import Provenance, provenance_date
 from georoads.output.write import check_crs_of_grid, check_road_output, files_beside
 from georoads.resources import Needs, needs_beside
 from georoads.scene.index import scene_files
-from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes
+from georoads.scene.mosaic import AnyScene, common_grid, open_files, with_grid_notes, with_notes
 from georoads.scene.open import open_scene
 from georoads.scene.scene import Scene, SceneParams
-from georoads.scene.sources import remote_name
 from georoads.text import printable, source_name
 from georoads.walk.request import (
     ExtractRequest,
@@ -147,7 +147,7 @@ def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
     check_raster_output(request.output, overwrite=overwrite, inputs=inputs)
     check_figures(request.figures, overwrite=overwrite, inputs=inputs, outputs=(request.output,))
     scene = open_files(files, request.scene)
-    grid = common_grid(scene, request.checkpoint.card.gsd_m, request.scene)
+    grid = _grid_around_area(scene, request, request.area)
     with _opened(request, scene, grid, request.output, started) as opened:
         yield PreparedPredict(request, opened)
 
@@ -156,12 +156,14 @@ def _prepare_predict(request: PredictRequest) -> Iterator[PreparedPredict]:
 def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
     started = time.monotonic()
     files = scene_files(request.scenes)
-    _check_files(request.layer, request.figures, (*request.scenes, *files, *request.checkpoint.paths))
+    check_layer_files(request.layer, request.figures, (*request.scenes, *files, *request.checkpoint.paths))
     scene = open_files(files, request.scene)
-    grid = _grid_around_area(scene, request)
+    grid = _grid_around_area(scene, request, request.layer.write.area)
     card = request.checkpoint.card
     said = card.threshold, card.calibration
-    layer = _completed(request.layer, request.scenes, files, said, request.checkpoint)
+    layer = _completed(
+        request.layer, request.scenes, files, said, request.checkpoint, imagery=request.imagery
+    )
     with _work_beside(layer) as work_beside:
         in_degrees = ROADS_WRITTEN.get(suffix_of(work_beside)) in IN_DEGREES
         if grid.crs != scene.grid.crs and not in_degrees:
@@ -177,7 +179,7 @@ def _prepare_extract(request: ExtractRequest) -> Iterator[PreparedExtract]:
 @contextmanager
 def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]:
     path = request.raster
-    _check_files(request.layer, request.figures, (path,))
+    check_layer_files(request.layer, request.figures, (path,))
     started = time.monotonic()
     with ProbabilityRaster(path, request.mask) as raster:
         seconds = time.monotonic() - started
@@ -191,8 +193,17 @@ def _prepare_vectorize(request: VectorizeRequest) -> Iterator[PreparedVectorize]
         yield PreparedVectorize(raster=raster, scenes=scenes, layer=layer, seconds=seconds)
 
 
-def _check_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path, ...]) -> None:
-    """Refuse a road layer, a preview or figures that could not be written to their files."""
+def check_layer_files(wanted: LayerRequest, figures: Path | None, inputs: tuple[Path, ...]) -> None:
+    """Refuse a road layer, a preview or figures that could not be written to their files.
+
+    Args:
+        wanted: the layer.
+        figures: their file; None: none.
+        inputs: files that the work reads.
+
+    Raises:
+        GeoroadsError: as ``check_output``.
+    """
     write = wanted.write
     if write.area is not None and write.area.file is not None:
         inputs = (*inputs, write.area.file)
@@ -220,9 +231,9 @@ def _check_crs(layer: LayerRequest, grid: Grid) -> None:
         check_crs_of_grid(layer.output, layer.write, grid.crs)
 
 
-def _grid_around_area(scene: AnyScene, request: ExtractRequest) -> Grid:
+def _grid_around_area(scene: AnyScene, request: SceneRequest, area: Area | None) -> Grid:
     """The working grid; where there is an area of interest, only the tiles that bear on it."""
-    card, area = request.checkpoint.card, request.layer.write.area
+    card = request.checkpoint.card
     grid = common_grid(scene, card.gsd_m, request.scene)
     if area is None:
         return grid
@@ -248,7 +259,7 @@ def _opened(
     with _predictor(request, scene, grid) as predictor:
         yield Opened(
             checkpoint=request.checkpoint,
-            scene=with_grid_notes(scene, request.checkpoint.card.gsd_m),
+            scene=with_notes(with_grid_notes(scene, request.checkpoint.card.gsd_m), request.notes),
             grid=grid,
             predictor=predictor,
             work_beside=work_beside,
@@ -281,16 +292,18 @@ def _completed(
     said: tuple[float, Calibration],
     checkpoint: Checkpoint | None = None,
     of_values: Mapping[str, object] | None = None,
+    imagery: tuple[str, ...] = (),
 ) -> LayerRequest:
     """The layer with what is known of its inputs: threshold, calibration, sources and provenance.
 
     Args:
         wanted: the layer as it was requested; a threshold that it states holds.
         named: the inputs as they were given.
-        files: the rasters that these stand for; those on servers have no date.
+        files: the rasters that these stand for.
         said: threshold and calibration of the model.
         checkpoint: the model; None where the lines come from somebody's raster.
         of_values: what the user said of that raster's values, to stand among the parameters.
+        imagery: where scenes were fetched from; such have no date.
     """
     network, card = wanted.network.completed(*said), checkpoint.card if checkpoint else None
     sources = tuple(source_name(path) for path in named)
@@ -304,7 +317,8 @@ def _completed(
             sort_keys=True,
         ),
         scene=", ".join(sources),
-        date=wanted.date or provenance_date(file for file in files if remote_name(file) is None),
+        date=wanted.date or provenance_date(() if imagery else files),
+        imagery=", ".join(imagery),
     )
     write = dataclasses.replace(wanted.write, provenance=provenance, sources=sources)
     return dataclasses.replace(wanted, network=network, write=write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,9 @@ from georoads.inference.select import PredictParams
 from georoads.model.checkpoint import Checkpoint
 from georoads.network.params import VectorizeParams
 from georoads.output.address import Output
+from georoads.output.area import Area
 from georoads.output.write import WriteOptions
+from georoads.remote.params import RemoteParams
 from georoads.scene.scene import SceneParams
 
 
@@ -36,6 +39,23 @@ class LayerRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoteScenes:
+    """Which of the scenes lie on servers, and may be fetched (see ``walk.fetched``).
+
+    Attributes:
+        addresses: as they were typed, by their place among the scenes: a Path would mangle them.
+        params: limits and choices.
+        keys: the environment, by which ``${NAME}`` in an address is replaced.
+        headers: sent to the servers of the addresses.
+    """
+
+    addresses: Mapping[int, str] = field(default_factory=dict, repr=False)
+    params: RemoteParams = field(default_factory=RemoteParams)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SceneRequest:
     """What is predicted, and how.
 
@@ -47,6 +67,9 @@ class SceneRequest:
         resume: True goes on with the work that a stopped run has left, False throws it away; None refuses
             where such work would be lost.
         figures: file that the figures will be written to, ``-`` for standard output; None: none.
+        remote: which of the scenes are to be fetched first; None: none may be.
+        imagery: where scenes were fetched from, for the provenance.
+        notes: what the summary must say of that.
     """
 
     scenes: tuple[Path, ...]
@@ -55,6 +78,9 @@ class SceneRequest:
     predict: PredictParams = field(default_factory=PredictParams)
     resume: bool | None = None
     figures: Path | None = None
+    remote: RemoteScenes | None = None
+    imagery: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +90,12 @@ class PredictRequest(SceneRequest):
     Attributes:
         output: the GeoTIFF to write.
         raster: how it is written.
+        area: of which p is wanted; None: of all that scenes show.
     """
 
     output: Path
     raster: RasterOptions = field(default_factory=RasterOptions)
+    area: Area | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, type]] = {
     "train": {"model": ModelConfig, "chip": ChipParams, "train": TrainParams, "tile": TileParams},
 }
 """The commands that are fed, and the sections that each takes."""
-NEVER = {"engine.address", "model.init", "model.encoder_weights", "scene.allow_remote", "train.cache"}
+NEVER = {"engine.address", "model.init", "model.encoder_weights", "train.cache"}
 """They would start a cluster, ask the network or write elsewhere."""
 
 odd_numbers = st.sampled_from(

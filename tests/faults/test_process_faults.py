@@ -9,10 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +22,7 @@ from pyproj.exceptions import ProjError
 from rasterio.errors import RasterioIOError
 from shapely.errors import GEOSException
 from stub import LocalRuntime
+from web_server import ranged, serving
 
 from georoads.cli.main import cli
 from georoads.errors import GeoroadsError
@@ -222,48 +220,29 @@ def test_96_names_of_files_stay_as_they_are() -> None:
     assert source_name(Path("https://h/a.tif?sig=a/b")) == "a.tif"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """Serves a scene at any address, without ranges."""
-    content = draw(tmp_path / "served.tif").read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-
-
 def test_96_a_signed_scene_leaves_its_signature_nowhere(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("georoads.walk.prepared.open_runtime", lambda *_: LocalRuntime())
+    content = draw(tmp_path / "served.tif").read_bytes()
     out = tmp_path / "out"
     out.mkdir()
-    scene = f"http://ann:s3cr3t@{server}/a.tif?X-Amz-Signature=s3cr3t/x"
-    allow = "--set", "scene.allow_remote=true"
-    said = [typed("extract", scene, "-o", out / "r.gpkg", "--json", out / "r.json", *allow)]
-    assert said[0].code == 0, said[0].err
+    with serving(lambda r: ranged(content, r)) as server:
+        scene = f"http://ann:s3cr3t@127.0.0.1:{server.port}/a.tif?X-Amz-Signature=s3cr3t/x"
+        said = [typed("extract", scene, "-o", out / "r.gpkg", "--json", out / "r.json", "--allow-remote")]
+        assert said[0].code == 0, said[0].err
+        assert server.asked[0].path == "/a.tif?X-Amz-Signature=s3cr3t/x"
     with closing(sqlite3.connect(out / "r.gpkg")) as db:
         assert db.execute("SELECT DISTINCT source FROM roads").fetchall() == [("a.tif",)]
     said += [
-        typed("view", out / "r.gpkg", "--scene", scene, "-o", out / f"v.{kind}", *allow)
+        refused("view", out / "r.gpkg", "--scene", scene, "-o", out / f"v.{kind}", says="not a local file")
         for kind in ("html", "qgz")
     ]
-    said += [typed("info", scene, *allow), refused("info", scene, says="a.tif is not a local file")]
-    said += [typed("models", scene, scene), typed("--debug", "info", scene)]
+    said += [refused("info", scene, says="a.tif is not a local file"), typed("--debug", "info", scene)]
+    said += [
+        typed("models", scene, scene),
+        refused("extract", scene, "-o", out / "n.gpkg", says="not a local"),
+    ]
     for text in (*(e.out + e.err for e in said), *(p.read_bytes().decode("latin-1") for p in out.iterdir())):
         assert "s3cr3t" not in text
 

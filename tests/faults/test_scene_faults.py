@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,6 +23,7 @@ from pyproj import Geod, Transformer
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window as Area
 from stub import LocalRuntime
+from web_server import Reply, ranged, serving
 
 from georoads.output.read import read_roads
 
@@ -284,7 +283,7 @@ def test_10_pixels_without_data(tmp_path: Path, kind: str) -> None:
     assert lines(scene).length == pytest.approx(105 + 100, rel=0.05)
 
 
-def test_102_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Path) -> None:
+def test_107_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Path) -> None:
     assert "unlike the pictures" not in extract(write_raster(tmp_path / "a.tif", coloured(cross()))).err
     night = np.where(cross() < 120, cross() // 8, cross())  # not dark as a whole: it is taken as it is
     dark = extract(write_raster(tmp_path / "a.tif", coloured(night))).err
@@ -484,58 +483,44 @@ def test_16_sources_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["http://127.0.0.1:9/a.tif", "https://x/a.tif", "s3://b/a.tif", "/vsicurl/http://x/a"],
+    ("name", "hint"),
+    [
+        ("http://127.0.0.1:9/a.tif", "--allow-remote fetches it"),
+        ("https://x/a.tif", "--allow-remote fetches it"),
+        ("s3://b/a.tif", "begins with https://"),
+        ("/vsicurl/http://x/a", "begins with https://"),
+        ("/vsizip/a.zip/a.tif", "unpack it"),
+    ],
 )
-def test_16_remote_names(tmp_path: Path, name: str) -> None:
-    no(name, tmp_path, says="is not a local file", hint="--set scene.allow_remote=true")
+def test_16_remote_names(tmp_path: Path, name: str, hint: str) -> None:
+    no(name, tmp_path, says="is not a local file", hint=hint)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """Serves a scene by ranges, as shops of scenes do."""
-    content = write_raster(tmp_path / "served.tif", cross()).read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._head(200, len(content))
-
-        def do_GET(self) -> None:
-            if "Range" not in self.headers:
-                self._head(200, len(content))
-                self.wfile.write(content)
-                return
-            first, last = self.headers["Range"].removeprefix("bytes=").split("-")
-            part = content[int(first) : int(last or len(content)) + 1]
-            self._head(206, len(part), f"bytes {first}-{int(first) + len(part) - 1}/{len(content)}")
-            self.wfile.write(part)
-
-        def _head(self, code: int, length: int, span: str = "") -> None:
-            self.send_response(code if self.path == "/a.tif" else 404)
-            self.send_header("Content-Length", str(length))
-            self.send_header("Accept-Ranges", "bytes")
-            if span:
-                self.send_header("Content-Range", span)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-
-
-def test_16_a_remote_scene_is_read_when_allowed(tmp_path: Path, server: str) -> None:
-    allow = "--set", "scene.allow_remote=true"
+def test_16_a_scene_on_a_server_is_fetched_when_allowed(tmp_path: Path) -> None:
+    # As what is made of it has: the samples of the stretch are blocks.
+    blocks: dict[str, Any] = {"tiled": True, "blockxsize": 512, "blockysize": 512}
+    content = write_raster(tmp_path / "served.tif", cross(), **blocks).read_bytes()
     here = levels(tmp_path / "served.tif")
-    ended = typed("predict", f"{server}/a.tif", "-o", tmp_path / "r.tif", *allow)
-    assert ended.code == 0, ended.err
+    answer = lambda r: ranged(content, r) if r.path == "/a.tif" else Reply(b"", 404)  # noqa: E731
+    with serving(answer) as server:
+        done = typed("predict", f"{server.url}/a.tif", "-o", tmp_path / "r.tif", "--allow-remote")
+        assert done.code == 0, done.err
+        no(f"{server.url}/none.tif", tmp_path, "--allow-remote", says="there is nothing at")
     with rasterio.open(tmp_path / "r.tif") as raster:
         assert (raster.read(1) == here).all()
-    extract(f"{server}/a.tif", *allow, tmp_path)
-    no(f"{server}/none.tif", tmp_path, *allow, says="none.tif cannot be read", hint="check the address")
+
+
+def test_17_a_scene_that_changes_on_its_server(tmp_path: Path) -> None:
+    content = write_raster(tmp_path / "served.tif", np.repeat(cross(), 4, axis=1)).read_bytes() + bytes(
+        300_000
+    )
+    tags = itertools.cycle(['"1"', '"2"'])
+    answer = lambda r: ranged(content, r, ETag=next(tags))  # noqa: E731
+    with serving(answer) as server:
+        for command, output in (("extract", tmp_path / "r.gpkg"), ("predict", tmp_path / "r.tif")):
+            says = "was changed while it was read"
+            refused(command, f"{server.url}/a.tif", "-o", output, "--allow-remote", says=says)
+            assert not output.exists()
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.vrt"])
