@@ -224,7 +224,7 @@ def score(
     Args:
         roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
         reference: the truth, likewise.
-        params, protocol: the settings, None for the protocol's; "spacenet" and "cityscale" score as papers do.
+        params, protocol: the settings, None for the protocol's; "spacenet", "cityscale" score as papers do.
         layer, reference_layer: of the two files, where they have several.
 
     Raises:
