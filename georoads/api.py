@@ -224,13 +224,10 @@ def score(
     Args:
         roads: a road layer, lines that ``read_roads`` has read, or the result of ``extract``.
         reference: the truth, likewise.
-        params: the settings of the scores; None for those of the protocol.
-        layer: of the file of roads, where it has several.
-        reference_layer: of the reference's file, where it has several.
-        protocol: "spacenet" or "cityscale" for APLS as papers of that data set have it.
+        params, protocol: the settings, None for the protocol's; "spacenet", "cityscale" score as papers do.
+        layer, reference_layer: of the two files, where they have several.
 
     Raises:
-        GeoroadsError: no protocol has this name.
         LayerError: a layer cannot be read.
 
     Example:

@@ -90,7 +90,6 @@ def write_item(item: dict[str, Any], path: Path) -> None:
 def _item(
     card: ModelCard, *, files: dict[str, str], inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> dict[str, Any]:
-    version = card.versions.get("torch", "")
     return {
         "type": "Feature",
         "stac_version": STAC_VERSION,
@@ -109,11 +108,7 @@ def _item(
             "mlm:name": _mlm_name(card.name),
             "mlm:architecture": card.model.architecture,
             "mlm:framework": "PyTorch",
-            **(
-                {"mlm:framework_version": version}
-                if re.fullmatch(r"\d+\.\d+\.\d+(\+[\w.-]+)?", version)
-                else {}
-            ),
+            **_framework_version(card),
             "mlm:tasks": [_TASK],
             "mlm:input": [inputs],
             "mlm:output": [outputs],
@@ -131,6 +126,12 @@ def _item(
             if Path(name).suffix in _ARTIFACTS
         },
     }
+
+
+def _framework_version(card: ModelCard) -> dict[str, str]:
+    version = card.versions.get("torch", "")
+    known = re.fullmatch(r"\d+\.\d+\.\d+(\+[\w.-]+)?", version)
+    return {"mlm:framework_version": version} if known else {}
 
 
 def _describe(card: ModelCard) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from georoads.grid import Points
 from georoads.ragged import ranks
@@ -77,8 +78,7 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
     seeds = possible[np.sort(chosen)]
     partners = snap(reference, seeds, proposal, params.topo_match_m)
     near = partners.edge >= 0
-    holes = marbles = matched = 0
-    shares: list[tuple[float, float]] = []  # of the marbles and of the holes of each seed that are matched
+    counts = np.zeros((len(seeds), 3), dtype=np.int64)  # holes, marbles and pairs of each seed
     here, there = Routes(reference), Routes(proposal)
     for part in chunks(len(seeds), len(reference.node_xy), len(proposal.node_xy)):
         # Metres from each seed, and from its partner where it has one, to the nodes in reach.
@@ -87,24 +87,34 @@ def topo(proposal: RoadGraph, reference: RoadGraph, params: ScoreParams) -> Topo
         other_rows = iter(there.lengths_to_nodes(other[near[part]], params.topo_radius_m))
         for k in range(len(own)):
             dug = _find_reached(reference, own[k : k + 1], rows[k], params)
-            holes += len(dug)
+            counts[part.start + k, 0] = len(dug)
             if other.edge[k] < 0:
                 continue
             rolled = _find_reached(proposal, other[k : k + 1], next(other_rows), params)
-            marbles += len(rolled)
-            pairs = matched_count(dug, rolled, params.topo_match_m)
-            matched += pairs
-            shares.append((pairs / len(rolled), pairs / len(dug)))
-    precision = matched / marbles if marbles else 0.0
-    recall = matched / holes
-    by_seed = np.sum(shares, axis=0) if shares else np.zeros(2)
-    mean_precision, mean_recall = float(by_seed[0]) / max(len(shares), 1), float(by_seed[1]) / len(seeds)
+            counts[part.start + k, 1:] = len(rolled), matched_count(dug, rolled, params.topo_match_m)
+    return _sum_up(counts, near, len(possible))
+
+
+def _sum_up(counts: Indices, near: NDArray[np.bool_], possible_seeds: int) -> Topo:
+    """TOPO by both definitions.
+
+    Args:
+        counts: (S, 3) holes, marbles and pairs of each seed; a seed digs one hole at least.
+        near: (S,) whether a seed has a place on the proposal, where it lays one marble at least.
+        possible_seeds: from how many the seeds were drawn.
+    """
+    holes, marbles, matched = counts.sum(axis=0).tolist()
+    precision, recall = matched / max(marbles, 1), matched / holes
+    of_near = counts[near].astype(np.float64)
+    mean_precision = float((of_near[:, 2] / of_near[:, 1]).sum()) / max(len(of_near), 1)
+    # The mean over the seeds that are near, times their share, is the sum over all seeds.
+    mean_recall = float((of_near[:, 2] / of_near[:, 0]).sum()) / len(near)
     return Topo(
         precision=precision,
         recall=recall,
         f1=harmonic(precision, recall),
-        seeds=len(seeds),
-        possible_seeds=len(possible),
+        seeds=len(near),
+        possible_seeds=possible_seeds,
         unmatched_seeds=int((~near).sum()),
         holes=holes,
         marbles=marbles,

@@ -42,6 +42,7 @@ def slow(layer: RoadLines) -> SlowGraph:
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spacing", "curvature", "forth", "back", "published"),
     [(200.0, 0.12, 0.800896, 0.683643, 0.73620), (50.0, 0.0, 0.812157, 0.708005, 0.75634)],
