@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,9 +21,6 @@ from numpy.typing import NDArray
 from georoads.data.chip import Chip
 from georoads.errors import GeoroadsError
 from georoads.levels import FULL
-
-if TYPE_CHECKING:
-    from georoads.training.chip_loader import ChipSource
 
 CELL_PX = 128
 """Wrong pixels of such a square of the picture are one place."""
@@ -124,14 +120,15 @@ def write_hard_places(path: Path, model: str, places: Mapping[str, Mapping[str, 
     path.write_text(json.dumps({"model": model, "places": content}), encoding="utf-8")
 
 
-def read_hard_places(path: Path, sources: Sequence[ChipSource]) -> HardPlaces:
+def read_hard_places(path: Path, sources: Sequence[tuple[str, Sequence[str]]]) -> HardPlaces:
     """Places for the data sets of a training.
 
     A place weighs as the root of its wrong pixels, and both kinds weigh the same in all.
 
     Args:
         path: JSON as ``write_hard_places`` writes it.
-        sources: the data sets; places of others, and of pictures not learned from, are left out.
+        sources: path of each data set, as the recipe names it, and the names of the samples learned from, in
+            their order; other places are left out.
 
     Raises:
         GeoroadsError: the file cannot be read, is none, or has no place of these data sets.
@@ -140,9 +137,9 @@ def read_hard_places(path: Path, sources: Sequence[ChipSource]) -> HardPlaces:
         content = json.loads(path.read_text(encoding="utf-8"))["places"]
         found = [
             (kind, (s, i, float(row), float(col)), float(pixels) ** 0.5)
-            for s, source in enumerate(sources)
-            for i, sample in enumerate(source.samples)
-            for row, col, kind, pixels in content.get(source.source.path, {}).get(sample.name, [])
+            for s, (data, samples) in enumerate(sources)
+            for i, sample in enumerate(samples)
+            for row, col, kind, pixels in content.get(data, {}).get(sample, [])
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise GeoroadsError(

@@ -85,7 +85,7 @@ def test_both_kinds_weigh_the_same_and_large_places_more(tmp_path: Path) -> None
         "small",
         {"a": {"one": missed}, "b": {"two": [Wrong(3, 3, "false", 7)], "gone": [Wrong(4, 4, "false", 9)]}},
     )
-    places = read_hard_places(tmp_path / "h.json", [source("b", "two"), source("a", "zero", "one")])
+    places = read_hard_places(tmp_path / "h.json", [("b", ["two"]), ("a", ["zero", "one"])])
     assert set(places.places) == {(0, 0, 3.0, 3.0), (1, 1, 1.0, 1.0), (1, 1, 2.0, 2.0)}
     rng = np.random.default_rng(0)
     drawn = [places.draw(rng)[2][0] for _ in range(4000)]
@@ -96,7 +96,7 @@ def test_both_kinds_weigh_the_same_and_large_places_more(tmp_path: Path) -> None
 def test_a_file_without_places_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "h.json").write_text(text)
     with pytest.raises(GeoroadsError, match=r"train\.hard"):
-        read_hard_places(tmp_path / "h.json", [source("a", "one")])
+        read_hard_places(tmp_path / "h.json", [("a", ["one"])])
 
 
 def test_chips_show_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
