@@ -129,6 +129,23 @@ def draw_without_street(later: Path, earlier: Path) -> None:
     write_raster(earlier, np.where(on_street, np.roll(picture, 220, axis=2), picture), transform, crs)
 
 
+def test_a_hundred_thousand_scenes(place: Path) -> None:
+    """Two, and one that is none: each is there, or said to have failed."""
+    (place / "scenes").mkdir()
+    example_corner(place / "scenes" / "north.tif", SIZE_PX)
+    shutil.copy(place / "scenes" / "north.tif", place / "scenes" / "south.tif")
+    (place / "scenes" / "torn.tif").write_bytes(b"II*\0")
+    shutil.copy(ROOT / "examples" / "roads_truth.geojson", place / "reference.geojson")
+    walk_through("many-scenes.md")
+    told = json.loads(Path("job-0.json").read_text())
+    assert [one["scene"] for one in told["done"]] == ["north.tif", "south.tif"]
+    assert [one["scene"] for one in told["failed"]] == ["torn.tif"] and told["failed"][0]["hint"]
+    assert sorted(p.name for p in Path("roads").iterdir()) == ["north.gpkg", "south.gpkg"]
+    together = geopandas.read_file("roads.fgb")
+    assert set(together.scene) == {"north", "south"}
+    assert len(together) == 2 * len(geopandas.read_file("roads/north.gpkg", layer="roads"))
+
+
 def test_route_on_it(place: Path) -> None:
     """Along the streets of the village, as long as in the truth, by each of the ways that the guide shows."""
     (place / "examples").mkdir()
