@@ -228,8 +228,8 @@ def test_86_a_stop_in_the_first_validation_finds_the_state_saved(
 COMMAND = """
 import os, signal, sys
 import torch
-import georoads.progress as progress
 from contextlib import contextmanager
+from georoads.cli import programs
 from georoads.cli.main import main
 
 @contextmanager
@@ -240,7 +240,7 @@ def kill_the_group(*what, **how):
     yield step
 
 torch.set_num_threads(1)
-progress.progress = kill_the_group
+programs.progress = kill_the_group
 sys.argv = ["georoads", "train", *sys.argv[1:]]
 main()
 """

@@ -78,6 +78,7 @@ def test_the_zip_is_whole_and_the_same_each_time(tmp_path: Path) -> None:
 def test_its_types() -> None:
     pure = ("command", "environment", "offers", "run", "unfinished")
     words = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "--config-file="]
+    words += ["--follow-imports=silent", "--ignore-missing-imports"]  # the others import QGIS
     files = [f"georoads/{name}.py" for name in pure]
     done = subprocess.run(
         [*words, "--cache-dir", str(ROOT / ".mypy_cache" / "qgis"), *files],
