@@ -99,7 +99,7 @@ def test_104_servers_that_are_not_where_they_should_be(tmp_path: Path) -> None:
         no(f"{server.url}/item", tmp_path, says="private network", hint="remote.private")
         no(f"http://2130706433:{server.port}/a.tif", tmp_path, says="private network")
         no("http://nowhere.invalid/a.tif", tmp_path, says="cannot be resolved")
-        no(f"https://127.0.0.1:{server.port}/a.tif", tmp_path, says="")
+        no(f"https://127.0.0.1:{server.port}/a.tif", tmp_path, says="does not speak TLS as it should")
 
 
 def test_105_services_that_say_what_they_should_not(tmp_path: Path) -> None:
