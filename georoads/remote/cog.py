@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from georoads.remote.lattice import MERCATOR
 from georoads.remote.part import Tell, Told, Wanted
 from georoads.remote.pieces import Pieces
 from georoads.remote.ranges import PAGE, PagedFile, Pages, RemoteFile, opener_of, spans_of
+from georoads.remote.together import asked_together
 from georoads.scene.blocks import MAX_BLOCK_BYTES, REWRITE, block_offset
 from georoads.scene.guard import LOCAL_OPTIONS, gdal_errors, usable_grid
 from georoads.scene.quiet import without
@@ -79,21 +79,14 @@ class CogPart:
                 pages.put(page, content)
         missing = [page for page in self.needed if not pages.has(page)]
         tell(len(self.needed) - len(missing))
-        spans = list(spans_of(missing))
-        pool = ThreadPoolExecutor(client.connections, thread_name_prefix="georoads-fetch")
-        try:
-            for start in range(0, len(spans), 4 * client.connections):
-                some = spans[start : start + 4 * client.connections]
-                come = pool.map(lambda span: self.file.fetch(client, *span), some)
-                for (first, _), contents in zip(some, come, strict=True):
-                    for page, content in enumerate(contents, first):
-                        pages.put(page, content)
-                    tell(len(contents))
-        except BaseException:
-            client.close()  # nobody waits for what is under way
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+        def ask(span: tuple[int, int]) -> list[bytes]:
+            return self.file.fetch(client, *span)
+
+        for (first, _), contents in asked_together(client, ask, spans_of(missing), pieces.note):
+            for page, content in enumerate(contents, first):
+                pages.put(page, content)
+            tell(len(contents))
 
     def write(self, pieces: Pieces, key: str, target: Path) -> tuple[str, ...]:
         """Make a GeoTIFF of the window: the same values, bands, nodata and mask.

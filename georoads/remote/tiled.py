@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,14 +30,11 @@ from georoads.remote.lattice import (
 from georoads.remote.part import Tell, Told, Wanted
 from georoads.remote.picture import read_picture
 from georoads.remote.pieces import Pieces
+from georoads.remote.together import asked_together
 
 TILE_BYTES = 8_000_000
 """The most that a tile may have."""
 _USUAL_PX = 256
-_IDLE_S = 2.0
-"""What has come is flushed to the disk where nothing comes for so long."""
-_AHEAD = 4
-"""Questions per connection that wait in line."""
 _NO_AREA_HINT = "--aoi AREA.geojson, or --aoi west,south,east,north in degrees, says where"
 
 
@@ -107,7 +102,11 @@ class TiledPart:
                 pieces.put(key + tile.key, self.seen[tile.key])
         missing = [tile for tile in self.tiles if pieces.get(key + tile.key) is None]
         tell(len(self.tiles) - len(missing))
-        for tile, answer in answers(client, missing, self._name_of, pieces.note):
+
+        def ask(tile: Tile) -> Answer:
+            return client.get(tile.url, self._name_of(tile), TILE_BYTES)
+
+        for tile, answer in asked_together(client, ask, missing, pieces.note):
             if not answer.is_missing:
                 read_picture(answer.content, self._name_of(tile), self.level.tile_px)
             pieces.put(key + tile.key, answer.content)
@@ -156,38 +155,6 @@ class TiledPart:
         return self.called.format(row=tile.row, col=tile.col)
 
 
-def answers(
-    client: Client, tiles: Sequence[Tile], name_of: Callable[[Tile], str], idle: Callable[[], None]
-) -> Iterator[tuple[Tile, Answer]]:
-    """What servers send for tiles, in the order of the tiles, by a few connections.
-
-    Args:
-        client: the door.
-        tiles: to ask for.
-        name_of: what a tile is called in messages.
-        idle: called where nothing comes for a while.
-
-    Raises:
-        SceneError: of the first tile that is refused; what is under way ends then.
-    """
-    waiting: deque[tuple[Tile, Future[Answer]]] = deque()
-    pool = ThreadPoolExecutor(client.connections, thread_name_prefix="georoads-fetch")
-    try:
-        for tile in tiles:
-            waiting.append((tile, pool.submit(client.get, tile.url, name_of(tile), TILE_BYTES)))
-            if len(waiting) >= _AHEAD * client.connections:
-                asked, future = waiting.popleft()
-                yield asked, _result_of(future, idle)
-        while waiting:
-            asked, future = waiting.popleft()
-            yield asked, _result_of(future, idle)
-    except BaseException:
-        client.close()  # nobody waits for what is under way
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class TileSource:
     """A server's tiles at the level that was chosen.
@@ -222,12 +189,6 @@ def area_of(address: Address, wanted: Wanted) -> shapely.Geometry:
     if wanted.polygon is None:
         raise SceneError(f"{address.shown} shows more than can be fetched", _NO_AREA_HINT)
     return wanted.polygon
-
-
-def _result_of(future: Future[Answer], idle: Callable[[], None]) -> Answer:
-    while not wait([future], timeout=_IDLE_S).done:
-        idle()
-    return future.result()
 
 
 def plan_tiles(address: Address, wanted: Wanted, client: Client) -> TiledPart:
