@@ -1,54 +1,57 @@
-"""Depthwise convolutions whose gradients are put together from what CPUs compute quickly.
+"""Depthwise convolutions whose gradients CPUs compute quickly.
 
-oneDNN, which computes torch's convolutions on CPUs, has quick gradients of depthwise kernels of 3 x 3 without
-dilation; those of larger and of dilated ones take ten times as long, in bfloat16 a hundred times. The forward
-pass is quick for all of them, and both gradients can be written with these two quick operations:
+The forward pass of a depthwise convolution is quick on CPUs, but oneDNN, which computes torch's convolutions
+there, takes three to fifty times as long for its gradients as their arithmetic needs: with the kernel's side,
+its dilation, the precision and the kind of processor. Here the gradient
 
-* that for the input is a convolution of the output's gradient with the kernel turned round (V. Dumoulin and
-  F. Visin, "A guide to convolution arithmetic for deep learning", 2016);
-* that for a kernel of 5 x 5 falls into four of 3 x 3, which meet the output's gradient moved by a pixel
-  towards each corner;
-* a dilation by 2 is four undilated convolutions over the even and odd rows and columns, laid into the batch.
+* for the input is a convolution of the output's gradient with the kernel turned round (V. Dumoulin and
+  F. Visin, "A guide to convolution arithmetic for deep learning", 2016), which is a forward pass;
+* for the kernel is its sum of products, channel by channel, in a compiled loop whose innermost stretch lies side
+  by side in memory (channels last), with the channels dealt out over torch's threads.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from georoads.compiled import compiled
+
+_CHANNELS_AT_A_TIME = 128  # 5 x 5 sums of them fit into the first cache
+
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution that, while training on a CPU under autocast, stays in float32.
+    """A depthwise convolution that, while training on a CPU, has quick gradients and stays in float32.
 
-    The backward pass in bfloat16 is several times slower than that in float32, and would take most of a
-    training step; the dense convolutions around it gain from bfloat16.
+    Under autocast too: bfloat16 gains nothing where there is one product for each number that is read; the
+    dense convolutions around it gain.
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """As torch.nn.Conv2d, on (N, C, H, W) float."""
         learns = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
-        if not (learns and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+        if not (learns and self.training and input.device.type == "cpu"):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
-            if not self._has_quick_gradients():
+            if not self._keeps_size():
                 return super().forward(input.float())
             out: torch.Tensor = _Depthwise.apply(input.float(), self.weight, self.dilation[0])  # type: ignore[no-untyped-call]
             return out if self.bias is None else out + self.bias[:, None, None]
 
-    def _has_quick_gradients(self) -> bool:
-        """Whether this is a kernel that the functions here are for: torch does as well by the others."""
-        kinds = {(3, 2), (5, 1), (5, 2)}
+    def _keeps_size(self) -> bool:
+        """Whether this is a kernel that the functions here are for; torch's gradients serve for the others."""
         side, dilation = self.kernel_size[0], self.dilation[0]
-        keeps_size = (side // 2 * dilation,) * 2
         return (
-            (side, dilation) in kinds
+            side % 2 == 1
             and self.kernel_size == (side, side)
             and self.dilation == (dilation, dilation)
             and self.stride == (1, 1)
-            and self.padding == keeps_size
+            and self.padding == (side // 2 * dilation,) * 2
             and self.padding_mode == "zeros"
         )
 
@@ -88,42 +91,60 @@ def kernel_gradient(grad: torch.Tensor, x: torch.Tensor, side: int, dilation: in
     """The gradient for the kernel of a depthwise convolution that keeps the size: (C, 1, side, side).
 
     Args:
-        grad: (N, C, H, W), of the output.
-        x: (N, C, H, W), the input.
-        side: of the kernel, 3 or 5.
-        dilation: 1 or 2, of the convolution, whose padding is dilation * (side // 2).
+        grad: (N, C, H, W) float on the CPU, of the output.
+        x: (N, C, H, W), the input, likewise.
+        side: of the kernel, odd.
+        dilation: of the convolution, whose padding is dilation * (side // 2).
     """
-    if dilation == 2:
-        grad, x = _to_phases(grad), _to_phases(x)
-    if side == 3:
-        return _kernel_gradient_3(grad, x)
-    out = grad.new_empty((grad.shape[1], 1, 5, 5))
-    rimmed = F.pad(x, (1, 1, 1, 1))
-    for row in (0, 2):
-        for col in (0, 2):
-            # The middle of the kernel's rows 0 to 2 meets what lies a row higher than the middle of 2 to 4.
-            moved = F.pad(grad, (col, 2 - col, row, 2 - row))
-            out[:, :, row : row + 3, col : col + 3] = _kernel_gradient_3(moved, rimmed)
+    seen, wanted = _channels_last(x), _channels_last(grad)
+    channels = x.shape[1]
+    sums = np.zeros((side, side, channels))
+
+    def add(first: int) -> None:
+        _add_products(seen, wanted, dilation, first, min(channels, first + _CHANNELS_AT_A_TIME), sums)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        list(threads.map(add, range(0, channels, _CHANNELS_AT_A_TIME)))
+    return torch.from_numpy(sums).permute(2, 0, 1)[:, None].to(x.dtype)
+
+
+@compiled
+def _add_products(
+    x: np.ndarray, grad: np.ndarray, dilation: int, first: int, last: int, sums: np.ndarray
+) -> None:
+    """To channels first to last of ``sums``, add the products that each place of the kernel sees.
+
+    Args:
+        x: (N, H, W, C) contiguous, float32 or float64.
+        grad: likewise.
+        dilation: of the kernel.
+        first: channel.
+        last: channel, not included.
+        sums: (K, K, C) float64. A picture at a time is summed in the precision of ``x``.
+    """
+    side, (_, height, width, _) = sums.shape[0], x.shape
+    for n in range(x.shape[0]):
+        part = np.zeros((side, side, last - first), x.dtype)
+        for row in range(height):
+            for i in range(side):
+                seen_row = row + (i - side // 2) * dilation
+                if not 0 <= seen_row < height:
+                    continue
+                for j in range(side):
+                    right, place = (j - side // 2) * dilation, part[i, j]
+                    for col in range(max(0, -right), min(width, width - right)):
+                        seen, wanted = x[n, seen_row, col + right, first:last], grad[n, row, col, first:last]
+                        for c in range(last - first):
+                            place[c] += seen[c] * wanted[c]
+        sums[:, :, first:last] += part
+
+
+def _channels_last(x: torch.Tensor) -> np.ndarray:
+    """The memory of (N, C, H, W) as a contiguous (N, H, W, C)."""
+    out: np.ndarray = x.detach().permute(0, 2, 3, 1).contiguous().numpy()
     return out
 
 
 def _convolve(x: torch.Tensor, kernel: torch.Tensor, dilation: int) -> torch.Tensor:
     padding = dilation * (kernel.shape[-1] // 2)
     return F.conv2d(x, kernel, None, 1, padding, dilation, kernel.shape[0])
-
-
-def _kernel_gradient_3(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """(C, 1, 3, 3), of an undilated kernel of 3 x 3 with a padding of 1."""
-    channels = x.shape[1]
-    kernel = x.new_empty((channels, 1, 3, 3))
-    d_kernel: torch.Tensor
-    _, d_kernel, _ = torch.ops.aten.convolution_backward(
-        grad, x, kernel, None, [1, 1], [1, 1], [1, 1], False, [0, 0], channels, [False, True, False]
-    )
-    return d_kernel
-
-
-def _to_phases(x: torch.Tensor) -> torch.Tensor:
-    """Even and odd rows and columns, filled up with zeros, as pictures: (4 N, C, H / 2, W / 2)."""
-    x = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
-    return torch.cat([x[:, :, row::2, col::2] for row in (0, 1) for col in (0, 1)])

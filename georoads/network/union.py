@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 
 
 @compiled

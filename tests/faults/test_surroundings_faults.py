@@ -22,7 +22,7 @@ from drawn_pairs import draw_pairs
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import save_checkpoint
 from georoads.model.config import ModelConfig
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 
 pytestmark = pytest.mark.slow
 

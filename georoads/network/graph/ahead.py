@@ -14,7 +14,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 
 from georoads.grid import Points, Window
 from georoads.levels import NODATA, probabilities
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.cheapest_path import cheapest_way
 
 REACH_DEG = 60.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points, Window
 from georoads.levels import NODATA
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.types import ReadProbability
 
 LevelsAt = Callable[[Points], NDArray[np.uint8]]

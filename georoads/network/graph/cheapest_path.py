@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 
 
 @compiled

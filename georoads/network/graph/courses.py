@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 
 FROM_RADII, TO_RADII = 2.0, 6.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 
 

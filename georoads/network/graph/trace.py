@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.anchors import near_edge
 from georoads.network.mask.measure import MAX_RADIUS_PX, chords, distances

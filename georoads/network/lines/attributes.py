@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Grid, Points, wgs84_geod
 from georoads.levels import FULL
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.ragged import owners
 
 

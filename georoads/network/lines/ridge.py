@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from georoads.grid import Points, Window
 from georoads.levels import NODATA
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.runs import by_block
 from georoads.network.types import BlockPlan, ReadProbability

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.ragged import offsets_of
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.courses import FROM_RADII, STRAIGHT_COS, Arms, arms_of
 from georoads.network.graph.graph import Graph
 from georoads.ragged import offsets_of

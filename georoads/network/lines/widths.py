@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 
 CLEAR_RADII = 1.5

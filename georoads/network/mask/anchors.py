@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.mask.components import components
 from georoads.network.mask.road_mask import RoadMask
 from georoads.network.mask.runs import Pixels, RowRuns, first_run, mask_of

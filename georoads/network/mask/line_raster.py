@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.mask.median import is_unsure
 from georoads.network.mask.runs import RowRuns, RunMask, blocks
 from georoads.network.types import BlockPlan, ReadProbability

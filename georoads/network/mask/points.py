@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Points
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.mask.runs import RowRuns, RunMask, first_run
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.ragged import offsets_of, owners, rows_of
 
 Columns = NDArray[np.int32]

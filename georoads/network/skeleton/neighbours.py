@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 
 Table = NDArray[np.uint8]
 """(256,) uint8, one value per neighbour code."""

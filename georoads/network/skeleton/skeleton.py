@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads.grid import Window
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.mask.runs import Pixels, RunMask, by_block
 from georoads.network.skeleton.neighbours import Table
 from georoads.network.types import BlockPlan, ReadProbability

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from georoads.grid import Window
-from georoads.network.compiled import compiled
+from georoads.compiled import compiled
 from georoads.network.mask.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run, runs_of
 from georoads.network.skeleton.neighbours import (
     COUNT,

@@ -1,4 +1,4 @@
-"""The one decorator under which this room's loops are compiled."""
+"""The one decorator under which loops are compiled."""
 
 from __future__ import annotations
 
