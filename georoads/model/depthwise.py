@@ -6,8 +6,8 @@ its dilation, the precision and the kind of processor. Here the gradient
 
 * for the input is a convolution of the output's gradient with the kernel turned round (V. Dumoulin and
   F. Visin, "A guide to convolution arithmetic for deep learning", 2016), which is a forward pass;
-* for the kernel is its sum of products, channel by channel, in a compiled loop whose innermost stretch lies side
-  by side in memory (channels last), with the channels dealt out over torch's threads.
+* for the kernel is a sum of products, channel by channel, in a compiled loop whose innermost stretch lies
+  side by side in memory (channels last), with the channels dealt out over torch's threads.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DepthwiseConv2d(nn.Conv2d):
             return out if self.bias is None else out + self.bias[:, None, None]
 
     def _keeps_size(self) -> bool:
-        """Whether this is a kernel that the functions here are for; torch's gradients serve for the others."""
+        """Whether the functions here are for such a kernel; torch's gradients serve for the others."""
         side, dilation = self.kernel_size[0], self.dilation[0]
         return (
             side % 2 == 1

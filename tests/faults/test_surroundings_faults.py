@@ -19,10 +19,10 @@ from command_line import contents, refused, typed, unchanged
 from drawn_evaluation import BrightIsRoad
 from drawn_pairs import draw_pairs
 
+from georoads.compiled import compiled
 from georoads.model.card import ModelCard
 from georoads.model.checkpoint import save_checkpoint
 from georoads.model.config import ModelConfig
-from georoads.compiled import compiled
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter
 
+from georoads.compiled import compiled
 from georoads.grid import Points, Window
 from georoads.levels import NODATA, probabilities
-from georoads.compiled import compiled
 from georoads.network.graph.cheapest_path import cheapest_way
 
 REACH_DEG = 60.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.compiled import compiled
 from georoads.grid import Points, Window
 from georoads.levels import NODATA
-from georoads.compiled import compiled
 from georoads.network.types import ReadProbability
 
 LevelsAt = Callable[[Points], NDArray[np.uint8]]

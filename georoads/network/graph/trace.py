@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.compiled import compiled
+from georoads.grid import Points
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.anchors import near_edge
 from georoads.network.mask.measure import MAX_RADIUS_PX, chords, distances

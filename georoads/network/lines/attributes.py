@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.compiled import compiled
 from georoads.grid import Grid, Points, wgs84_geod
 from georoads.levels import FULL
-from georoads.compiled import compiled
 from georoads.ragged import owners
 
 

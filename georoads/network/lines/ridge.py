@@ -17,9 +17,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from georoads.compiled import compiled
 from georoads.grid import Points, Window
 from georoads.levels import NODATA
-from georoads.compiled import compiled
 from georoads.network.graph.graph import Graph
 from georoads.network.mask.runs import by_block
 from georoads.network.types import BlockPlan, ReadProbability

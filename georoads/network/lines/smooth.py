@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.compiled import compiled
+from georoads.grid import Points
 from georoads.network.graph.graph import Graph
 from georoads.ragged import offsets_of
 

@@ -19,8 +19,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.compiled import compiled
+from georoads.grid import Points
 from georoads.network.graph.courses import FROM_RADII, STRAIGHT_COS, Arms, arms_of
 from georoads.network.graph.graph import Graph
 from georoads.ragged import offsets_of

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.compiled import compiled
+from georoads.grid import Points
 from georoads.network.graph.graph import Graph
 
 CLEAR_RADII = 1.5

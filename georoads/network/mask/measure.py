@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points, Window
 from georoads.compiled import compiled
+from georoads.grid import Points, Window
 from georoads.network.mask.runs import RowRuns, RunMask, by_block, first_run
 
 MAX_RADIUS_PX = 100

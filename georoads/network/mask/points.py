@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Points
 from georoads.compiled import compiled
+from georoads.grid import Points
 from georoads.network.mask.runs import RowRuns, RunMask, first_run
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Window
 from georoads.compiled import compiled
+from georoads.grid import Window
 from georoads.ragged import offsets_of, owners, rows_of
 
 Columns = NDArray[np.int32]

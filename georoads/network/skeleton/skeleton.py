@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.grid import Window
 from georoads.compiled import compiled
+from georoads.grid import Window
 from georoads.network.mask.runs import Pixels, RunMask, by_block
 from georoads.network.skeleton.neighbours import Table
 from georoads.network.types import BlockPlan, ReadProbability

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
-from georoads.grid import Window
 from georoads.compiled import compiled
+from georoads.grid import Window
 from georoads.network.mask.runs import Pixels, RowRuns, RunCollector, RunMask, blocks, first_run, runs_of
 from georoads.network.skeleton.neighbours import (
     COUNT,
