@@ -23,6 +23,7 @@ from georoads.model.pixels import fill_invalid, normalize
 from georoads.training.hard_places import HardPlaces
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
+from georoads.training.strips import between_roads
 
 _LOOKED_AT = 300
 """Chips that say what all look like; they take some ten seconds."""
@@ -42,10 +43,17 @@ class ChipRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class ChipSource:
-    """A data set of the mix, and its pictures to learn from."""
+    """A data set of the mix.
+
+    Attributes:
+        source: its line in the recipe.
+        samples: the pictures to learn from.
+        hard: places in them where a model was wrong, or None.
+    """
 
     source: DataSource
     samples: tuple[Sample, ...]
+    hard: HardPlaces | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         mean, std: of the network's input.
         seed: of everything random.
         cache: folder of decoded pictures, or None.
-        hard: places where a model was wrong, or None.
-        hard_share: of the chips, that show one.
+        hard_share: of a data set's chips, that show one of its hard places.
+        strip_weight: of a pixel between two roads; of the others it is 1.
     """
 
     sources: tuple[ChipSource, ...]
@@ -70,20 +78,23 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     std: tuple[float, ...]
     seed: int
     cache: Path | None = None
-    hard: HardPlaces | None = None
     hard_share: float = 0.0
+    strip_weight: float = 1.0
 
     def __getitem__(self, request: ChipRequest) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Input (3, H, W) float32, road (H, W) float32, valid (H, W) float32."""
+        """Input (3, H, W) float32, road (H, W) float32 of 0 and 1, weight (H, W) float32, 0 if invalid."""
         seed = _derive_seed(self.seed, request.number, purpose=1)
         chip = augment(self._cut(request), self.augmentation, seed)
         # Invalid pixels look as they do where scenes are predicted.
         shown = fill_invalid(np.ascontiguousarray(chip.image.transpose(2, 0, 1)), chip.valid)
         image = normalize(shown, self.mean, self.std)
+        weight = chip.valid.astype(np.float32)
+        if self.strip_weight != 1.0:
+            weight[between_roads(chip.road, self.chip.gsd_m)] *= self.strip_weight
         return (
             torch.from_numpy(image),
             torch.from_numpy(chip.road.astype(np.float32)),
-            torch.from_numpy(chip.valid.astype(np.float32)),
+            torch.from_numpy(weight),
         )
 
     @cached_property
@@ -97,22 +108,15 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         """The chip before augmentation."""
         # The same draws in the same order: first the data set by its share, then the picture, then the place.
         rng = np.random.default_rng([self.seed, request.number])
-        if self.hard is not None and rng.random() < self.hard_share:
-            source, number, place = self.hard.draw(rng)
-            return self._cut_from(self.sources[source], number, rng, place)
         shares = np.array([each.source.share_at(request.progress) for each in self.sources])
         chosen = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        return self._cut_from(chosen, self._choose_sample(request.number, rng, len(chosen.samples)), rng)
-
-    def _cut_from(
-        self,
-        source: ChipSource,
-        number: int,
-        rng: np.random.Generator,
-        place: tuple[float, float] | None = None,
-    ) -> Chip:
-        sample = source.samples[number]
-        picture = read_picture(sample, source.source.white_is_nodata, self.cache)
+        place = None
+        if chosen.hard is not None and rng.random() < self.hard_share:
+            number, place = chosen.hard.draw(rng)
+        else:
+            number = self._choose_sample(request.number, rng, len(chosen.samples))
+        sample = chosen.samples[number]
+        picture = read_picture(sample, chosen.source.white_is_nodata, self.cache)
         return cut_chip(picture, sample.gsd_m, self.chip, rng, place)
 
     def _choose_sample(self, number: int, rng: np.random.Generator, count: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,21 +52,21 @@ class Wrong:
 
 @dataclass(frozen=True)
 class HardPlaces:
-    """Places to cut chips around.
+    """Places of a data set to cut chips around.
 
     Attributes:
-        places: number of the data set, of its sample, and row and column in the sample's file.
+        places: number of the sample, and row and column in its file.
         ends: sums of the places' weights up to each; the last is that of all.
     """
 
-    places: tuple[tuple[int, int, float, float], ...]
+    places: tuple[tuple[int, float, float], ...]
     ends: tuple[float, ...]
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int, tuple[float, float]]:
-        """A place by its weight: data set, sample, and (row, column)."""
+    def draw(self, rng: np.random.Generator) -> tuple[int, tuple[float, float]]:
+        """A place by its weight: sample, and (row, column)."""
         at = min(len(self.places) - 1, bisect_right(self.ends, rng.uniform(0, self.ends[-1])))
-        source, sample, row, col = self.places[at]
-        return source, sample, (row, col)
+        sample, row, col = self.places[at]
+        return sample, (row, col)
 
 
 def wrong_places(picture: Chip, levels: NDArray[np.uint8], level: int, scale: float = 1.0) -> list[Wrong]:
@@ -120,10 +121,12 @@ def write_hard_places(path: Path, model: str, places: Mapping[str, Mapping[str, 
     path.write_text(json.dumps({"model": model, "places": content}), encoding="utf-8")
 
 
-def read_hard_places(path: Path, sources: Sequence[tuple[str, Sequence[str]]]) -> HardPlaces:
-    """Places for the data sets of a training.
+def read_hard_places(
+    path: Path, sources: Sequence[tuple[str, Sequence[str]]]
+) -> tuple[HardPlaces | None, ...]:
+    """Places for the data sets of a training, in their order; None for those without.
 
-    A place weighs as the root of its wrong pixels, and both kinds weigh the same in all.
+    A place weighs as the root of its wrong pixels, and both kinds weigh the same in a data set.
 
     Args:
         path: JSON as ``write_hard_places`` writes it.
@@ -135,23 +138,31 @@ def read_hard_places(path: Path, sources: Sequence[tuple[str, Sequence[str]]]) -
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["places"]
-        found = [
-            (kind, (s, i, float(row), float(col)), float(pixels) ** 0.5)
-            for s, (data, samples) in enumerate(sources)
-            for i, sample in enumerate(samples)
-            for row, col, kind, pixels in content.get(data, {}).get(sample, [])
-        ]
+        found = tuple(_weighed(content.get(data, {}), samples) for data, samples in sources)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise GeoroadsError(
             f"train.hard: {path} holds no hard places: {e}", "make it by benchmarks/hard_places.py"
         ) from e
-    if not found:
+    if not any(found):
         raise GeoroadsError(
             f"train.hard: {path} has no place of these data sets",
             "make it with this recipe, by benchmarks/hard_places.py, or leave train.hard out",
         )
+    return found
+
+
+def _weighed(content: Mapping[str, Sequence[Any]], samples: Sequence[str]) -> HardPlaces | None:
+    found = [
+        (kind, (i, float(row), float(col)), float(pixels) ** 0.5)
+        for i, sample in enumerate(samples)
+        for row, col, kind, pixels in content.get(sample, [])
+    ]
     totals = {kind: sum(weight for k, _, weight in found if k == kind) for kind in {k for k, _, _ in found}}
-    return HardPlaces(
-        tuple(place for _, place, _ in found),
-        tuple(accumulate(weight / totals[kind] for kind, _, weight in found)),
+    return (
+        HardPlaces(
+            tuple(place for _, place, _ in found),
+            tuple(accumulate(weight / totals[kind] for kind, _, weight in found)),
+        )
+        if found
+        else None
     )

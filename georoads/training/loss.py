@@ -25,7 +25,7 @@ def road_loss(
         out: (N, C, H, W) float32 logits; C is 1 (road) or 2 (background, road: the truth is then one-hot
             and both channels count).
         road: (N, H, W) float32, 0 or 1.
-        valid: (N, H, W) float32, 0 where the pixel does not count.
+        valid: (N, H, W) float32, how much the pixel counts: 0 where it is invalid, else mostly 1.
         dice_weight: w in 0..1.
         cldice_weight: c in 0..1.
     """

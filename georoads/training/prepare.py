@@ -213,7 +213,10 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         raise GeoroadsError(
             "the shares of the data sets add up to 0 at an end of the training", "give one of them a share"
         )
-    named = [(each.source.path, [sample.name for sample in each.samples]) for each in sources]
+    if recipe.train.hard:
+        named = [(each.source.path, [sample.name for sample in each.samples]) for each in sources]
+        found = read_hard_places(Path(recipe.train.hard), named)
+        sources = tuple(replace(each, hard=hard) for each, hard in zip(sources, found, strict=True))
     return ChipDataset(
         sources=sources,
         chip=recipe.chip,
@@ -222,8 +225,8 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         std=std,
         seed=recipe.train.seed,
         cache=Path(recipe.train.cache) if recipe.train.cache else None,
-        hard=read_hard_places(Path(recipe.train.hard), named) if recipe.train.hard else None,
         hard_share=recipe.train.hard_share,
+        strip_weight=recipe.train.strip_weight,
     )
 
 

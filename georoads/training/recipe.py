@@ -57,7 +57,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch": (1, 4096), "lr": (1e-12, 100), "lr_end": (0, 1), "warmup": (0, 0.99), "weight_decay": (0, 100),
     "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1e12), "patience": (0, _MANY),
     "workers": (0, 1024), "seed": (0, 2**32 - 1), "threshold": (0.002, 1), "samples": (0, 1000),
-    "samples_every": (0, _MANY), "hard_share": (0, 1),
+    "samples_every": (0, _MANY), "hard_share": (0, 1), "strip_weight": (0, 1000),
 }  # fmt: skip
 """Of the numbers of a training, None aside."""
 
@@ -99,7 +99,9 @@ class TrainParams:
         samples: val pictures that are drawn beside truth and prediction when the training ends.
         samples_every: epochs after which they are drawn meanwhile, with the model of that epoch; 0: not.
         hard: file of places where a model was wrong (benchmarks/hard_places.py makes it); "": none.
-        hard_share: of the chips, that show such a place.
+        hard_share: of each data set's chips, that show such a place.
+        strip_weight: in the loss, of a pixel between two roads no farther than 16 m apart; of the others
+            it is 1. More keeps dual carriageways two.
     """
 
     epochs: int = 30
@@ -132,6 +134,7 @@ class TrainParams:
     samples_every: int = 0
     hard: str = ""
     hard_share: float = 0.3
+    strip_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for name, known in (

@@ -80,15 +80,17 @@ def source(path: str, *names: str) -> ChipSource:
 
 def test_both_kinds_weigh_the_same_and_large_places_more(tmp_path: Path) -> None:
     missed = [Wrong(1, 1, "missed", 100), Wrong(2, 2, "missed", 900)]
+    one = [*missed, Wrong(3, 3, "false", 7)]
     write_hard_places(
         tmp_path / "h.json",
         "small",
-        {"a": {"one": missed}, "b": {"two": [Wrong(3, 3, "false", 7)], "gone": [Wrong(4, 4, "false", 9)]}},
+        {"a": {"one": one, "gone": [Wrong(4, 4, "false", 9)]}, "c": {"six": one}},
     )
-    places = read_hard_places(tmp_path / "h.json", [("b", ["two"]), ("a", ["zero", "one"])])
-    assert set(places.places) == {(0, 0, 3.0, 3.0), (1, 1, 1.0, 1.0), (1, 1, 2.0, 2.0)}
+    none, places = read_hard_places(tmp_path / "h.json", [("b", ["two"]), ("a", ["zero", "one"])])
+    assert none is None and places is not None
+    assert set(places.places) == {(1, 1.0, 1.0), (1, 2.0, 2.0), (1, 3.0, 3.0)}
     rng = np.random.default_rng(0)
-    drawn = [places.draw(rng)[2][0] for _ in range(4000)]
+    drawn = [places.draw(rng)[1][0] for _ in range(4000)]
     assert [round(drawn.count(row) / 4000, 1) for row in (1, 2, 3)] == [0.1, 0.4, 0.5]
 
 
@@ -105,8 +107,8 @@ def test_chips_show_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("georoads.training.chip_loader.read_picture", lambda *_: picture(at))
     params = dataclasses.replace(small_recipe(DataSource("a")).chip, road_centred=0.0)
     chips = ChipDataset(
-        (source("a", "one"),), params, "none", (0.5,) * 3, (0.5,) * 3, seed=1,
-        hard=HardPlaces(((0, 0, 292.0, 42.0),), (1.0,)), hard_share=0.5,
+        (dataclasses.replace(source("a", "one"), hard=HardPlaces(((0, 292.0, 42.0),), (1.0,))),),
+        params, "none", (0.5,) * 3, (0.5,) * 3, seed=1, hard_share=0.5,
     )  # fmt: skip
     seen = [bool(chips[ChipRequest(number, 0.0)][1].any()) for number in range(200)]
     assert 0.4 < np.mean(seen) < 0.65  # half of them, and a few of the others by chance
