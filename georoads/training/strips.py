@@ -33,5 +33,4 @@ def between_roads(road: NDArray[np.bool_], gsd_m: float) -> NDArray[np.bool_]:
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Pixels from each to the nearest that is not of the mask."""
-    out: NDArray[np.float32] = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return out
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
