@@ -95,3 +95,21 @@ def test_hard_places_and_looks_of_a_drawn_data_set(tmp_path: Path) -> None:
     card.write_bytes(find_checkpoint("default").path.read_bytes())
     said("seen.py", card, "--recipe", recipe)
     assert read_card(card).seen.brightness != find_checkpoint("default").card.seen.brightness
+
+
+def test_renewed_norms_are_those_of_the_chips(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
+    recipe = tmp_path / "drawn.toml"
+    recipe.write_text(SMALL_RECIPE.format(path=tmp_path / "a"))
+    for name, start in (("one", "default"), ("two", tmp_path / "one.json")):
+        said("renew_norms.py", start, "--recipe", recipe, "--chips", "4", "--name", name, "-o", tmp_path)
+    before, one, two = (
+        load_network(find_checkpoint(str(name))).state_dict()
+        for name in ("default", tmp_path / "one.json", tmp_path / "two.json")
+    )
+    moved = {key for key in before if not torch.equal(before[key], one[key])}
+    moved = {key for key in moved if not key.endswith("num_batches_tracked")}
+    assert moved == {key for key in before if key.endswith(("running_mean", "running_var"))}
+    for key in moved:  # of the same chips they are the same, whatever they were before
+        torch.testing.assert_close(one[key], two[key], rtol=2e-2, atol=2e-2)
