@@ -29,6 +29,8 @@ LEAST_PX = 60
 """Of fewer wrong pixels none is made."""
 SLACK_PX = 4
 """A pixel is wrong where the other mask has no road so near: edges of masks are nobody's truth."""
+MOST = 0.5
+"""A missed road that fills more of such a square is no road: an area was labelled, or another place."""
 SURE = 0.93
 """False roads of a higher mean p are taken for roads that the mask lacks."""
 KINDS = "missed", "false"
@@ -91,7 +93,8 @@ def wrong_places(picture: Chip, levels: NDArray[np.uint8], level: int, scale: fl
             for values in (rows + 0.5, cols + 0.5, levels[rows, cols] / FULL)
         ]
         for row, col, p, pixels in zip(*means, counts, strict=True):
-            if pixels >= LEAST_PX and not (kind == "false" and p > SURE):
+            is_label = p > SURE if kind == "false" else pixels > MOST * CELL_PX**2
+            if pixels >= LEAST_PX and not is_label:
                 found.append(Wrong(float(row / scale), float(col / scale), kind, int(pixels)))
     return sorted(found, key=lambda place: (place.row, place.col))
 

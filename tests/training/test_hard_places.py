@@ -73,6 +73,14 @@ def test_what_is_right_but_for_its_edges_and_what_nobody_knows_is_no_place() -> 
     assert not wrong_places(unknown, levels(), LEVEL)
 
 
+def test_an_area_that_is_labelled_as_road_is_no_place() -> None:
+    area = np.zeros((256, 256), bool)
+    area[:, :180] = True
+    found = wrong_places(picture(area), np.zeros((256, 256), np.uint8), LEVEL)
+    assert [(round(place.row), round(place.col)) for place in found] == [(64, 154), (192, 154)]
+    assert not wrong_places(picture(area[:, :128]), np.zeros((256, 128), np.uint8), LEVEL)
+
+
 def source(path: str, *names: str) -> ChipSource:
     samples = tuple(Sample(name, Path("a.png"), Path("m.png"), 0.5) for name in names)
     return ChipSource(DataSource(path), samples)
