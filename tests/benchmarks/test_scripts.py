@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 from drawn_pairs import SMALL_RECIPE, draw_pairs
 
@@ -95,6 +96,20 @@ def test_hard_places_and_looks_of_a_drawn_data_set(tmp_path: Path) -> None:
     card.write_bytes(find_checkpoint("default").path.read_bytes())
     said("seen.py", card, "--recipe", recipe)
     assert read_card(card).seen.brightness != find_checkpoint("default").card.seen.brightness
+
+
+def test_models_are_compared_picture_by_picture(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
+    sheet = tmp_path / "sheet.png"
+    line, again = said(
+        "side_by_side.py", tmp_path / "a", "--models", "default", "default",
+        "--subset", "train", "--shown", "2", "--gsd-m", "0.5", "-o", sheet,
+    ).splitlines()  # fmt: skip
+    assert line == again and "two-fold 0." in line
+    drawn = cv2.imread(str(sheet))
+    assert drawn.shape == (2 * 400, 3 * 400, 3)
+    assert (drawn[:, 400:800] == drawn[:, 800:]).all() and (drawn[:, :400] != drawn[:, 400:800]).any()
 
 
 def test_renewed_norms_are_those_of_the_chips(tmp_path: Path) -> None:
