@@ -57,6 +57,15 @@ class Seen:
             if found and not (len(found) == 2 and 0 <= found[0] <= found[1] <= 255):
                 raise ValueError(f"{name} must be the two ends of a range in 0..255, not {found}")
 
+    def gain(self, scene: Appearance) -> float:
+        """By what a scene must be brightened at least to be as bright as the darkest of them; 1 if it is.
+
+        Example:
+            >>> Seen(brightness=(60, 170)).gain(Appearance(20, 90, 12))
+            3.0
+        """
+        return max(1.0, self.brightness[0] / max(1.0, scene.brightness)) if self.brightness else 1.0
+
     def differences(self, scene: Appearance) -> str:
         """In what a scene lies outside the ranges; "" where it does not.
 

@@ -112,6 +112,11 @@ class Scene:
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
     @property
+    def is_as_stored(self) -> bool:
+        """Whether the bytes that a network sees are those of the file."""
+        return self.dtype == "uint8" and not self.stretch and not self.palette
+
+    @property
     def held_m2(self) -> float:
         """Square metres of ground under the blocks that the file holds."""
         return float(self.written.marked.mean()) * self.grid.width * self.grid.height * self.grid.gsd_m**2

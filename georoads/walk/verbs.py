@@ -11,6 +11,7 @@ from threading import Thread
 import numpy as np
 from affine import Affine
 
+from georoads.appearance import Appearance
 from georoads.crs import parse_crs
 from georoads.files.atomic import replace_when_complete
 from georoads.files.work import alone_at, work_for
@@ -160,15 +161,27 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
     messages = (*opened.scene.messages, *opened.predictor.messages)
     if times.saw_nothing:
         messages = (*messages, "no pixel is valid")
-    if times.look is not None and (how := opened.checkpoint.card.seen.differences(times.look)):
-        name = opened.checkpoint.card.name
-        messages = (*messages, f"unlike the pictures that {name} has learned from: {how}; check the lines")
+    if times.look is not None:
+        messages = (*messages, *_unlike_the_known(opened, times.look))
     return Summary(
         output=output, seconds=seconds, gsd_m=opened.grid.gsd_m, peak_rss_mb=peak_rss_mb(), messages=messages,
         runtime=kind.name, device=kind.device, precision=kind.precision,
         stages={"read": times.read_s, "network": times.network_s, "write": times.write_s},
         waited=times.waited, workers=times.workers,
     )  # fmt: skip
+
+
+def _unlike_the_known(opened: Opened, look: Appearance) -> tuple[str, ...]:
+    """What is to be said of a scene that looks like nothing its model has learned from."""
+    card = opened.checkpoint.card
+    if not (how := card.seen.differences(look)):
+        return ()
+    said = f"unlike the pictures that {card.name} has learned from: {how}; check the lines"
+    gain = card.seen.gain(look)
+    if gain > 1 and all(scene.is_as_stored for scene in members_of(opened.scene)):
+        # Not done unasked: where most of a scene is dark water, its land is bright enough.
+        said += f", or brighten what is dark by --set scene.rescale=[0,{max(1, int(255 / gain))}]"
+    return (said,)
 
 
 def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,9 @@ def test_107_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Pa
     night = np.where(cross() < 120, cross() // 8, cross())  # not dark as a whole: it is taken as it is
     dark = extract(write_raster(tmp_path / "a.tif", coloured(night))).err
     assert "unlike the pictures that roads-lite2 has learned from: darker (brightness " in dark
+    (advice,) = re.findall(r"or brighten what is dark by (--set scene\.rescale=\[0,\d+\])", dark)
+    brightened = extract(tmp_path / "a.tif", *advice.split()).err
+    assert "darker (" not in brightened and "brighten" not in brightened
     grey = extract(write_raster(tmp_path / "a.tif", cross()[:1])).err
     assert "less colourful (colour 0, there " in grey
 
