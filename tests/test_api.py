@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 import georoads
 from georoads import api
+from georoads.model.checkpoint import SHIPPED_DEFAULT
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -51,8 +52,8 @@ def test_files_are_named_by_text_path_or_list(folder: Path) -> None:
     scene = folder / "scene.tif"
     for named in (scene, str(scene), [scene], (str(scene),)):
         assert georoads.open_scene(named).grid.width == 448
-    assert georoads.load_model("roads-lite2") == georoads.load_model()
-    assert georoads.load_model(ROOT / "models" / "roads-lite2.json") == georoads.load_model()
+    assert georoads.load_model(SHIPPED_DEFAULT) == georoads.load_model()
+    assert georoads.load_model(ROOT / "models" / f"{SHIPPED_DEFAULT}.json") == georoads.load_model()
 
 
 def test_a_result_is_scored_as_it_is(folder: Path) -> None:

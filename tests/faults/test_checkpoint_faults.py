@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from georoads.model.build import build
 from georoads.model.card import MAX_CARD_BYTES, ModelCard
-from georoads.model.checkpoint import file_sha256, save_checkpoint
+from georoads.model.checkpoint import SHIPPED_DEFAULT, file_sha256, save_checkpoint
 from georoads.model.config import ModelConfig
 
 SMALL = ModelConfig("Unet", "resnet18", options={"decoder_channels": [16, 8, 8, 8, 8]})
@@ -113,7 +113,7 @@ def test_a_checkpoint_that_is_whole_is_taken(folder: Path) -> None:
 def test_19_a_missing_or_unknown_model_is_refused_with_the_known_names(folder: Path) -> None:
     for name in ("roads-of-dreams", folder / "none.safetensors", folder / "none.json", folder / "empty"):
         (folder / "empty").mkdir(exist_ok=True)
-        refused_by_predict(folder, name, f"no model '{name}'", "models that ship: roads-lite2")
+        refused_by_predict(folder, name, f"no model '{name}'", f"models that ship: {SHIPPED_DEFAULT}")
     (folder / "best.safetensors").unlink()
     refused_by_predict(folder, folder / "best.json", "best.safetensors does not exist", "beside their card")
 

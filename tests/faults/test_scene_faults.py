@@ -26,6 +26,7 @@ from rasterio.windows import Window as Area
 from stub import LocalRuntime
 from web_server import Reply, ranged, serving
 
+from georoads.model.checkpoint import SHIPPED_DEFAULT
 from georoads.output.read import read_roads
 
 UTM = north_up(0.5)
@@ -288,7 +289,7 @@ def test_107_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Pa
     assert "unlike the pictures" not in extract(write_raster(tmp_path / "a.tif", coloured(cross()))).err
     night = np.where(cross() < 120, cross() // 8, cross())  # not dark as a whole: it is taken as it is
     dark = extract(write_raster(tmp_path / "a.tif", coloured(night))).err
-    assert "unlike the pictures that roads-lite2 has learned from: darker (brightness " in dark
+    assert f"unlike the pictures that {SHIPPED_DEFAULT} has learned from: darker (brightness " in dark
     (advice,) = re.findall(r"or brighten what is dark by (--set scene\.rescale=\[0,\d+\])", dark)
     brightened = extract(tmp_path / "a.tif", *advice.split()).err
     assert "darker (" not in brightened and "brighten" not in brightened

@@ -21,7 +21,7 @@ from drawn_pairs import draw_pairs
 
 from georoads.compiled import compiled
 from georoads.model.card import ModelCard
-from georoads.model.checkpoint import save_checkpoint
+from georoads.model.checkpoint import SHIPPED_DEFAULT, save_checkpoint
 from georoads.model.config import ModelConfig
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def test_18_no_command_prints_what_a_terminal_would_obey(
 
 
 @POSIX
-@pytest.mark.parametrize("words", ["models", "--help", "extract --help", "models roads-lite2"])
+@pytest.mark.parametrize("words", ["models", "--help", "extract --help", f"models {SHIPPED_DEFAULT}"])
 def test_50_a_reader_that_leaves_ends_the_command_quietly(words: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)  # as when head has seen enough, but without its haste
@@ -177,7 +177,7 @@ def test_50_a_reader_that_leaves_ends_the_command_quietly(words: str) -> None:
 def test_50_head_takes_its_line(tmp_path: Path) -> None:
     command = f"{sys.executable} -m georoads models | head -1"
     shown = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert shown.stdout.count("\n") == 1 and shown.stdout.startswith("roads-lite2: ")
+    assert shown.stdout.count("\n") == 1 and shown.stdout.startswith(f"{SHIPPED_DEFAULT}: ")
     assert shown.stderr == ""
 
 

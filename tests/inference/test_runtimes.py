@@ -87,7 +87,7 @@ def test_whole_numbers_are_openvinos_and_of_models_that_have_them(tmp_path: Path
     pytest.importorskip("openvino")
     with pytest.raises(GeoroadsError, match="no twin of whole numbers"):
         open_runtime(bare, PredictParams("cpu", "openvino", "int8"))
-    (tmp_path / "roads-lite2.int8.onnx").write_bytes(b"another")
+    (tmp_path / f"{checkpoint.card.name}.int8.onnx").write_bytes(b"another")
     with pytest.raises(GeoroadsError, match="sha256 differs"):
         find_checkpoint(str(bare.path))
 

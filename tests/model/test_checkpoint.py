@@ -12,7 +12,13 @@ import torch
 from georoads.errors import CheckpointError
 from georoads.model.build import build
 from georoads.model.card import ModelCard
-from georoads.model.checkpoint import add_onnx, find_checkpoint, load_network, save_checkpoint
+from georoads.model.checkpoint import (
+    SHIPPED_DEFAULT,
+    add_onnx,
+    find_checkpoint,
+    load_network,
+    save_checkpoint,
+)
 from georoads.model.config import ModelConfig
 
 CONFIG = ModelConfig(architecture="Unet", encoder="resnet18", options={"decoder_channels": [32, 16, 8, 8, 8]})
@@ -108,4 +114,4 @@ def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(CheckpointError) as refused:
         find_checkpoint("resnet-of-dreams")
-    assert "roads-lite2" in refused.value.hint
+    assert SHIPPED_DEFAULT in refused.value.hint

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from georoads.model.card import ModelCard, read_card
-from georoads.model.checkpoint import find_checkpoint, models_folder, shipped_models
+from georoads.model.checkpoint import SHIPPED_DEFAULT, find_checkpoint, models_folder, shipped_models
 from georoads.model.config import IMAGENET, ModelConfig
 from georoads.model.pixels import normalize
 from georoads.model.stac import SUFFIX, item_of_card, item_of_plugin_file
@@ -119,4 +119,4 @@ def test_names_that_the_extension_allows(name: str, expected: str) -> None:
 
 
 def test_terms_are_told() -> None:
-    assert "research only" in ITEMS["roads-lite2"]["properties"]["description"]
+    assert "research only" in ITEMS[SHIPPED_DEFAULT]["properties"]["description"]
