@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from drawn_pairs import SMALL_RECIPE, draw_pairs
 
@@ -107,7 +108,7 @@ def test_models_are_compared_picture_by_picture(tmp_path: Path) -> None:
         "--subset", "train", "--shown", "2", "--gsd-m", "0.5", "-o", sheet,
     ).splitlines()  # fmt: skip
     assert line == again and "two-fold 0." in line
-    drawn = cv2.imread(str(sheet))
+    drawn = np.asarray(cv2.imread(str(sheet)))
     assert drawn.shape == (2 * 400, 3 * 400, 3)
     assert (drawn[:, 400:800] == drawn[:, 800:]).all() and (drawn[:, :400] != drawn[:, 400:800]).any()
 
