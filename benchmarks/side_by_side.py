@@ -79,10 +79,8 @@ def main() -> None:
     columns: list[list[NDArray[np.uint8]]] = []
     for name in args.models:
         model = find_checkpoint(name)
-        runtime, level = (
-            open_runtime(model, PredictParams(precision="fp32")),
-            threshold_level(model.card.threshold),
-        )
+        runtime = open_runtime(model, PredictParams(precision="fp32"))
+        level = threshold_level(model.card.threshold)
         counts, drawn = [], []
         found: Prediction
         for i, found in enumerate(predict_samples(samples, model.card, runtime)):

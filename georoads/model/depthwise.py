@@ -35,7 +35,8 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """As torch.nn.Conv2d, on (N, C, H, W) float."""
         learns = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
-        if not (learns and self.training and input.device.type == "cpu"):
+        is_single = self.weight.dtype == torch.float32
+        if not (learns and self.training and is_single and input.device.type == "cpu"):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
             if not self._keeps_size():

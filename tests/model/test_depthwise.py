@@ -45,3 +45,11 @@ def test_a_layer_learns_as_torchs_own(side: int, dilation: int, stride: int) -> 
     for autocast in (False, True):
         torch.testing.assert_close(gradients(layer, autocast), exact, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradients(layer.eval(), autocast=False), exact)
+
+
+def test_a_layer_of_double_precision_is_torchs() -> None:
+    layer = DepthwiseConv2d(8, 8, 5, 1, 2, groups=8).double()
+    x = torch.randn(2, 8, 20, 20, dtype=torch.float64)
+    out = layer(x)
+    out.sum().backward()
+    torch.testing.assert_close(out, F.conv2d(x, layer.weight, layer.bias, 1, 2, groups=8))
