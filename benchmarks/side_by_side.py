@@ -4,8 +4,8 @@
 
 A line for each model: road IoU at its card's threshold, at the best one, and two-fold, where the threshold
 for every other picture is the best for those between, which does not flatter. The sheet has a row for each of
---shown pictures spread over the subset: the picture, then each model over it: found road green, missed
-blue, false red.
+--shown pictures spread over the subset: the picture, then each model's error map as reports have it: right
+white, missed blue, false orange.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from georoads.data.chip import Chip
 from georoads.data.dataset import open_dataset
 from georoads.data.split import split_dataset
 from georoads.evaluation.counts import LevelCounts, best_score, count_levels, score_at
 from georoads.evaluation.evaluate import Prediction, predict_samples
+from georoads.evaluation.gallery import error_map
 from georoads.inference.select import PredictParams, open_runtime
 from georoads.levels import threshold_level
 from georoads.model.checkpoint import find_checkpoint
 
-FOUND, MISSED, FALSE = (60, 200, 60), (60, 120, 255), (255, 60, 60)
 SIDE_PX = 400
 
 
@@ -43,18 +42,6 @@ def _at_level_one(counts: LevelCounts, level: int) -> LevelCounts:
     out = np.zeros_like(counts)
     out[:, 0], out[:, 1] = counts[:, :level].sum(axis=1), counts[:, level:].sum(axis=1)
     return out
-
-
-def over(picture: Chip, ours: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the picture, with the road that is found, missed and false."""
-    drawn = picture.image.astype(np.float32)
-    for mask, colour in (
-        (ours & picture.road, FOUND),
-        (~ours & picture.road, MISSED),
-        (ours & ~picture.road, FALSE),
-    ):
-        drawn[mask & picture.valid] = 0.5 * drawn[mask & picture.valid] + 0.5 * np.array(colour)
-    return drawn.astype(np.uint8)
 
 
 def small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,7 +73,7 @@ def main() -> None:
         for i, found in enumerate(predict_samples(samples, model.card, runtime)):
             counts.append(count_levels(found.levels, found.picture.road, found.picture.valid))
             if i in shown:
-                drawn.append((found.picture.image, over(found.picture, found.levels >= level)))
+                drawn.append((found.picture.image, error_map(found.picture, found.levels >= level)))
         columns = columns or [[small(image) for image, _ in drawn]]
         columns.append([small(picture) for _, picture in drawn])
         pooled: LevelCounts = np.sum(counts, axis=0)
