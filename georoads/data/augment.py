@@ -25,8 +25,11 @@ def augment(chip: Chip, recipe: str, seed: int) -> Chip:
         return chip
     pipeline = _make_pipeline(recipe)
     pipeline.set_random_seed(seed)
-    out = pipeline(image=chip.image, mask=chip.labels)
-    return Chip(out["image"], out["mask"] == 1, out["mask"] != 2)
+    # All masks change as one, and as the picture does.
+    masks = [chip.labels] if chip.taught is None else [chip.labels, chip.taught]
+    out = pipeline(image=chip.image, masks=masks)
+    labels, *taught = out["masks"]
+    return Chip(out["image"], labels == 1, labels != 2, *taught)
 
 
 @lru_cache(maxsize=4)

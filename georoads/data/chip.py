@@ -20,11 +20,13 @@ class Chip:
         image: (H, W, 3) uint8, RGB.
         road: (H, W) bool.
         valid: (H, W) bool; pixels that are not valid do not count in the loss.
+        taught: (H, W) uint8, round(254 p) as a teacher sees it (training/teacher.py), or None.
     """
 
     image: NDArray[np.uint8]
     road: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    taught: NDArray[np.uint8] | None = None
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -91,7 +93,11 @@ def cut_chip(
     part = Chip(picture.image[cut], picture.road[cut], picture.valid[cut])
     image[inside] = part.image
     labels[inside] = part.labels
-    return resize(image, labels, params.size_px, params.size_px)
+    taught = None
+    if picture.taught is not None:
+        taught = np.zeros((side, side), dtype=np.uint8)
+        taught[inside] = picture.taught[cut]
+    return resize(image, labels, params.size_px, params.size_px, taught)
 
 
 def resample_picture(picture: Chip, gsd_m: float, wanted_gsd_m: float) -> Chip:
@@ -108,23 +114,34 @@ def resample_picture(picture: Chip, gsd_m: float, wanted_gsd_m: float) -> Chip:
     return resize(picture.image, picture.labels, height, width)
 
 
-def resize(image: NDArray[np.uint8], labels: NDArray[np.uint8], height: int, width: int) -> Chip:
+def resize(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    height: int,
+    width: int,
+    taught: NDArray[np.uint8] | None = None,
+) -> Chip:
     """A chip of another size, averaging where it shrinks and interpolating where it grows.
 
     Args:
         image: (H, W, 3) uint8, RGB.
         labels: (H, W) uint8, as of ``Chip.labels``.
         height, width: of the result, in pixels.
+        taught: (H, W) uint8, as of ``Chip.taught``, or None.
     """
     if labels.shape == (height, width):
-        return Chip(image, labels == 1, labels != 2)
+        return Chip(image, labels == 1, labels != 2, taught)
     shrinks = labels.shape[0] > height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     picture = cv2.resize(image, (width, height), interpolation=method)
     # Masks become shares of a pixel's ground: road from a half on, valid only where all of it is.
     road = cv2.resize((labels == 1).astype(np.float32), (width, height), interpolation=method)
     valid = cv2.resize((labels != 2).astype(np.float32), (width, height), interpolation=method)
-    return Chip(np.asarray(picture, dtype=np.uint8), np.asarray(road >= 0.5), np.asarray(valid > 0.99))
+    if taught is not None:
+        taught = np.asarray(cv2.resize(taught, (width, height), interpolation=method), dtype=np.uint8)
+    return Chip(
+        np.asarray(picture, dtype=np.uint8), np.asarray(road >= 0.5), np.asarray(valid > 0.99), taught
+    )
 
 
 def _corner(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from georoads import __version__
@@ -12,6 +13,7 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint
 from georoads.model.config import input_normalization
 from georoads.training.recipe import Recipe
+from georoads.training.teacher import read_teacher
 
 
 def training_card(
@@ -31,9 +33,11 @@ def training_card(
         command: what the user typed.
     """
     mean, std = input_normalization(recipe.model.encoder)
-    # What a fine-tuned model was made from still binds it.
+    # What a model was made from, or taught by, still binds it.
     base = find_checkpoint(recipe.init) if recipe.init else None
-    terms = (base.card.terms.split("; ") if base else []) + [d.terms for d in recipe.data]
+    teacher = read_teacher(Path(recipe.train.teacher)) if recipe.train.teacher else None
+    bound_by = [base.card.terms if base else "", teacher.terms if teacher else ""]
+    terms = [term for each in bound_by for term in each.split("; ")] + [d.terms for d in recipe.data]
     metrics: dict[str, Any] = {}
     if epoch:
         metrics["val"] = {
@@ -63,5 +67,6 @@ def training_card(
         command=command,
         versions={"georoads": __version__}
         | {n: metadata.version(n) for n in ("torch", "segmentation-models-pytorch")},
-        extra={"fine_tuned_from": {"name": base.card.name, "sha256": base.sha256}} if base else {},
+        extra=({"fine_tuned_from": {"name": base.card.name, "sha256": base.sha256}} if base else {})
+        | ({"taught_by": {"name": teacher.name, "sha256": teacher.sha256}} if teacher else {}),
     )

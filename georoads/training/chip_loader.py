@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,13 @@ from georoads.data.chip import Chip, ChipParams, cut_chip
 from georoads.data.dataset import Sample
 from georoads.data.picture_cache import read_picture
 from georoads.errors import GeoroadsError
+from georoads.levels import FULL
 from georoads.model.pixels import fill_invalid, normalize
 from georoads.training.hard_places import HardPlaces
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
 from georoads.training.strips import between_roads
+from georoads.training.teacher import Teacher
 
 _LOOKED_AT = 300
 """Chips that say what all look like; they take some ten seconds."""
@@ -69,6 +71,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         cache: folder of decoded pictures, or None.
         hard_share: of a data set's chips, that show one of its hard places.
         strip_weight: of a pixel between two roads; of the others it is 1.
+        teacher: whose p stands beside the masks, or None.
+        teacher_share: of the truth, that is its; the rest is the mask's.
     """
 
     sources: tuple[ChipSource, ...]
@@ -80,9 +84,14 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     cache: Path | None = None
     hard_share: float = 0.0
     strip_weight: float = 1.0
+    teacher: Teacher | None = None
+    teacher_share: float = 0.5
 
     def __getitem__(self, request: ChipRequest) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Input (3, H, W) float32, road (H, W) float32 of 0 and 1, weight (H, W) float32, 0 if invalid."""
+        """Input (3, H, W) float32, road (H, W) float32, weight (H, W) float32, 0 if invalid.
+
+        Road is 0 or 1 as the mask has it; where a teacher has seen the picture, the mean of mask and p.
+        """
         seed = _derive_seed(self.seed, request.number, purpose=1)
         chip = augment(self._cut(request), self.augmentation, seed)
         # Invalid pixels look as they do where scenes are predicted.
@@ -91,11 +100,11 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         weight = chip.valid.astype(np.float32)
         if self.strip_weight != 1.0:
             weight[between_roads(chip.road, self.chip.gsd_m)] *= self.strip_weight
-        return (
-            torch.from_numpy(image),
-            torch.from_numpy(chip.road.astype(np.float32)),
-            torch.from_numpy(weight),
-        )
+        road = chip.road.astype(np.float32)
+        if chip.taught is not None:
+            p = np.minimum(chip.taught, FULL).astype(np.float32) / FULL
+            road += self.teacher_share * (p - road)
+        return torch.from_numpy(image), torch.from_numpy(road), torch.from_numpy(weight)
 
     @cached_property
     def seen(self) -> Seen:
@@ -117,6 +126,9 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             number = self._choose_sample(request.number, rng, len(chosen.samples))
         sample = chosen.samples[number]
         picture = read_picture(sample, chosen.source.white_is_nodata, self.cache)
+        if self.teacher is not None:
+            taught = self.teacher.levels(chosen.source.path, sample.name, picture.road.shape)
+            picture = replace(picture, taught=taught)
         return cut_chip(picture, sample.gsd_m, self.chip, rng, place)
 
     def _choose_sample(self, number: int, rng: np.random.Generator, count: int) -> int:

@@ -49,11 +49,11 @@ class EpochMeter:
         Args:
             loss: scalar.
             logits: (N, H, W) of the road class.
-            road: (N, H, W), above 0 on road.
+            road: (N, H, W), from 0.5 on road.
             valid: (N, H, W), above 0 where the pixel counts.
         """
         self.losses.append(float(loss.detach()))
-        found, real = (logits > 0) & (valid > 0), (road > 0) & (valid > 0)
+        found, real = (logits > 0) & (valid > 0), (road >= 0.5) & (valid > 0)
         self.true += int((found & real).sum())
         self.union += int((found | real).sum())
 

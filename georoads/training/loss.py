@@ -24,7 +24,7 @@ def road_loss(
     Args:
         out: (N, C, H, W) float32 logits; C is 1 (road) or 2 (background, road: the truth is then one-hot
             and both channels count).
-        road: (N, H, W) float32, 0 or 1.
+        road: (N, H, W) float32, 0 or 1, or between where a teacher speaks too.
         valid: (N, H, W) float32, how much the pixel counts: 0 where it is invalid, else mostly 1.
         dice_weight: w in 0..1.
         cldice_weight: c in 0..1.

@@ -27,6 +27,7 @@ from georoads.training.distributed import ProcessGroup, join_process_group
 from georoads.training.hard_places import read_hard_places
 from georoads.training.recipe import DataSource, Recipe
 from georoads.training.state import TrainingState
+from georoads.training.teacher import read_teacher
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,8 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         cache=Path(recipe.train.cache) if recipe.train.cache else None,
         hard_share=recipe.train.hard_share,
         strip_weight=recipe.train.strip_weight,
+        teacher=read_teacher(Path(recipe.train.teacher)) if recipe.train.teacher else None,
+        teacher_share=recipe.train.teacher_share,
     )
 
 

@@ -57,7 +57,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch": (1, 4096), "lr": (1e-12, 100), "lr_end": (0, 1), "warmup": (0, 0.99), "weight_decay": (0, 100),
     "ema": (0, 0.999999), "dice": (0, 1), "cldice": (0, 1), "clip": (1e-6, 1e12), "patience": (0, _MANY),
     "workers": (0, 1024), "seed": (0, 2**32 - 1), "threshold": (0.002, 1), "samples": (0, 1000),
-    "samples_every": (0, _MANY), "hard_share": (0, 1), "strip_weight": (0, 1000),
+    "samples_every": (0, _MANY), "hard_share": (0, 1), "strip_weight": (0, 1000), "teacher_share": (0, 1),
 }  # fmt: skip
 """Of the numbers of a training, None aside."""
 
@@ -102,6 +102,9 @@ class TrainParams:
         hard_share: of each data set's chips, that show such a place.
         strip_weight: in the loss, of a pixel between two roads no farther than 16 m apart; of the others
             it is 1. More keeps dual carriageways two.
+        teacher: folder of what a model sees on the training pictures (benchmarks/teacher.py makes it), which
+            stands beside the masks as truth; "": none.
+        teacher_share: of the truth, that is the teacher's.
     """
 
     epochs: int = 30
@@ -135,6 +138,8 @@ class TrainParams:
     hard: str = ""
     hard_share: float = 0.3
     strip_weight: float = 1.0
+    teacher: str = ""
+    teacher_share: float = 0.5
 
     def __post_init__(self) -> None:
         for name, known in (

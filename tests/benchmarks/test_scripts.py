@@ -99,6 +99,19 @@ def test_hard_places_and_looks_of_a_drawn_data_set(tmp_path: Path) -> None:
     assert read_card(card).seen.brightness != find_checkpoint("default").card.seen.brightness
 
 
+def test_a_teacher_sees_the_training_pictures_once(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("openvino")
+    draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
+    recipe, folder = tmp_path / "drawn.toml", tmp_path / "taught"
+    recipe.write_text(SMALL_RECIPE.format(path=tmp_path / "a"))
+    said("teacher.py", "--recipe", recipe, "-o", folder, "--plain")
+    seen = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
+    assert seen and all(np.load(path).max() > 0 for path in seen)
+    said("teacher.py", "--recipe", recipe, "-o", folder, "--plain")
+    assert seen == {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
+
+
 def test_models_are_compared_picture_by_picture(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
