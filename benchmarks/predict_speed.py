@@ -6,7 +6,9 @@ as a deflate GeoTIFF tiled by 512, through the shipped model and one compiled ru
 - predict: scene file to probability raster;
 - extract: scene file to road layer.
 Prints the ratios to the mean of the bare runs just before and after (medians of the rounds), the ratio of
-processor times, which a shared machine disturbs less, and the seconds by stage.
+processor times, which a shared machine disturbs less, and the seconds by stage; then the scene's megapixels a
+second over those of a network that would see each pixel once, without overlap, which no tiling can reach;
+and extract over predict.
 """
 
 from __future__ import annotations
@@ -159,6 +161,23 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
             print(f"  {name} {done.wall_s:.2f} s, {speed}; {done.stages}", flush=True)
     print(f"{side} x {side}, {runtime.name} {runtime.precision}, wall time over that of the bare network:")
     report(pairs)
+    report_limits(pairs, computed=pixels / side**2)
+
+
+def report_limits(pairs: dict[str, list[tuple[Timed, Timed]]], computed: float) -> None:
+    """Print what overlap and all else cost of the untiled limit, and what the lines cost beside p.
+
+    Args:
+        pairs: runs of predict and extract, each with the bare network's beside it.
+        computed: pixels that the network computes for each pixel of the scene.
+    """
+    shares = [b.wall_s / computed / t.wall_s for t, b in pairs["predict"]]
+    pair = zip(pairs["extract"], pairs["predict"], strict=True)
+    lines = [(e.wall_s / eb.wall_s) / (p.wall_s / pb.wall_s) for (e, eb), (p, pb) in pair]
+    print(
+        f"{computed:.2f} computed pixels a pixel: predict is {statistics.median(shares):.2f} of the untiled "
+        f"forward pass as fast; extract takes {statistics.median(lines):.3f} x predict"
+    )
 
 
 def report(pairs: dict[str, list[tuple[Timed, Timed]]]) -> None:

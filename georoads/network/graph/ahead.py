@@ -59,13 +59,23 @@ def ground_ahead(tip: Points, direction: Points, box: Window, reach_px: float) -
         box: the window.
         reach_px: how far is looked.
     """
-    across, down = direction / max(float(np.hypot(*direction)), 1e-9)
-    row, col = np.ogrid[: box.height, : box.width]
-    x, y = col - (tip[0] - box.col - 0.5), row - (tip[1] - box.row - 0.5)
-    away = np.sqrt(x * x + y * y)
-    # Beside the tip itself directions mean little.
-    ahead = x * across + y * down >= np.cos(np.radians(REACH_DEG)) * away - NEAR_PX
-    return np.asarray(ahead & (away <= reach_px))
+    heading = direction / max(float(np.hypot(*direction)), 1e-9)
+    return _ahead(tip - (box.col + 0.5, box.row + 0.5), heading, (box.height, box.width), reach_px)
+
+
+@compiled
+def _ahead(tip: Points, heading: Points, shape: tuple[int, int], reach: float) -> NDArray[np.bool_]:
+    """As ``ground_ahead``, of a tip in the window's own pixels and a direction of length 1."""
+    found = np.empty(shape, np.bool_)
+    least = np.cos(np.radians(REACH_DEG))
+    for row in range(shape[0]):
+        for col in range(shape[1]):
+            x, y = col - tip[0], row - tip[1]
+            away = np.sqrt(x * x + y * y)
+            # Beside the tip itself directions mean little.
+            ahead = x * heading[0] + y * heading[1] >= least * away - NEAR_PX
+            found[row, col] = ahead and away <= reach
+    return found
 
 
 def close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
