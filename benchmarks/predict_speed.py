@@ -7,8 +7,8 @@ as a deflate GeoTIFF tiled by 512, through the shipped model and one compiled ru
 - extract: scene file to road layer.
 Prints the ratios to the mean of the bare runs just before and after (medians of the rounds), the ratio of
 processor times, which a shared machine disturbs less, and the seconds by stage; then the scene's megapixels a
-second over those of a network that would see each pixel once, without overlap, which no tiling can reach;
-and extract over predict.
+second over those of a network that would see each pixel once, which no tiling with overlap can reach; and
+extract over predict. With --rounds 1 the first run compiles, and says nothing of speed.
 """
 
 from __future__ import annotations
@@ -165,18 +165,19 @@ def measure(checkpoint: Checkpoint, runtime: Runtime, folder: Path, side: int, r
 
 
 def report_limits(pairs: dict[str, list[tuple[Timed, Timed]]], computed: float) -> None:
-    """Print what overlap and all else cost of the untiled limit, and what the lines cost beside p.
+    """Print how near predict comes to the network without overlap, and what the lines cost beside p.
 
     Args:
         pairs: runs of predict and extract, each with the bare network's beside it.
-        computed: pixels that the network computes for each pixel of the scene.
+        computed: pixels that the network computes for each of the scene, what lies beyond its border too.
     """
-    shares = [b.wall_s / computed / t.wall_s for t, b in pairs["predict"]]
-    pair = zip(pairs["extract"], pairs["predict"], strict=True)
-    lines = [(e.wall_s / eb.wall_s) / (p.wall_s / pb.wall_s) for (e, eb), (p, pb) in pair]
+    whole = {name: [(t.wall_s - t.open_s, b.wall_s) for t, b in runs] for name, runs in pairs.items()}
+    reached = [bare / computed / predict for predict, bare in whole["predict"]]
+    rounds = zip(whole["extract"], whole["predict"], strict=True)
+    over = [extract / bare / (predict / beside) for (extract, bare), (predict, beside) in rounds]
     print(
-        f"{computed:.2f} computed pixels a pixel: predict is {statistics.median(shares):.2f} of the untiled "
-        f"forward pass as fast; extract takes {statistics.median(lines):.3f} x predict"
+        f"{computed:.2f} computed pixels a pixel: predict reaches {statistics.median(reached):.2f} of the "
+        f"speed without overlap; extract over predict {statistics.median(over):.3f}"
     )
 
 

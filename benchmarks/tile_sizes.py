@@ -19,7 +19,7 @@ import georoads
 from georoads.inference.select import PredictParams
 from georoads.model.checkpoint import Checkpoint, find_checkpoint, load_network, save_checkpoint
 
-PAIRS = ("448/128", "448/96", "448/64", "512/96", "640/128", "640/96", "640/64", "832/128", "832/64")
+PAIRS = ("448/128", "448/96", "448/64", "512/80", "640/128", "640/96", "640/64", "832/128", "832/64")
 
 
 def with_tile(model: Checkpoint, pair: str, folder: Path) -> Checkpoint:

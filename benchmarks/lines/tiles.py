@@ -45,12 +45,12 @@ def predicted_levels(samples: Sequence[Sample], folder: Path) -> Path:
     """The shipped model's round(254 p) of each tile as .npy, made where they are missing.
 
     Returns:
-        The folder that holds NAME.npy, (H, W) uint8; its name is the model's sha256.
+        The folder that holds NAME.npy, (H, W) uint8; its name ends in the model's sha256.
     """
     from georoads.model.checkpoint import find_checkpoint
 
     checkpoint = find_checkpoint("default")
-    cache = folder / f"probability-{checkpoint.sha256[:12]}"
+    cache = folder / f"probability-fp32-{checkpoint.sha256[:12]}"
     missing = [s for s in samples if not (cache / f"{s.name}.npy").is_file()]
     if not missing:
         return cache
@@ -58,7 +58,8 @@ def predicted_levels(samples: Sequence[Sample], folder: Path) -> Path:
     from georoads.inference.select import PredictParams, open_runtime
 
     cache.mkdir(parents=True, exist_ok=True)
-    runtime = open_runtime(checkpoint, PredictParams(runtime="openvino"))
+    # On any processor, or the figures would hang on which one it is.
+    runtime = open_runtime(checkpoint, PredictParams(runtime="openvino", precision="fp32"))
     for found in predict_samples(missing, checkpoint.card, runtime):
         part = cache / f"{found.name}.part.npy"
         np.save(part, found.levels)

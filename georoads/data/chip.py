@@ -68,7 +68,7 @@ def cut_chip(
     A picture smaller than the square is filled with invalid pixels (black in the picture).
 
     Args:
-        picture: pixels, truth and validity.
+        picture: pixels, truth, validity, and what a teacher sees.
         picture_gsd_m: its metres per pixel.
         params: how chips are cut.
         rng: decides the scale and the place, in this order.
@@ -111,7 +111,7 @@ def resample_picture(picture: Chip, gsd_m: float, wanted_gsd_m: float) -> Chip:
     if is_same_gsd(gsd_m, wanted_gsd_m):
         return picture
     height, width = (max(1, round(n * gsd_m / wanted_gsd_m)) for n in picture.road.shape)
-    return resize(picture.image, picture.labels, height, width)
+    return resize(picture.image, picture.labels, height, width, picture.taught)
 
 
 def resize(

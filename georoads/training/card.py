@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from georoads import __version__
@@ -13,7 +12,7 @@ from georoads.model.card import ModelCard
 from georoads.model.checkpoint import find_checkpoint
 from georoads.model.config import input_normalization
 from georoads.training.recipe import Recipe
-from georoads.training.teacher import read_teacher
+from georoads.training.teacher import Teacher
 
 
 def training_card(
@@ -22,6 +21,7 @@ def training_card(
     threshold: float,
     epoch: dict[str, Any] | None = None,
     command: str = "",
+    teacher: Teacher | None = None,
 ) -> ModelCard:
     """What is known of a model while it is trained.
 
@@ -31,11 +31,11 @@ def training_card(
         threshold: p at which the validation subset's road IoU was best.
         epoch: line of the history, which becomes the val metrics.
         command: what the user typed.
+        teacher: whose p stood beside the masks.
     """
     mean, std = input_normalization(recipe.model.encoder)
     # What a model was made from, or taught by, still binds it.
     base = find_checkpoint(recipe.init) if recipe.init else None
-    teacher = read_teacher(Path(recipe.train.teacher)) if recipe.train.teacher else None
     bound_by = [base.card.terms if base else "", teacher.terms if teacher else ""]
     terms = [term for each in bound_by for term in each.split("; ")] + [d.terms for d in recipe.data]
     metrics: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from georoads.training.hard_places import HardPlaces
 from georoads.training.recipe import DataSource
 from georoads.training.stopping import leave_stops_to_the_parent
 from georoads.training.strips import between_roads
-from georoads.training.teacher import Teacher
+from georoads.training.teacher import TaughtPictures
 
 _LOOKED_AT = 300
 """Chips that say what all look like; they take some ten seconds."""
@@ -71,8 +71,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         cache: folder of decoded pictures, or None.
         hard_share: of a data set's chips, that show one of its hard places.
         strip_weight: of a pixel between two roads; of the others it is 1.
-        teacher: whose p stands beside the masks, or None.
-        teacher_share: of the truth, that is its; the rest is the mask's.
+        teacher: pictures whose p stands beside the masks, or None.
+        teacher_share: of the truth, that is the teacher's; the rest is the mask's.
     """
 
     sources: tuple[ChipSource, ...]
@@ -84,13 +84,14 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     cache: Path | None = None
     hard_share: float = 0.0
     strip_weight: float = 1.0
-    teacher: Teacher | None = None
+    teacher: TaughtPictures | None = None
     teacher_share: float = 0.5
 
     def __getitem__(self, request: ChipRequest) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Input (3, H, W) float32, road (H, W) float32, weight (H, W) float32, 0 if invalid.
 
-        Road is 0 or 1 as the mask has it; where a teacher has seen the picture, the mean of mask and p.
+        Road is 0 or 1 as the mask has it; where a teacher has seen the picture, the weighted mean of mask
+        and p, but for strips between roads, in which teachers see roads.
         """
         seed = _derive_seed(self.seed, request.number, purpose=1)
         chip = augment(self._cut(request), self.augmentation, seed)
@@ -98,12 +99,14 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         shown = fill_invalid(np.ascontiguousarray(chip.image.transpose(2, 0, 1)), chip.valid)
         image = normalize(shown, self.mean, self.std)
         weight = chip.valid.astype(np.float32)
-        if self.strip_weight != 1.0:
-            weight[between_roads(chip.road, self.chip.gsd_m)] *= self.strip_weight
         road = chip.road.astype(np.float32)
         if chip.taught is not None:
             p = np.minimum(chip.taught, FULL).astype(np.float32) / FULL
             road += self.teacher_share * (p - road)
+        if self.strip_weight != 1.0:
+            strip = between_roads(chip.road, self.chip.gsd_m)
+            weight[strip] *= self.strip_weight
+            road[strip] = 0.0
         return torch.from_numpy(image), torch.from_numpy(road), torch.from_numpy(weight)
 
     @cached_property
@@ -126,7 +129,8 @@ class ChipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
             number = self._choose_sample(request.number, rng, len(chosen.samples))
         sample = chosen.samples[number]
         picture = read_picture(sample, chosen.source.white_is_nodata, self.cache)
-        if self.teacher is not None:
+        # At a hard place the mask alone is right: the teacher may be the model that was wrong there.
+        if self.teacher is not None and place is None:
             taught = self.teacher.levels(chosen.source.path, sample.name, picture.road.shape)
             picture = replace(picture, taught=taught)
         return cut_chip(picture, sample.gsd_m, self.chip, rng, place)

@@ -321,7 +321,7 @@ def _judge_epoch(run: _Run, state: TrainingState, stop: StopRequest, clock: Trai
 def _validate(run: _Run, average: nn.Module) -> LevelCounts:
     """Level counts of the averaged network on val; each process takes its part of the pictures."""
     processes, split = run.prepared.processes, run.prepared.split
-    card = training_card(run.recipe, split, threshold=0.5)
+    card = training_card(run.recipe, split, threshold=0.5, teacher=run.prepared.teacher)
     runtime = TorchRuntime(average, card, processes.device, run.prepared.precision)
     mine = split.val[processes.rank :: processes.world_size]
     counts = count_samples(mine, card, runtime, run.recipe.data[0].white_is_nodata)
@@ -359,7 +359,9 @@ def _save_epoch(run: _Run, state: TrainingState, history: list[Epoch]) -> None:
     """
     folder, recipe, epoch = run.folder, run.recipe, history[-1]
     write_history(folder, history)
-    card = training_card(recipe, run.prepared.split, epoch.val_threshold, asdict(epoch), run.command)
+    card = training_card(
+        recipe, run.prepared.split, epoch.val_threshold, asdict(epoch), run.command, run.prepared.teacher
+    )
     card = replace(card, seen=run.prepared.chips.seen)
     save_checkpoint(folder, "last", state.average.state_dict(), card)
     reached = _choosing_iou(epoch, recipe)
@@ -377,7 +379,7 @@ def _save_epoch(run: _Run, state: TrainingState, history: list[Epoch]) -> None:
 def _finish(run: _Run) -> ModelCard:
     """Pictures of what the best model sees; its card."""
     if not run.prepared.processes.is_first:
-        return training_card(run.recipe, run.prepared.split, 0.5)
+        return training_card(run.recipe, run.prepared.split, 0.5, teacher=run.prepared.teacher)
     best = find_checkpoint(str(run.folder / "best.json"))
     if run.recipe.train.samples:
         _draw_samples(run, load_network(best), best.card)

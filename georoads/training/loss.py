@@ -18,8 +18,10 @@ def road_loss(
 ) -> torch.Tensor:
     """(1 - c) ((1 - w) BCE + w Dice) + c clDice.
 
-    The Dice term is 1 - 2 Σ p t / (Σ p + Σ t) over the whole batch (Milletari et al. 2016, V-Net): taken
-    chip by chip, those without a road would ask for nothing but p = 0 everywhere.
+    The Dice term is Σ |p - t| / (Σ p + Σ t) over the whole batch: taken chip by chip, those without a road
+    would ask for nothing but p = 0 everywhere. Where t is 0 or 1 this is 1 - 2 Σ p t / (Σ p + Σ t) (Milletari
+    et al. 2016, V-Net); where a teacher says t, it is least at p = t, as that one is not (Wang et al., "Dice
+    semimetric losses", MICCAI 2023).
 
     Args:
         out: (N, C, H, W) float32 logits; C is 1 (road) or 2 (background, road: the truth is then one-hot
@@ -45,7 +47,7 @@ def soft_cldice(p: torch.Tensor, road: torch.Tensor, steps: int = SKELETON_STEPS
 
     Args:
         p: (N, H, W) float32, probabilities of road.
-        road: (N, H, W) float32, 0 or 1.
+        road: (N, H, W) float32, 0 or 1, or between where a teacher speaks too.
         steps: erosions of the soft skeleton.
     """
     ours, truth = soft_skeleton(p, steps), soft_skeleton(road, steps)
@@ -94,5 +96,5 @@ def _bce_and_dice(
         F.binary_cross_entropy_with_logits(logits, road, reduction="none") * valid
     ).sum() / n_valid
     p, t = torch.sigmoid(logits) * valid, road * valid
-    dice = 1.0 - (2.0 * (p * t).sum() + 1.0) / (p.sum() + t.sum() + 1.0)
+    dice = (p - t).abs().sum() / (p.sum() + t.sum() + 1.0)
     return (1.0 - dice_weight) * cross_entropy + dice_weight * dice

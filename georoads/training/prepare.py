@@ -27,7 +27,7 @@ from georoads.training.distributed import ProcessGroup, join_process_group
 from georoads.training.hard_places import read_hard_places
 from georoads.training.recipe import DataSource, Recipe
 from georoads.training.state import TrainingState
-from georoads.training.teacher import read_teacher
+from georoads.training.teacher import TaughtPictures, Teacher, read_teacher
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class PreparedTraining:
     precision: str
     judges_test: bool = False
     messages: tuple[str, ...] = ()
+
+    @property
+    def teacher(self) -> Teacher | None:
+        """Whose p stands beside the masks."""
+        return self.chips.teacher.teacher if self.chips.teacher else None
 
 
 def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTraining:
@@ -80,11 +85,12 @@ def prepare(recipe: Recipe, processes: ProcessGroup | None = None) -> PreparedTr
             "learns from: its figures are no result"
         )
     judges_test = _check_roads(recipe, [primary, *splits[1:]], messages)
+    chips = _chip_dataset(recipe, splits, messages)
     training_card(recipe, primary, threshold=0.5)  # which refuses what no card can hold
     precision = "bf16" if processes.device != "cpu" or cpu_has_fast_bf16() else "fp32"
     epoch_steps, total_steps = _count_steps(recipe, primary.train, processes.world_size)
     return PreparedTraining(
-        chips=_chip_dataset(recipe, splits),
+        chips=chips,
         split=primary,
         steps_per_epoch=epoch_steps,
         total_steps=total_steps,
@@ -203,7 +209,7 @@ def _open_source(source: DataSource, recipe: Recipe, messages: list[str]) -> Spl
     return split_dataset(data, source.split, recipe.train.seed)
 
 
-def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
+def _chip_dataset(recipe: Recipe, splits: list[Split], messages: list[str]) -> ChipDataset:
     mean, std = input_normalization(recipe.model.encoder)
     sources = tuple(
         ChipSource(source, split.train)
@@ -228,9 +234,23 @@ def _chip_dataset(recipe: Recipe, splits: list[Split]) -> ChipDataset:
         cache=Path(recipe.train.cache) if recipe.train.cache else None,
         hard_share=recipe.train.hard_share,
         strip_weight=recipe.train.strip_weight,
-        teacher=read_teacher(Path(recipe.train.teacher)) if recipe.train.teacher else None,
+        teacher=_taught(recipe.train.teacher, sources, messages) if recipe.train.teacher else None,
         teacher_share=recipe.train.teacher_share,
     )
+
+
+def _taught(folder: str, sources: tuple[ChipSource, ...], messages: list[str]) -> TaughtPictures:
+    """What the teacher sees of the pictures; how many of them, is added to the messages."""
+    found = read_teacher(Path(folder))
+    pictures = [found.path(each.source.path, sample.name) for each in sources for sample in each.samples]
+    seen = sum(path.is_file() for path in pictures)
+    if not seen:
+        raise GeoroadsError(
+            f"train.teacher: {folder} holds none of the {len(pictures)} pictures to learn from",
+            "make it with this recipe, whose data sets are named as they are now, by benchmarks/teacher.py",
+        )
+    messages.append(f"{found.teacher.name} teaches {seen} of {len(pictures)} pictures")
+    return found
 
 
 def _count_steps(recipe: Recipe, samples: tuple[Sample, ...], processes: int) -> tuple[int, int | None]:

@@ -20,6 +20,7 @@ from georoads import __version__
 from georoads.errors import CheckpointError, GeoroadsError
 from georoads.model.checkpoint import file_sha256, find_checkpoint
 from georoads.training.recipe import Recipe
+from georoads.training.teacher import read_teacher
 
 T = TypeVar("T")
 
@@ -79,7 +80,11 @@ def open_run_folder(
     if not write:  # the first process checks and writes, perhaps before we come here
         return read_history(folder) if resume else []
     made_with = folder / "recipe.json"
-    now = json.loads(json.dumps({"recipe": recipe.as_dict(), "split_sha256": split_sha256}))
+    now = json.loads(
+        json.dumps(
+            {"recipe": recipe.as_dict(), "split_sha256": split_sha256, "learns_from": _models_of(recipe)}
+        )
+    )
     if not made_with.is_file():
         _refuse_traces(folder)
         replace_file(made_with, (json.dumps(now, indent=1) + "\n").encode())
@@ -89,6 +94,7 @@ def open_run_folder(
             f"{folder} already holds a training", "go on with --resume, or name another --output"
         )
     then = _read_json(made_with, dict, start_anew(folder))
+    then.setdefault("learns_from", now["learns_from"])  # folders of 0.1 do not say it
     changed = _find_first_difference(_without_free(then), _without_free(now))
     if changed:
         raise GeoroadsError(
@@ -97,6 +103,14 @@ def open_run_folder(
     if then != now:
         replace_file(made_with, (json.dumps(now, indent=1) + "\n").encode())
     return read_history(folder)
+
+
+def _models_of(recipe: Recipe) -> dict[str, str]:
+    """sha256 of the models that it goes on from and is taught by: a name may come to mean another one."""
+    found = {"init": find_checkpoint(recipe.init).sha256} if recipe.init else {}
+    if recipe.train.teacher:
+        found["teacher"] = read_teacher(Path(recipe.train.teacher)).teacher.sha256
+    return found
 
 
 def start_anew(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -15,6 +16,9 @@ from drawn_pairs import SMALL_RECIPE, draw_pairs
 
 from georoads.model.card import read_card
 from georoads.model.checkpoint import find_checkpoint, load_network
+from georoads.training.prepare import prepare
+from georoads.training.recipe import load_recipe
+from georoads.training.teacher import ABOUT, read_teacher
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -61,6 +65,14 @@ def test_the_ceiling_of_each_kind_of_scene_is_measured_and_the_lowest_is_said_la
         assert 95 <= sum(shares) <= 105
 
 
+def refused(script: str, *arguments: str | Path) -> str:
+    """What a script says of why it does not run."""
+    command = [sys.executable, BENCHMARKS / script, *arguments]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600)
+    assert ended.returncode != 0
+    return ended.stderr
+
+
 def test_the_mean_of_a_model_and_itself_is_that_model(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     said("average_models.py", "default", "default", "--name", "mean", "-o", tmp_path)
@@ -99,17 +111,41 @@ def test_hard_places_and_looks_of_a_drawn_data_set(tmp_path: Path) -> None:
     assert read_card(card).seen.brightness != find_checkpoint("default").card.seen.brightness
 
 
-def test_a_teacher_sees_the_training_pictures_once(tmp_path: Path) -> None:
+def test_a_teacher_sees_each_training_picture_once_and_what_was_damaged_again(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("openvino")
     draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
     recipe, folder = tmp_path / "drawn.toml", tmp_path / "taught"
     recipe.write_text(SMALL_RECIPE.format(path=tmp_path / "a"))
-    said("teacher.py", "--recipe", recipe, "-o", folder, "--plain")
-    seen = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
-    assert seen and all(np.load(path).max() > 0 for path in seen)
-    said("teacher.py", "--recipe", recipe, "-o", folder, "--plain")
-    assert seen == {path: path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
+    told = said("teacher.py", "--recipe", recipe, "-o", folder).splitlines()
+    (data,) = (each.source.path for each in prepare(load_recipe(str(recipe))).chips.sources)
+    files = [read_teacher(folder).path(data, line.partition(": ")[2]) for line in told]
+    assert len(files) == len(list(folder.rglob("*.npy"))) > 1
+    assert json.loads((folder / ABOUT).read_text())["looks"] == 8
+    whole = [path.read_bytes() for path in files]
+    files[0].write_bytes(whole[0][:100])
+    assert said("teacher.py", "--recipe", recipe, "-o", folder).splitlines() == told[:1]
+    assert [path.read_bytes() for path in files] == whole
+    said("teacher.py", "--recipe", recipe, "-o", tmp_path / "plain", "--plain")
+    assert [path.read_bytes() for path in sorted((tmp_path / "plain").rglob("*.npy"))] != sorted(whole)
+    assert "another teacher" in refused("teacher.py", "--recipe", recipe, "-o", folder, "--plain")
+    assert "no nowhere" in refused("teacher.py", "--recipe", recipe, "-o", folder, "--data", "nowhere")
+
+
+def test_overlap_and_lines_are_told_apart_from_opening(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("predict_speed", BENCHMARKS / "predict_speed.py")
+    assert spec is not None and spec.loader is not None
+    script = sys.modules["predict_speed"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def run(wall_s: float, bare_s: float) -> object:
+        return script.Timed(wall_s + 3, 0.0, 3.0), script.Timed(bare_s, 0.0)
+
+    # The network takes 10 s for twice the pixels, then 20 s on a machine that is half as fast.
+    script.report_limits(
+        {"predict": [run(12.5, 10.0), run(25.0, 20.0)], "extract": [run(27.5, 20.0), run(13.75, 10.0)]}, 2.0
+    )
+    assert "reaches 0.40 of the speed" in (out := capsys.readouterr().out) and "predict 1.100" in out
 
 
 def test_models_are_compared_picture_by_picture(tmp_path: Path) -> None:

@@ -45,3 +45,16 @@ def test_the_term_is_weighed_against_the_others_and_can_be_learnt_from() -> None
     road_loss(out, road(), valid, 0.5, 0.4).backward()
     assert out.grad is not None
     assert float(out.grad[0, 0, 20, 20]) < 0 < float(out.grad[0, 0, 5, 5])
+
+
+def test_the_dice_term_is_the_known_one_of_masks_and_least_where_p_is_the_truth() -> None:
+    p, t = torch.rand(2, 9, 9), (torch.rand(2, 9, 9) > 0.7).float()
+    logits, ones = torch.logit(p)[:, None], torch.ones(2, 9, 9)
+    known = 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+    assert float(road_loss(logits, t, ones, 1.0)) == pytest.approx(float(known), abs=1e-5)
+    soft = torch.full((1, 9, 9), 0.6)
+    costs = {
+        value: float(road_loss(torch.logit(torch.full((1, 1, 9, 9), value)), soft, ones[:1], 1.0))
+        for value in (0.3, 0.5, 0.6, 0.7, 0.99)
+    }
+    assert min(costs, key=lambda value: costs[value]) == 0.6 and costs[0.6] == pytest.approx(0, abs=1e-5)
