@@ -1,6 +1,6 @@
 """What the pictures that a model has learned from look like: writes ``seen`` into its card.
 
-    cd DATA; python benchmarks/seen.py roads-lite2.json --recipe lite2-mix
+    cd DATA; python benchmarks/seen.py roads-lite3.json --recipe lite3-round
 
 Trainings do this themselves; here it is done for a model made of others, or trained before they did. The data
 sets of the recipe are looked for from the current folder.

@@ -1,6 +1,6 @@
 """Two or more models on the same pictures: their figures, and what they say side by side.
 
-    python benchmarks/side_by_side.py DATASET --models roads-lite2 roads-lite3 -o sheet.jpg
+    python benchmarks/side_by_side.py DATASET --models roads-lite3 runs/mine -o sheet.jpg
 
 A line for each model: road IoU at its card's threshold, at the best one, and two-fold, where the threshold
 for every other picture is the best for those between, which does not flatter. The sheet has a row for each of

@@ -21,8 +21,8 @@ from georoads.model.pixels import normalize
 from georoads.model.twin import WAY_OUT, Twin
 from georoads.text import printable
 
-GROUP_TILES = 40
-"""Tiles of a group: whole batches on a CPU (five tiles, with the shipped model) and on a GPU (twenty). It is
+GROUP_TILES = 32
+"""Tiles of a group: whole batches on a CPU (four tiles, with the shipped model) and on a GPU (sixteen). It is
 what is lost when a worker dies: ten seconds of one core."""
 GPU_BATCH_PX = 2**22
 """Pixels that go through the network together on a GPU, about: enough to hide what starting its many small

@@ -1,9 +1,9 @@
 """Writing and reading checkpoints: safetensors, ONNX twins, and the card.
 
-A checkpoint NAME is three files in one folder: ``NAME.json`` (card), ``NAME.safetensors``, ``NAME.onnx``;
-perhaps a fourth, ``NAME.int8.onnx``, the twin that computes with whole numbers. Matrices are stored as fp16;
-vectors (biases, batch norms) as fp32, since running variances do not fit fp16's range. No pickle is ever
-loaded.
+A checkpoint NAME is a card and weights in one folder: ``NAME.json`` and ``NAME.safetensors``; beside them
+perhaps ``NAME.onnx``, and ``NAME.int8.onnx``, the twin that computes with whole numbers. Matrices are stored
+as fp16; vectors (biases, batch norms) as fp32, since running variances do not fit fp16's range. No pickle is
+ever loaded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-SHIPPED_DEFAULT = "roads-lite2"
+SHIPPED_DEFAULT = "roads-lite3"
+_REPLACED = {"roads-lite2": "roads-lite3"}
+"""Models that shipped once, and what came in their place."""
 INT8_SUFFIX = ".int8.onnx"
 """Of the name of the twin that computes with whole numbers."""
 
@@ -102,6 +104,10 @@ def find_checkpoint(name: str) -> Checkpoint:
         path = path / "best.json"
     if path.suffix in (".safetensors", ".onnx", ".json") and path.is_file():
         return _open_checked(path.with_suffix(".json"))
+    if name in _REPLACED:
+        raise CheckpointError(
+            f"{name} does not ship any more", f"take {_REPLACED[name]}, which was trained on from it"
+        )
     raise CheckpointError(
         f"no model {name!r}",
         f"models that ship: {', '.join(shipped) or 'none'}; or the path of a .safetensors file or a run",

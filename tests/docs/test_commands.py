@@ -61,7 +61,7 @@ RUN = (
     "georoads view changes.gpkg -o changes.html --scene scene.tif",
     "georoads tiles scene.tif --roads roads.gpkg --width 7 -o own",
     "georoads info own",
-    "georoads models roads-lite2",
+    "georoads models roads-lite3",
 )
 """Need nothing but a scene, its truth and what earlier ones wrote; run in this order."""
 
