@@ -26,7 +26,7 @@ from georoads.output.read import read_roads
 from georoads.scoring.explain import explain
 
 GAPS = slice(820, 1420), slice(380, 1280)
-TILE = 14
+TILE = 12
 KINDS = {"right": "#2166ac", "missing": "#ffd400", "false": "#dc143c"}
 
 

@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from click.testing import CliRunner
 
 import georoads
 from georoads.calibration import Calibration
-from georoads.cli.main import cli
 from georoads.errors import CheckpointError
 from georoads.model.card import read_card
 from georoads.model.checkpoint import find_checkpoint
@@ -93,5 +91,3 @@ def test_the_model_of_0_1_is_named_with_what_came_in_its_place() -> None:
     with pytest.raises(CheckpointError, match="does not ship any more") as refused:
         find_checkpoint("roads-lite2")
     assert "roads-lite3" in refused.value.hint
-    ended = CliRunner().invoke(cli, ["models", "roads-lite2"])
-    assert ended.exit_code and "roads-lite3" in ended.output

@@ -20,6 +20,7 @@ from command_line import Ended, typed
 
 from georoads.data.dataset import open_dataset
 from georoads.data.pictures import read_image
+from georoads.model.checkpoint import find_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT.parent / "shared" / "data" / "faults2"
@@ -135,7 +136,7 @@ def test_what_lies_beside_a_scene_is_read(tmp_path: Path) -> None:
         kilometres(f"extract @3_files_beside/{name} -o >{name}.gpkg", tmp_path)
         for name in ("masked_beside.tif", "masked_inside.tif", "crs_beside.tif", "photo.jpg")
     ]
-    assert beside[0] == beside[1] < 0.1
+    assert beside[0] == beside[1] < 0.15
     assert beside[2] > 0.2 and beside[3] > 0.2
 
 
@@ -177,8 +178,18 @@ def test_the_dateline_parts_no_road(tmp_path: Path) -> None:
 
 def test_no_broken_model_is_run(tmp_path: Path) -> None:
     script = INPUTS / "15_models" / "make_models.py"
-    subprocess.run([sys.executable, script, ROOT], cwd=tmp_path, check=True, capture_output=True)
-    models = sorted(tmp_path.glob("*/*.json"))
+    # It changes the model of its time, whose tiles had 448 px.
+    of_then, model = tmp_path / "checkout" / "models" / "roads-lite2.json", find_checkpoint("default")
+    of_then.parent.mkdir(parents=True)
+    card = json.loads(model.path.read_text(encoding="utf-8")) | {"tile_px": 448, "overlap_px": 128}
+    of_then.write_text(json.dumps(card), encoding="utf-8")
+    of_then.with_suffix(".safetensors").write_bytes(model.weights.read_bytes())
+    (tmp_path / "made").mkdir()
+    made = subprocess.run(
+        [sys.executable, script, of_then.parent.parent], cwd=tmp_path / "made", capture_output=True
+    )
+    assert made.returncode == 0, made.stderr
+    models = sorted((tmp_path / "made").glob("*/*.json"))
     assert len(models) == 39
     for model in models:
         for runtime in ("openvino", "onnx"):
