@@ -15,6 +15,9 @@ SHARE = 0.01
 _STEP = 16
 """Pixels from one that is looked at to the next."""
 
+_PLAIN = 2
+"""Pixels that differ by no more are plain: compression leaves white 254 in places."""
+
 Range = tuple[float, float]
 
 _WORDS = {
@@ -104,6 +107,18 @@ def median_of(pictures: Sequence[Appearance]) -> Appearance | None:
     if not pictures:
         return None
     return Appearance(*np.median([astuple(each) for each in pictures], axis=0).tolist())
+
+
+def plain_share(pictures: Sequence[Appearance]) -> tuple[int, float]:
+    """Which of white (255) and black (0) more of the pictures are nothing but, and how many of all, 0..1.
+
+    Example:
+        >>> plain_share([Appearance(255, 0, 0), Appearance(254.7, 0.3, 1), Appearance(120, 60, 20)])[0]
+        255
+    """
+    flat = [each.brightness for each in pictures if max(each.contrast, each.colour) <= _PLAIN]
+    white, black = sum(b >= 255 - _PLAIN for b in flat), sum(b <= _PLAIN for b in flat)
+    return (255 if white >= black else 0), max(white, black) / max(1, len(pictures))
 
 
 def seen_in(pictures: Sequence[Appearance]) -> Seen:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from georoads.appearance import Appearance, Seen, appearance_of, median_of, parse_seen, seen_in
+from georoads.appearance import (
+    Appearance,
+    Seen,
+    appearance_of,
+    median_of,
+    parse_seen,
+    plain_share,
+    seen_in,
+)
 
 ALL = np.ones((40, 40), dtype=bool)
 
@@ -59,6 +67,14 @@ def test_a_scene_is_its_middle_tile() -> None:
         90, 2, 1
     )
     assert median_of([]) is None
+
+
+def test_pictures_of_nothing_but_white_or_black_are_counted() -> None:
+    ground, cloud = Appearance(120, 60, 20), Appearance(250, 1, 0)
+    white, black = Appearance(254.7, 1, 1), Appearance(0, 0, 0)
+    assert plain_share([white, white, black, ground]) == (255, 0.5)
+    assert plain_share([white, black, black, cloud]) == (0, 0.5)
+    assert plain_share([ground, cloud, Appearance(255, 30, 0)])[1] == 0 == plain_share([])[1]
 
 
 @pytest.mark.parametrize("value", [[], {"brightness": [1]}, {"colour": [9, 3]}, {"contrast": ["a", 1]}])

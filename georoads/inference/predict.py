@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from georoads import __version__
-from georoads.appearance import Appearance, median_of
+from georoads.appearance import Appearance, median_of, plain_share
 from georoads.calibration import TAG as CALIBRATION_TAG
 from georoads.grid import Grid
 from georoads.inference.batches import Job, PredictedBatch, groups_to_do
@@ -54,6 +54,7 @@ class StageTimes:
         saw_nothing: True when no tile has a valid pixel.
         workers: networks at work at the same time, at the end.
         look: what the tiles of this run look like, the median; None where none has a valid pixel.
+        plain: 255 or 0, and the share of them that is nothing but white or black.
     """
 
     read_s: float
@@ -63,6 +64,7 @@ class StageTimes:
     saw_nothing: bool = False
     workers: int = 1
     look: Appearance | None = None
+    plain: tuple[int, float] = (255, 0.0)
 
 
 def predict_raster(
@@ -124,6 +126,7 @@ def predict_raster(
     return StageTimes(
         read_s=predictor.read_s, network_s=predictor.network_s, write_s=write_s, waited=max(0.0, waited),
         saw_nothing=bool(store.empty.all()), workers=predictor.workers, look=median_of(looks),
+        plain=plain_share(looks),
     )  # fmt: skip
 
 

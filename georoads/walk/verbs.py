@@ -35,6 +35,8 @@ from georoads.walk.result import Plan, RoadResult, Summary
 from georoads.workers.threads import Threads
 
 _NONE_INSIDE = "no road lies inside the area"
+_SURROUND = 0.03
+"""Of the tiles: fewer plain ones are no surround."""
 
 
 def plan(prepared: PreparedPredict | PreparedExtract) -> Plan:
@@ -162,7 +164,7 @@ def _summary(opened: Opened, output: str, seconds: dict[str, float], times: Stag
     if times.saw_nothing:
         messages = (*messages, "no pixel is valid")
     if times.look is not None:
-        messages = (*messages, *_unlike_the_known(opened, times.look))
+        messages = (*messages, *_unlike_the_known(opened, times.look), *_not_declared(opened, *times.plain))
     return Summary(
         output=output, seconds=seconds, gsd_m=opened.grid.gsd_m, peak_rss_mb=peak_rss_mb(), messages=messages,
         runtime=kind.name, device=kind.device, precision=kind.precision,
@@ -182,6 +184,18 @@ def _unlike_the_known(opened: Opened, look: Appearance) -> tuple[str, ...]:
         # Not done unasked: where most of a scene is dark water, its land is bright enough.
         said += f", or brighten what is dark by --set scene.rescale=[0,{max(1, int(255 / gain))}]"
     return (said,)
+
+
+def _not_declared(opened: Opened, value: int, share: float) -> tuple[str, ...]:
+    """What is to be said of a surround that is nodata by its look alone: roads end there, as dead ends."""
+    scenes = members_of(opened.scene)
+    if share < _SURROUND or not all(s.is_as_stored and s.nodata != value for s in scenes):
+        return ()
+    colour = "white" if value else "black"
+    return (
+        f"{share:.0%} of the tiles are plain {colour}, and the scene does not say that this is nodata: if it "
+        f"is no imagery, --set scene.nodata={value} lets roads leave the scene there",
+    )
 
 
 def _result(summary: Summary, network: RoadNetwork, layer: LayerRequest) -> RoadResult:

@@ -297,6 +297,16 @@ def test_107_a_scene_unlike_what_the_model_has_learned_from_is_said(tmp_path: Pa
     assert "less colourful (colour 0, there " in grey
 
 
+def test_108_a_surround_that_is_not_declared_is_said(tmp_path: Path) -> None:
+    picture = np.full((3, 200, 1600), 255, np.uint8)
+    picture[:, :, :400] = coloured(cross(width=400))
+    picture[:, 7, 1500] = 254  # as compression leaves it
+    scene = write_raster(tmp_path / "a.tif", picture)
+    (advice,) = re.findall(r"are plain white, .* (--set scene\.nodata=255) lets", extract(scene).err)
+    assert "are plain" not in extract(scene, *advice.split()).err
+    assert "are plain" not in extract(write_raster(tmp_path / "a.tif", coloured(cross()))).err
+
+
 def coloured(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The same picture, its first band brighter and its right half darker."""
     out = rgb.copy()

@@ -179,11 +179,11 @@ def test_the_dateline_parts_no_road(tmp_path: Path) -> None:
 def test_no_broken_model_is_run(tmp_path: Path) -> None:
     script = INPUTS / "15_models" / "make_models.py"
     # It changes the model of its time, whose tiles had 448 px.
-    of_then, model = tmp_path / "checkout" / "models" / "roads-lite2.json", find_checkpoint("default")
+    of_then, shipped = tmp_path / "checkout" / "models" / "roads-lite2.json", find_checkpoint("default")
     of_then.parent.mkdir(parents=True)
-    card = json.loads(model.path.read_text(encoding="utf-8")) | {"tile_px": 448, "overlap_px": 128}
+    card = json.loads(shipped.path.read_text(encoding="utf-8")) | {"tile_px": 448, "overlap_px": 128}
     of_then.write_text(json.dumps(card), encoding="utf-8")
-    of_then.with_suffix(".safetensors").write_bytes(model.weights.read_bytes())
+    of_then.with_suffix(".safetensors").write_bytes(shipped.weights.read_bytes())
     (tmp_path / "made").mkdir()
     made = subprocess.run(
         [sys.executable, script, of_then.parent.parent], cwd=tmp_path / "made", capture_output=True
