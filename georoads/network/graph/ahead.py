@@ -1,21 +1,20 @@
-"""The ground ahead of a dead end: what may be walked there, and the cheapest way to another road.
+"""The ground ahead of a dead end: where a way may lead, what a pixel of it costs, and where it may end.
 
 Only what lies ahead of the end, within REACH_DEG of its direction and within reach, is walked; and no pixel
-of the road that ends there, so that no line turns back into itself.
+of the road that ends there, so that no line turns back into itself. Most searches see little of the ground
+that is within reach, so a pixel is looked at when a search comes there, and p is blurred by blocks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
 
 from georoads.compiled import compiled
 from georoads.grid import Points, Window
 from georoads.levels import NODATA, probabilities
-from georoads.network.graph.cheapest_path import cheapest_way
 
 REACH_DEG = 60.0
 """How far to either side of its direction a dead end looks."""
@@ -33,8 +32,45 @@ BLUR_REACH_PX = 10
 NEAR_PX = 2.0
 """Lines reach at least this far to their sides."""
 
+BESIDE_PX = 2
+"""Up to so many rows and columns from the tip a way may lead anywhere, and what is there is no gap."""
+
 P_OF = np.append(probabilities(), 0.0).astype(np.float32)
 """p of each level; of nodata 0."""
+
+BLOCK_PX = 32
+"""Side of the blocks in which p is blurred."""
+
+_BLUR = np.exp(-0.5 * (np.arange(BLUR_REACH_PX + 1) / BLUR_PX) ** 2)
+_BLUR /= 2 * _BLUR.sum() - _BLUR[0]
+
+_OWN, _ROAD = np.uint8(1), np.uint8(2)
+
+
+class Ground(NamedTuple):
+    """A window around a dead end, and what has been seen of it.
+
+    Attributes:
+        level: (h, w) uint8, round(254 p), 255 = nodata.
+        start: row and column of the tip's pixel.
+        tip: (2,) float64 x and y of the tip; pixels have their middles at whole numbers.
+        heading: (2,) float64 of length 1, in which the road ends.
+        reach: how far is looked, in pixels.
+        is_edge: whether the window's first row, last row, first column and last column are the raster's.
+        marks: (h, w) uint8, of the road that ends here and of the others.
+        cost: (h, w) float32 a pixel of way; inf where nobody can walk, 0 where nothing was seen yet.
+        target: (h, w) bool, where a way may end, of what was seen.
+    """
+
+    level: NDArray[np.uint8]
+    start: tuple[int, int]
+    tip: Points
+    heading: Points
+    reach: float
+    is_edge: tuple[bool, bool, bool, bool]
+    marks: NDArray[np.uint8]
+    cost: NDArray[np.float32]
+    target: NDArray[np.bool_]
 
 
 def window_around(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
@@ -50,147 +86,160 @@ def window_around(tip: Points, reach_px: float, shape: tuple[int, int]) -> Windo
     return around.intersect(Window(0, 0, *shape))
 
 
-def ground_ahead(tip: Points, direction: Points, box: Window, reach_px: float) -> NDArray[np.bool_]:
-    """(h, w) bool: pixels of the window that lie ahead of the tip and within reach of it.
-
-    Args:
-        tip: (2,) float64 pixel coordinates of the dead end.
-        direction: (2,) float64, in which the road ends, of any length.
-        box: the window.
-        reach_px: how far is looked.
-    """
-    heading = direction / max(float(np.hypot(*direction)), 1e-9)
-    return _ahead(tip - (box.col + 0.5, box.row + 0.5), heading, (box.height, box.width), reach_px)
-
-
-@compiled
-def _ahead(tip: Points, heading: Points, shape: tuple[int, int], reach: float) -> NDArray[np.bool_]:
-    """As ``ground_ahead``, of a tip in the window's own pixels and a direction of length 1."""
-    found = np.empty(shape, np.bool_)
-    least = np.cos(np.radians(REACH_DEG))
-    for row in range(shape[0]):
-        for col in range(shape[1]):
-            x, y = col - tip[0], row - tip[1]
-            away = np.sqrt(x * x + y * y)
-            # Beside the tip itself directions mean little.
-            ahead = x * heading[0] + y * heading[1] >= least * away - NEAR_PX
-            found[row, col] = ahead and away <= reach
-    return found
-
-
-def close_own_road(open_ground: NDArray[np.bool_], points: Points, tip: Points, box: Window) -> None:
-    """Take the tip's own line out of the ground that may be walked, but for the tip.
-
-    Args:
-        open_ground: (h, w) bool of the window, changed in place.
-        points: (K, 2) float64 pixel coordinates of the line's points near the tip.
-        tip: (2,) float64 pixel coordinates of the dead end.
-        box: the window.
-    """
-    cols, rows = np.floor(points).astype(np.int64).T - [[box.col], [box.row]]
-    here = int(tip[1]) - box.row, int(tip[0]) - box.col
-    # The line's pixels and their eight neighbours: a path could slip through a line of one pixel.
-    for row in (-1, 0, 1):
-        for col in (-1, 0, 1):
-            r, c = rows + row, cols + col
-            inside = (r >= 0) & (c >= 0) & (r < box.height) & (c < box.width)
-            open_ground[r[inside], c[inside]] = False
-    # A path must get out of the tip.
-    top, left = max(0, here[0] - 2), max(0, here[1] - 2)
-    around = slice(top, here[0] + 3), slice(left, here[1] + 3)
-    open_ground[around] = True
-
-
-def scene_edge(level: NDArray[np.uint8], box: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) bool: pixels of a window at the raster's edge or beside nodata.
+def ground_ahead(
+    level: NDArray[np.uint8],
+    box: Window,
+    shape: tuple[int, int],
+    tip: Points,
+    direction: Points,
+    reach_px: float,
+) -> Ground:
+    """The ground ahead of a dead end, on which no road is marked yet.
 
     Args:
         level: (h, w) uint8 of the window, round(254 p), 255 = nodata.
-        box: the window.
+        box: the window, see ``window_around``.
         shape: (height, width) of the raster.
+        tip: (2,) float64 pixel coordinates of the dead end.
+        direction: (2,) float64, in which the road ends, of any length.
+        reach_px: how far is looked.
     """
-    edge = np.zeros(level.shape, np.bool_)
-    edge[0], edge[-1] = box.row == 0, box.row + box.height == shape[0]
-    edge[:, 0] |= box.col == 0
-    edge[:, -1] |= box.col + box.width == shape[1]
-    unseen = level == NODATA
-    if unseen.any():
-        edge |= binary_dilation(unseen, np.ones((3, 3)))
-    return np.asarray(edge & ~unseen)
+    # A tip on the raster's lower or right edge lies in its last pixel.
+    start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
+    down, right = box.row + box.height == shape[0], box.col + box.width == shape[1]
+    return Ground(
+        level,
+        start,
+        tip=tip - (box.col + 0.5, box.row + 0.5),
+        heading=direction / max(float(np.hypot(*direction)), 1e-9),
+        reach=reach_px,
+        is_edge=(box.row == 0, down, box.col == 0, right),
+        marks=np.zeros(level.shape, np.uint8),
+        cost=np.zeros(level.shape, np.float32),
+        target=np.zeros(level.shape, np.bool_),
+    )
 
 
 @compiled
-def mark_discs(
-    points: Points, reach: NDArray[np.float64], corner: tuple[int, int], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """(h, w) bool of a window with this row and column as its corner: pixels within reach of the points.
+def mark_roads(
+    ground: Ground,
+    corner: tuple[int, int],
+    points: Points,
+    edge: NDArray[np.int64],
+    side: NDArray[np.float64],
+    own: int,
+) -> None:
+    """Mark other roads up to their sides, and close the one that ends here.
 
     Args:
-        points: (K, 2) float64 pixel coordinates.
-        reach: (K,) float64 pixels, of each point.
-        corner: the window's row and column.
-        shape: its height and width.
+        ground: changed in place.
+        corner: row and column of the window.
+        points: (K, 2) float64 pixel coordinates of points of roads, around the tip.
+        edge: (K,) int64, the road of each.
+        side: (E,) float64 pixels from the line of each road to its sides.
+        own: the road that ends here.
     """
-    height, width = shape
-    found = np.zeros(shape, np.bool_)
+    marks = ground.marks
+    height, width = marks.shape
+    ahead_x, ahead_y = ground.heading
     for i in range(len(points)):
         # The point's pixel, which may lie outside, and how many whole pixels are reached from it.
         y, x = int(np.floor(points[i, 1])) - corner[0], int(np.floor(points[i, 0])) - corner[1]
-        far = int(reach[i])
+        is_own = edge[i] == own
+        far = 1 if is_own else int(side[edge[i]])
+        if (y - ground.tip[1]) * ahead_y + (x - ground.tip[0]) * ahead_x < -NEAR_PX - far - 2:
+            continue  # behind the tip
+        if x + far < 0 or x - far >= width:
+            continue
         for row in range(max(0, y - far), min(height, y + far + 1)):
-            for col in range(max(0, x - far), min(width, x + far + 1)):
-                if (row - y) ** 2 + (col - x) ** 2 <= far * far:
-                    found[row, col] = True
-    return found
+            # A way could slip through a line of one pixel: all eight neighbours are closed.
+            half = 1 if is_own else int(np.sqrt(far * far - (row - y) ** 2))
+            for col in range(max(0, x - half), min(width, x + half + 1)):
+                marks[row, col] |= _OWN if is_own else _ROAD
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search over the ground ahead of a dead end.
+def is_road(ground: Ground, row: int, col: int) -> bool:
+    """Whether a pixel lies on another road."""
+    return bool(ground.marks[row, col] & _ROAD)
 
-    Attributes:
-        way: (K, 2) int64 rows and columns in the window, from the tip to the cheapest target; (0, 2): none
-            was reached.
-        strayed: whether it came to where the window's ground ends, so that a larger one may show another way.
+
+@compiled
+def see(ground: Ground, row: int, col: int) -> None:
+    """Find cost and targets of the block in which a pixel lies."""
+    height, width = ground.level.shape
+    top, left = row - row % BLOCK_PX, col - col % BLOCK_PX
+    p = _blurred(ground.level, top, left)
+    level, marks, cost, target = ground.level, ground.marks, ground.cost, ground.target
+    tip_x, tip_y = ground.tip
+    ahead_x, ahead_y = ground.heading
+    start_row, start_col = ground.start
+    least = np.cos(np.radians(REACH_DEG))
+    for row in range(top, min(top + BLOCK_PX, height)):
+        for col in range(left, min(left + BLOCK_PX, width)):
+            x, y = col - tip_x, row - tip_y
+            away = np.sqrt(x * x + y * y)
+            # Beside the tip itself directions mean little.
+            is_ahead = x * ahead_x + y * ahead_y >= least * away - NEAR_PX
+            is_open = is_ahead and away <= ground.reach and level[row, col] != NODATA
+            is_open = is_open and not marks[row, col] & _OWN
+            is_beside = abs(row - start_row) <= BESIDE_PX and abs(col - start_col) <= BESIDE_PX
+            cost[row, col] = np.float32(np.inf)
+            if is_open or is_beside:
+                cost[row, col] = np.float32(1) / (np.float32(BASE_COST) + p[row - top, col - left])
+            target[row, col] = is_open and not is_beside and marks[row, col] & _ROAD
+            if is_open and not is_beside and not target[row, col]:
+                target[row, col] = _is_at_edge(level, ground.is_edge, row, col)
+
+
+@compiled
+def _is_at_edge(level: NDArray[np.uint8], is_edge: tuple[bool, bool, bool, bool], row: int, col: int) -> bool:
+    """At the raster's edge or beside nodata."""
+    height, width = level.shape
+    top, bottom, left, right = is_edge
+    if (top and row == 0) or (bottom and row == height - 1):
+        return True
+    if (left and col == 0) or (right and col == width - 1):
+        return True
+    for r in range(max(0, row - 1), min(height, row + 2)):
+        for c in range(max(0, col - 1), min(width, col + 2)):
+            if level[r, c] == NODATA:
+                return True
+    return False
+
+
+@compiled
+def _blurred(level: NDArray[np.uint8], top: int, left: int) -> NDArray[np.float32]:
+    """(BLOCK_PX, BLOCK_PX) float32: p of a block, blurred along columns, then along rows.
+
+    As by SciPy's ``gaussian_filter``, to the last bit: in float64, rounded after either.
     """
-
-    way: NDArray[np.int64]
-    strayed: bool
-
-
-def search_targets(
-    level: NDArray[np.uint8],
-    open_ground: NDArray[np.bool_],
-    target: NDArray[np.bool_],
-    start: tuple[int, int],
-    most: float,
-    within: float,
-) -> Search:
-    """Look for the cheapest way to a target.
-
-    Args:
-        level: (h, w) uint8 of the window, round(254 p), 255 = nodata.
-        open_ground: (h, w) bool, where may be walked.
-        target: (h, w) bool; what is right beside the start is taken out.
-        start: row and column.
-        most: what a way may cost.
-        within: pixels from the start, over which the ground is that which a larger window would show.
-    """
-    # What is right beside the tip is no gap.
-    target[max(0, start[0] - 2) : start[0] + 3, max(0, start[1] - 2) : start[1] + 3] = False
-    # Only the open ground is searched, and blurred with as much around it as the blur sees.
-    part, wide = _bounds_of(open_ground, 0), _bounds_of(open_ground, BLUR_REACH_PX)
-    p = gaussian_filter(P_OF[level[wide.slices]], BLUR_PX, radius=BLUR_REACH_PX)
-    cost = np.where(
-        open_ground[part.slices], 1.0 / (BASE_COST + p[part.relative_to(wide).slices]), np.float32(np.inf)
-    )
-    begin = start[0] - part.row, start[1] - part.col
-    way, strayed = cheapest_way(cost, begin, target[part.slices], most, within)
-    return Search(np.add(way, (part.row, part.col)), strayed)
+    around = BLOCK_PX + 2 * BLUR_REACH_PX
+    p, down = np.empty((around, around)), np.empty((BLOCK_PX, around))
+    blurred = np.empty((BLOCK_PX, BLOCK_PX), np.float32)
+    for row in range(around):
+        r = _reflected(top - BLUR_REACH_PX + row, level.shape[0])
+        for col in range(around):
+            p[row, col] = P_OF[level[r, _reflected(left - BLUR_REACH_PX + col, level.shape[1])]]
+    for row in range(BLOCK_PX):
+        middle = row + BLUR_REACH_PX
+        for col in range(around):
+            total = p[middle, col] * _BLUR[0]
+            for far in range(BLUR_REACH_PX, 0, -1):
+                total += (p[middle - far, col] + p[middle + far, col]) * _BLUR[far]
+            down[row, col] = np.float32(total)
+    for row in range(BLOCK_PX):
+        for col in range(BLOCK_PX):
+            middle = col + BLUR_REACH_PX
+            total = down[row, middle] * _BLUR[0]
+            for far in range(BLUR_REACH_PX, 0, -1):
+                total += (down[row, middle - far] + down[row, middle + far]) * _BLUR[far]
+            blurred[row, col] = np.float32(total)
+    return blurred
 
 
-def _bounds_of(ground: NDArray[np.bool_], margin: int) -> Window:
-    """The smallest window that holds all that is open, and a margin around it as far as there is ground."""
-    rows, cols = (np.flatnonzero(ground.any(axis=axis)) for axis in (1, 0))
-    tight = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
-    return tight.pad(margin).intersect(Window(0, 0, *ground.shape))
+@compiled
+def _reflected(place: int, size: int) -> int:
+    """A place beyond the border, mirrored there: -1 is 0, and size is size - 1."""
+    while place < 0 or place >= size:
+        place = -1 - place if place < 0 else 2 * size - 1 - place
+    return place

@@ -23,20 +23,18 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from georoads.grid import Points
-from georoads.levels import NODATA
 from georoads.network.graph.ahead import (
     BASE_COST,
     NEAR_PX,
     P_OF,
-    close_own_road,
     ground_ahead,
-    mark_discs,
-    scene_edge,
-    search_targets,
+    is_road,
+    mark_roads,
     window_around,
 )
 from georoads.network.graph.along import levels_at
 from georoads.network.graph.bridge import LEAD_PX, clear_of_lines, join_along
+from georoads.network.graph.cheapest_path import cheapest_way
 from georoads.network.graph.divide import divide
 from georoads.network.graph.gap_score import STRETCH_M, Evidence, RoadEnd, Target, evidence_of, straightness
 from georoads.network.graph.graph import Graph
@@ -48,12 +46,6 @@ there, and is less sure; and a road that comes so near goes on."""
 
 LONGEST_DETOUR = 1.4
 """A path that is longer than this many times the straight gap wanders."""
-
-SHARES = (0.5, 1.0)
-"""Of the reach: most ways are settled on the ground nearby; only the others need more of it."""
-
-RIM_PX = 3.0
-"""So far before the end of its window's ground a search has not yet seen that it ends."""
 
 APART_PX = 6.0
 """Paths that come nearer to each other than this are one road, seen from two ends."""
@@ -120,22 +112,23 @@ class _Ground:
     Attributes:
         search: how far and how faint.
         graph: whose dead ends they are.
-        edge_of: (P,) int64, the edge of each of the graph's points.
-        side_of: (P,) float64, pixels from there to the side of its road.
-        width, length, p: (E,) float64, of each edge, in pixels, and the mean of p along it.
+        width, side, length, p: (E,) float64, of each edge: its width, how far its sides are from its line,
+            and its length, in pixels; and the mean of p along it.
         lead: (E, 2, 2) float64, for both ends of an edge the point that its direction is taken from.
-        tree: the points by their place.
+        row: (P,) int64, the rows of the graph's points, from the top of the raster on.
+        xy, edge: (P, 2) float64 and (P,) int64, the places and edges of these.
     """
 
     search: FaintSearch
     graph: Graph
-    edge_of: NDArray[np.int64]
-    side_of: NDArray[np.float64]
     width: NDArray[np.float64]
+    side: NDArray[np.float64]
     length: NDArray[np.float64]
     p: NDArray[np.float64]
     lead: Points
-    tree: cKDTree
+    row: NDArray[np.int64]
+    xy: Points
+    edge: NDArray[np.int64]
 
 
 def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap) -> Graph:
@@ -179,17 +172,19 @@ def _is_road(gap: Gap, search: FaintSearch) -> bool:
 
 def _survey(graph: Graph, search: FaintSearch) -> _Ground:
     """What is looked up again from each dead end."""
-    edge_of, width = graph.edge_of_points(), graph.median_widths()
+    width = graph.median_widths()
+    row = np.argsort(graph.xy[:, 1], kind="stable")
     return _Ground(
         search,
         graph,
-        edge_of,
-        side_of=np.maximum(width / 2, NEAR_PX)[edge_of],
-        width=width,
+        width,
+        side=np.maximum(width / 2, NEAR_PX),
         length=graph.lengths(),
         p=np.add.reduceat(P_OF[graph.level], graph.offsets[:-1]) / np.diff(graph.offsets),
         lead=graph.lead_points(LEAD_PX),
-        tree=cKDTree(graph.xy, balanced_tree=False, compact_nodes=False),  # quickly built, and rarely asked
+        row=row,
+        xy=graph.xy[row],
+        edge=graph.edge_of_points()[row],
     )
 
 
@@ -212,13 +207,10 @@ def _find_gap(ground: _Ground, dead_end: tuple[int, int]) -> Gap | None:
     graph, search = ground.graph, ground.search
     node = int(graph.edge_nodes[dead_end])
     tip = graph.node_xy[node]
-    for share in SHARES:
-        way = _look(ground, dead_end, share * search.reach_px)
-        if not way.strayed:
-            break
-    if not len(way.xy):
+    way, target = _look(ground, dead_end)
+    if not len(way):
         return None
-    xy, target = np.vstack((tip, way.xy[1:])), way.target
+    xy = np.vstack((tip, way[1:]))
     if target is not None:
         xy = np.vstack((xy, graph.xy[target]))
     length = float(np.hypot(*np.diff(xy, axis=0).T).sum())
@@ -226,7 +218,7 @@ def _find_gap(ground: _Ground, dead_end: tuple[int, int]) -> Gap | None:
     if length > min(search.reach_px, LONGEST_DETOUR * straight + NEAR_PX):
         return None
     seen = partial(levels_at, search.read, search.shape)
-    road = None if target is None else int(ground.edge_of[target])
+    road = None if target is None else int(np.searchsorted(graph.offsets, target, "right")) - 1
     to = None if road is None else Target(float(ground.width[road]), float(ground.p[road]))
     evidence = evidence_of(xy, _road_end(ground, dead_end), to, seen, search.road_level, search.gsd_m)
     return Gap(node, target, xy, seen(xy), evidence)
@@ -247,46 +239,29 @@ def _road_end(ground: _Ground, dead_end: tuple[int, int]) -> RoadEnd:
     )
 
 
-@dataclass(frozen=True)
-class _Way:
-    """What a look ahead of a dead end found.
+def _look(ground: _Ground, dead_end: tuple[int, int]) -> tuple[Points, int | None]:
+    """The cheapest way to another road or the scene's edge within reach of a dead end; see the module.
 
-    Attributes:
-        xy: (K, 2) float64 middles of the pixels from the tip's on; (0, 2): nothing is reached.
-        target: row of the point that it leads to; None: to the scene's edge.
-        strayed: whether more ground may show another way.
+    Returns:
+        (K, 2) float64 middles of the pixels from the tip's on; (0, 2): nothing is reached. And the row of the
+        point that they lead to; None: to the scene's edge.
     """
-
-    xy: Points
-    target: int | None
-    strayed: bool
-
-
-def _look(ground: _Ground, dead_end: tuple[int, int], reach_px: float) -> _Way:
-    """The cheapest way to another road or the scene's edge within reach of a dead end; see the module."""
     graph, search = ground.graph, ground.search
     tip = graph.node_xy[graph.edge_nodes[dead_end]]
-    around = ground.tree.query_ball_point(tip, reach_px + float(ground.side_of.max()))
-    near = np.array(sorted(around), dtype=np.int64)
-    mine = ground.edge_of[near] == dead_end[0]
-    others = near[~mine]
-    box = window_around(tip, reach_px, search.shape)
-    level = search.read(box)
-    edge = scene_edge(level, box, search.shape)
-    # 1. The ground ahead, without the road that ends here.
-    open_ground = ground_ahead(tip, tip - ground.lead[dead_end], box, reach_px) & (level != NODATA)
-    close_own_road(open_ground, graph.xy[near[mine]], tip, box)
-    # 2. Any other road is a target, up to half its width from its line; and so is the scene's edge.
-    corner, shape = (box.row, box.col), level.shape
-    road = mark_discs(graph.xy[others], ground.side_of[others], corner, shape) & open_ground
-    start = min(int(tip[1]) - box.row, box.height - 1), min(int(tip[0]) - box.col, box.width - 1)
-    found = search_targets(
-        level, open_ground, road | edge & open_ground, start, search.most, reach_px - RIM_PX
-    )
-    xy, target = np.add(found.way[:, ::-1], (box.col + 0.5, box.row + 0.5)), None
-    if len(xy) and road[tuple(found.way[-1])]:
-        target = int(others[np.argmin(np.hypot(*(graph.xy[others] - xy[-1]).T))])
-    return _Way(xy, target, found.strayed)
+    box = window_around(tip, search.reach_px, search.shape)
+    direction = tip - ground.lead[dead_end]
+    ahead = ground_ahead(search.read(box), box, search.shape, tip, direction, search.reach_px)
+    # Points in these rows may lie far away: that is quickly seen.
+    widest = float(ground.side.max())
+    first, last = np.searchsorted(ground.xy[:, 1], (box.row - widest, box.row + box.height + widest))
+    xy, edge = ground.xy[first:last], ground.edge[first:last]
+    mark_roads(ahead, (box.row, box.col), xy, edge, ground.side, dead_end[0])
+    way = cheapest_way(ahead, search.most)
+    passed = np.add(way[:, ::-1], (box.col + 0.5, box.row + 0.5))
+    if not len(way) or not is_road(ahead, *way[-1]):
+        return passed, None
+    away = np.where(edge == dead_end[0], np.inf, np.hypot(*(xy - passed[-1]).T))
+    return passed, int(ground.row[first:last][away == away.min()].min())
 
 
 def _choose_apart(paths: list[Gap]) -> tuple[list[Gap], list[Gap]]:

@@ -1,74 +1,97 @@
-"""The cheapest way over a window: Dijkstra's search over the eight neighbours, until it meets a target."""
+"""The cheapest way ahead of a dead end: Dijkstra's search over the eight neighbours, until it meets a target.
+
+What waits lies in buckets by its cost, each of them narrower than any step (E. V. Denardo and B. L. Fox,
+Shortest-Route Methods: 1. Reaching, Pruning, and Buckets, Operations Research 27, 1979): so what lies in the
+first of them can no longer be reached at less, and need not be sorted.
+"""
 
 from __future__ import annotations
-
-import heapq
 
 import numpy as np
 from numpy.typing import NDArray
 
 from georoads.compiled import compiled
+from georoads.network.graph.ahead import Ground, see
+
+BUCKET = 0.9
+"""No step costs less: a pixel of way costs 1 / (BASE_COST + 1) at least, and that of the tip 1."""
+
+_DOWN = np.array([0, -1, -1, -1, 0, 0, 1, 1, 1])
+_RIGHT = np.array([0, -1, 0, 1, -1, 1, -1, 0, 1])
+_LENGTH = np.hypot(_DOWN, _RIGHT)
+"""The eight neighbours, behind none."""
+
+_UNKNOWN, _START = np.uint8(0), np.uint8(9)
+"""How a pixel was come to: not yet; nohow, as the search began there; else by the step of this number."""
 
 
 @compiled
-def cheapest_way(
-    cost: NDArray[np.float32],
-    start: tuple[int, int],
-    target: NDArray[np.bool_],
-    most: float = np.inf,
-    within: float = np.inf,
-) -> tuple[NDArray[np.int64], bool]:
-    """The way from a pixel to that of the target which it costs least to reach.
+def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
+    """The way from the tip to the target which it costs least to reach.
 
     A step costs its length times the mean cost of its two pixels, as in scikit-image's ``MCP_Geometric``,
-    which needs ten times as long: most dead ends look at all the ground ahead of them, and find nothing.
+    which needs many times as long: most dead ends look at all the ground ahead of them, and find nothing.
 
     Args:
-        cost: (H, W) float32 per pixel of way, positive; inf where nobody can walk. The start's is taken as 1.
-        start: row and column.
-        target: (H, W) bool.
-        most: what a way may cost; the search ends where all that is left costs more.
-        within: pixels from the start.
+        ground: ahead of the tip; what is seen of it is kept there.
+        most: what a way may cost.
 
     Returns:
-        (K, 2) int64 rows and columns from the start to the target; (0, 2) when none can be reached. And
-        whether the search came farther than ``within``: if not, no ground beyond could have changed the way.
+        (K, 2) int64 rows and columns from the tip to the target; (0, 2) when none can be reached.
     """
+    cost, target = ground.cost, ground.target
     height, width = cost.shape
-    least = np.full((height, width), np.inf)
-    came_from = np.full((height, width), -1)
-    least[start] = 0.0
-    waiting = [(0.0, start[0], start[1])]
-    strayed = False
-    while len(waiting):
-        so_far, row, col = heapq.heappop(waiting)
-        if so_far > least[row, col]:
-            continue  # a cheaper way here has been found since
-        if so_far > most:
-            break
-        strayed |= (row - start[0]) ** 2 + (col - start[1]) ** 2 > within * within
-        if target[row, col]:
-            return _back(came_from, row, col), strayed
-        here = 1.0 if (row, col) == start else cost[row, col]
-        for down in (-1, 0, 1):
-            for right in (-1, 0, 1):
-                r, c = row + down, col + right
-                if not (0 <= r < height and 0 <= c < width):
+    start_row, start_col = ground.start
+    # Most of the window is never come to, so nothing is written there: of these arrays no memory is used.
+    least = np.empty((height, width))
+    step_to = np.zeros((height, width), np.uint8)
+    is_settled = np.zeros((height, width), np.bool_)
+    least[start_row, start_col], step_to[start_row, start_col] = 0.0, _START
+    first = np.full(int(most / BUCKET) + 1, -1)
+    # Whoever waits: row, column, and who waits behind in the same bucket; -1 ends the chain.
+    waiting, n_waiting = np.empty((4096, 3), np.int32), 1
+    waiting[0] = start_row, start_col, -1
+    first[0] = 0
+    for bucket in range(len(first)):
+        found_row = found_col = -1
+        i = int(first[bucket])
+        while i >= 0:
+            row, col, i = int(waiting[i, 0]), int(waiting[i, 1]), int(waiting[i, 2])
+            if is_settled[row, col]:
+                continue  # it was reached at less
+            is_settled[row, col] = True
+            so_far = least[row, col]
+            if target[row, col]:
+                if found_row < 0 or so_far < least[found_row, found_col]:
+                    found_row, found_col = row, col
+                continue
+            here = 1.0 if step_to[row, col] == _START else cost[row, col]
+            for step in range(1, len(_LENGTH)):
+                r, c = row + _DOWN[step], col + _RIGHT[step]
+                if r < 0 or c < 0 or r >= height or c >= width or is_settled[r, c]:
                     continue
-                reached = so_far + np.sqrt(down * down + right * right) * (here + cost[r, c]) / 2
-                if reached < least[r, c]:
-                    least[r, c] = reached
-                    came_from[r, c] = row * width + col
-                    heapq.heappush(waiting, (reached, r, c))
-    return np.empty((0, 2), np.int64), strayed
+                if cost[r, c] == 0:
+                    see(ground, r, c)
+                reached = so_far + _LENGTH[step] * (here + cost[r, c]) / 2
+                if reached <= most and (step_to[r, c] == _UNKNOWN or reached < least[r, c]):
+                    least[r, c], step_to[r, c] = reached, step
+                    if n_waiting == len(waiting):
+                        waiting = np.concatenate((waiting, np.empty_like(waiting)))
+                    into = int(reached / BUCKET)
+                    waiting[n_waiting, 0], waiting[n_waiting, 1] = r, c
+                    waiting[n_waiting, 2], first[into] = first[into], n_waiting
+                    n_waiting += 1
+        if found_row >= 0:
+            return _back(step_to, found_row, found_col)
+    return np.empty((0, 2), np.int64)
 
 
 @compiled
-def _back(came_from: NDArray[np.int64], row: int, col: int) -> NDArray[np.int64]:
+def _back(step_to: NDArray[np.uint8], row: int, col: int) -> NDArray[np.int64]:
     """The pixels passed on the way to a place, from the first on."""
-    width, before = came_from.shape[1], came_from.reshape(-1)
-    places = [row * width + col]
-    while before[places[-1]] >= 0:
-        places.append(before[places[-1]])
-    way = np.array(places[::-1])
-    return np.column_stack((way // width, way % width))
+    places = [(row, col)]
+    while step_to[row, col] != _START:
+        step = step_to[row, col]
+        row, col = row - _DOWN[step], col - _RIGHT[step]
+        places.append((row, col))
+    return np.array(places[::-1])
