@@ -159,13 +159,23 @@ def mark_roads(
 
 
 def is_road(ground: Ground, row: int, col: int) -> bool:
-    """Whether a pixel lies on another road."""
+    """Whether a pixel lies on another road.
+
+    Args:
+        ground: with its roads marked.
+        row, col: of the pixel.
+    """
     return bool(ground.marks[row, col] & _ROAD)
 
 
 @compiled
 def see(ground: Ground, row: int, col: int) -> None:
-    """Find cost and targets of the block in which a pixel lies."""
+    """Find cost and targets of the block in which a pixel lies.
+
+    Args:
+        ground: with its roads marked; changed in place.
+        row, col: of the pixel.
+    """
     height, width = ground.level.shape
     top, left = row - row % BLOCK_PX, col - col % BLOCK_PX
     p = _blurred(ground.level, top, left)

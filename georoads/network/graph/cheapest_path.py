@@ -40,18 +40,13 @@ def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
         (K, 2) int64 rows and columns from the tip to the target; (0, 2) when none can be reached.
     """
     cost, target = ground.cost, ground.target
-    height, width = cost.shape
-    start_row, start_col = ground.start
     # Most of the window is never come to, so nothing is written there: of these arrays no memory is used.
-    least = np.empty((height, width))
-    step_to = np.zeros((height, width), np.uint8)
-    is_settled = np.zeros((height, width), np.bool_)
-    least[start_row, start_col], step_to[start_row, start_col] = 0.0, _START
+    least = np.empty(cost.shape)
+    step_to, is_settled = np.zeros(cost.shape, np.uint8), np.zeros(cost.shape, np.bool_)
+    least[ground.start], step_to[ground.start] = 0.0, _START
     first = np.full(int(most / BUCKET) + 1, -1)
-    # Whoever waits: row, column, and who waits behind in the same bucket; -1 ends the chain.
     waiting, n_waiting = np.empty((4096, 3), np.int32), 1
-    waiting[0] = start_row, start_col, -1
-    first[0] = 0
+    _put(waiting, 0, first, 0, *ground.start)
     for bucket in range(len(first)):
         found_row = found_col = -1
         i = int(first[bucket])
@@ -68,7 +63,7 @@ def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
             here = 1.0 if step_to[row, col] == _START else cost[row, col]
             for step in range(1, len(_LENGTH)):
                 r, c = row + _DOWN[step], col + _RIGHT[step]
-                if r < 0 or c < 0 or r >= height or c >= width or is_settled[r, c]:
+                if not (0 <= r < cost.shape[0] and 0 <= c < cost.shape[1]) or is_settled[r, c]:
                     continue
                 if cost[r, c] == 0:
                     see(ground, r, c)
@@ -77,13 +72,20 @@ def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
                     least[r, c], step_to[r, c] = reached, step
                     if n_waiting == len(waiting):
                         waiting = np.concatenate((waiting, np.empty_like(waiting)))
-                    into = int(reached / BUCKET)
-                    waiting[n_waiting, 0], waiting[n_waiting, 1] = r, c
-                    waiting[n_waiting, 2], first[into] = first[into], n_waiting
+                    _put(waiting, n_waiting, first, int(reached / BUCKET), r, c)
                     n_waiting += 1
         if found_row >= 0:
             return _back(step_to, found_row, found_col)
     return np.empty((0, 2), np.int64)
+
+
+@compiled
+def _put(
+    waiting: NDArray[np.int32], i: int, first: NDArray[np.int64], bucket: int, row: int, col: int
+) -> None:
+    """Let a pixel wait, as row i: its row and column, and who waits behind it in the bucket; -1: nobody."""
+    waiting[i, 0], waiting[i, 1], waiting[i, 2] = row, col, first[bucket]
+    first[bucket] = i
 
 
 @compiled
