@@ -15,7 +15,18 @@ def seen(cost: NDArray[np.floating], start: tuple[int, int], target: NDArray[np.
     """Ground of which all is known."""
     nowhere, unused = np.zeros(2), np.zeros(cost.shape, np.uint8)
     edges = (False, False, False, False)
-    return Ground(unused, start, nowhere, nowhere, 0.0, edges, unused, cost.astype(np.float32), target)
+    return Ground(
+        unused,
+        start,
+        nowhere,
+        nowhere,
+        0.0,
+        edges,
+        unused,
+        cost.astype(np.float32),
+        target,
+        np.full(cost.shape, np.inf),
+    )
 
 
 def drawn(*rows: str) -> Ground:

@@ -60,6 +60,7 @@ class Ground(NamedTuple):
         marks: (h, w) uint8, of the road that ends here and of the others.
         cost: (h, w) float32 a pixel of way; inf where nobody can walk, 0 where nothing was seen yet.
         target: (h, w) bool, where a way may end, of what was seen.
+        least: (h, w) float64, what it costs to come to a pixel that was seen; inf until somebody does.
     """
 
     level: NDArray[np.uint8]
@@ -71,6 +72,7 @@ class Ground(NamedTuple):
     marks: NDArray[np.uint8]
     cost: NDArray[np.float32]
     target: NDArray[np.bool_]
+    least: NDArray[np.float64]
 
 
 def window_around(tip: Points, reach_px: float, shape: tuple[int, int]) -> Window:
@@ -117,6 +119,7 @@ def ground_ahead(
         marks=np.zeros(level.shape, np.uint8),
         cost=np.zeros(level.shape, np.float32),
         target=np.zeros(level.shape, np.bool_),
+        least=np.empty(level.shape),
     )
 
 
@@ -183,17 +186,17 @@ def see(ground: Ground, row: int, col: int) -> None:
     tip_x, tip_y = ground.tip
     ahead_x, ahead_y = ground.heading
     start_row, start_col = ground.start
-    least = np.cos(np.radians(REACH_DEG))
+    least, aside = ground.least, np.cos(np.radians(REACH_DEG))
     for row in range(top, min(top + BLOCK_PX, height)):
         for col in range(left, min(left + BLOCK_PX, width)):
             x, y = col - tip_x, row - tip_y
             away = np.sqrt(x * x + y * y)
             # Beside the tip itself directions mean little.
-            is_ahead = x * ahead_x + y * ahead_y >= least * away - NEAR_PX
+            is_ahead = x * ahead_x + y * ahead_y >= aside * away - NEAR_PX
             is_open = is_ahead and away <= ground.reach and level[row, col] != NODATA
             is_open = is_open and not marks[row, col] & _OWN
             is_beside = abs(row - start_row) <= BESIDE_PX and abs(col - start_col) <= BESIDE_PX
-            cost[row, col] = np.float32(np.inf)
+            least[row, col], cost[row, col] = np.inf, np.float32(np.inf)
             if is_open or is_beside:
                 cost[row, col] = np.float32(1) / (np.float32(BASE_COST) + p[row - top, col - left])
             target[row, col] = is_open and not is_beside and marks[row, col] & _ROAD

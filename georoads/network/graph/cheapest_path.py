@@ -16,13 +16,11 @@ from georoads.network.graph.ahead import Ground, see
 BUCKET = 0.9
 """No step costs less: a pixel of way costs 1 / (BASE_COST + 1) at least, and that of the tip 1."""
 
-_DOWN = np.array([0, -1, -1, -1, 0, 0, 1, 1, 1])
-_RIGHT = np.array([0, -1, 0, 1, -1, 1, -1, 0, 1])
+_DOWN = np.array([-1, -1, -1, 0, 0, 1, 1, 1])
+_RIGHT = np.array([-1, 0, 1, -1, 1, -1, 0, 1])
 _LENGTH = np.hypot(_DOWN, _RIGHT)
-"""The eight neighbours, behind none."""
-
-_UNKNOWN, _START = np.uint8(0), np.uint8(9)
-"""How a pixel was come to: not yet; nohow, as the search began there; else by the step of this number."""
+_START = np.uint8(8)
+"""The eight neighbours; and how the pixel was come to where the search began."""
 
 
 @compiled
@@ -39,14 +37,13 @@ def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
     Returns:
         (K, 2) int64 rows and columns from the tip to the target; (0, 2) when none can be reached.
     """
-    cost, target = ground.cost, ground.target
+    cost, target, least = ground.cost, ground.target, ground.least
     # Most of the window is never come to, so nothing is written there: of these arrays no memory is used.
-    least = np.empty(cost.shape)
-    step_to, is_settled = np.zeros(cost.shape, np.uint8), np.zeros(cost.shape, np.bool_)
+    step_to, is_settled = np.empty(cost.shape, np.uint8), np.zeros(cost.shape, np.bool_)
     least[ground.start], step_to[ground.start] = 0.0, _START
     first = np.full(int(most / BUCKET) + 1, -1)
     waiting, n_waiting = np.empty((4096, 3), np.int32), 1
-    _put(waiting, 0, first, 0, *ground.start)
+    waiting[0], first[0] = (*ground.start, -1), 0  # row, column, and who waits behind: -1 is nobody
     for bucket in range(len(first)):
         found_row = found_col = -1
         i = int(first[bucket])
@@ -61,31 +58,23 @@ def cheapest_way(ground: Ground, most: float) -> NDArray[np.int64]:
                     found_row, found_col = row, col
                 continue
             here = 1.0 if step_to[row, col] == _START else cost[row, col]
-            for step in range(1, len(_LENGTH)):
+            for step in range(len(_LENGTH)):
                 r, c = row + _DOWN[step], col + _RIGHT[step]
                 if not (0 <= r < cost.shape[0] and 0 <= c < cost.shape[1]) or is_settled[r, c]:
                     continue
                 if cost[r, c] == 0:
                     see(ground, r, c)
                 reached = so_far + _LENGTH[step] * (here + cost[r, c]) / 2
-                if reached <= most and (step_to[r, c] == _UNKNOWN or reached < least[r, c]):
+                if reached <= most and reached < least[r, c]:
                     least[r, c], step_to[r, c] = reached, step
                     if n_waiting == len(waiting):
                         waiting = np.concatenate((waiting, np.empty_like(waiting)))
-                    _put(waiting, n_waiting, first, int(reached / BUCKET), r, c)
-                    n_waiting += 1
+                    into = int(reached / BUCKET)
+                    waiting[n_waiting, 0], waiting[n_waiting, 1], waiting[n_waiting, 2] = r, c, first[into]
+                    first[into], n_waiting = n_waiting, n_waiting + 1
         if found_row >= 0:
             return _back(step_to, found_row, found_col)
     return np.empty((0, 2), np.int64)
-
-
-@compiled
-def _put(
-    waiting: NDArray[np.int32], i: int, first: NDArray[np.int64], bucket: int, row: int, col: int
-) -> None:
-    """Let a pixel wait, as row i: its row and column, and who waits behind it in the bucket; -1: nobody."""
-    waiting[i, 0], waiting[i, 1], waiting[i, 2] = row, col, first[bucket]
-    first[bucket] = i
 
 
 @compiled
