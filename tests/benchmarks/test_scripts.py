@@ -162,6 +162,26 @@ def test_models_are_compared_picture_by_picture(tmp_path: Path) -> None:
     assert (drawn[:, 400:800] == drawn[:, 800:]).all() and (drawn[:, :400] != drawn[:, 400:800]).any()
 
 
+def test_profiles_lie_across_roads_that_are_wide(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    pairs, sheet = draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)], size=320), tmp_path / "sheet.png"
+    band = np.zeros((320, 320), np.uint8)
+    band[100:160] = 255
+    wide = {path.name for path in sorted((pairs / "masks").iterdir())[::2]}
+    for name in wide:
+        cv2.imwrite(str(pairs / "masks" / name), band)
+    lines = said("lines/strips.py", pairs, "--models", "default", "-o", sheet).splitlines()
+    found = [re.match(r"\w+: (\d) pictures, (\d+) profiles", line) for line in lines]
+    counts = [(int(match[1]), int(match[2])) for match in found if match]
+    assert sum(pictures for pictures, _ in counts) == len(wide)
+    # 160 m of a road of 30 m, whose first and last 15 m are left out, one every 5 m.
+    assert sum(profiles for _, profiles in counts) == pytest.approx(26 * len(wide), abs=2)
+    told = next(line for line in lines if "no line" in line)
+    none, one, more, _ = map(float, re.findall(r"\d\.\d\d", told))
+    assert none + one + more == pytest.approx(1, abs=0.02)
+    assert np.asarray(cv2.imread(str(sheet))).shape == (2 * 420, 2 * 420, 3)
+
+
 def test_renewed_norms_are_those_of_the_chips(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     draw_pairs(tmp_path / "a", [f"a{i}" for i in range(4)])
