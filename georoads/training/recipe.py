@@ -143,7 +143,7 @@ class TrainParams:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("augmentation", ("none", "flips", "full")),
+            ("augmentation", ("none", "flips", "full", "turned")),
             ("precision", ("auto", "fp32", "bf16")),
             ("optimizer", ("adamw", "adam")),
             ("schedule", ("cosine", "constant")),

@@ -68,7 +68,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("georoads.training.chip_loader.read_picture", lambda *_: picture)
 
 
-@pytest.mark.parametrize("augmentation", ["none", "flips", "full"])
+@pytest.mark.parametrize("augmentation", ["none", "flips", "full", "turned"])
 def test_the_teacher_turns_and_stretches_with_the_mask(
     drawn: None, augmentation: str, tmp_path: Path
 ) -> None:
