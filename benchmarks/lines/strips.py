@@ -34,7 +34,10 @@ from georoads.network.vectorize import trace_network
 
 WIDE_M, LONG_M, EVERY_M = 20.0, 60.0, 5.0
 DIP = 0.7
+"""Of the lower side's p: below it p dips."""
+
 SIDE_PX = 420
+"""Of a picture on the sheet."""
 
 Picture = NDArray[np.uint8]
 Wide = tuple[Sample, list[Points]]
@@ -63,6 +66,12 @@ def profiles(sample: Sample) -> Iterator[Points]:
             step = (ahead - here) / max(float(np.hypot(*(ahead - here))), 1e-9)
             across = np.array([-step[1], step[0]]) * half
             yield np.array([here - across, here + across])
+
+
+def n_crossing(lines: shapely.MultiLineString, profile: Points) -> int:
+    """How often lines cross a profile."""
+    met = lines & shapely.LineString(profile)
+    return 0 if met.is_empty else int(shapely.get_num_geometries(met))
 
 
 def dips(levels: NDArray[np.uint8], profile: Points) -> bool:
@@ -96,7 +105,7 @@ def judge(name: str, wide: list[Wide]) -> list[Picture]:
         lines = lines_of(traced(prediction.levels, params))
         ours = shapely.MultiLineString(lines)
         for profile in across:
-            crossed[min(int(shapely.get_num_geometries(ours & shapely.LineString(profile))), 2)] += 1
+            crossed[min(n_crossing(ours, profile), 2)] += 1
             dipping += dips(prediction.levels, profile)
         shown.append(drawn(np.repeat(prediction.levels[..., None], 3, axis=2), lines))
     none, one, more = crossed / crossed.sum()

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import shapely
 from drawn_pairs import SMALL_RECIPE, draw_pairs
 
 from georoads.model.card import read_card
@@ -180,6 +181,21 @@ def test_profiles_lie_across_roads_that_are_wide(tmp_path: Path) -> None:
     none, one, more, _ = map(float, re.findall(r"\d\.\d\d", told))
     assert none + one + more == pytest.approx(1, abs=0.02)
     assert np.asarray(cv2.imread(str(sheet))).shape == (2 * 420, 2 * 420, 3)
+
+
+def test_a_profile_tells_lines_and_dips_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "lines"))
+    strips = importlib.import_module("strips")
+    profile = np.array([[10.0, 20.0], [52.0, 20.0]])
+    lines = shapely.MultiLineString([[(20, 0), (20, 40)], [(40, 0), (40, 40)]])
+    assert [
+        strips.n_crossing(few, profile) for few in (lines, lines.geoms[0], shapely.MultiLineString())
+    ] == [2, 1, 0]
+    band = np.zeros((40, 64), np.uint8)
+    band[:, 10:52] = 230
+    assert not strips.dips(band, profile)
+    band[:, 30:32] = 150
+    assert strips.dips(band, profile)
 
 
 def test_renewed_norms_are_those_of_the_chips(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from georoads.network.graph.ahead import (
     BLUR_REACH_PX,
     Ground,
     ground_ahead,
-    is_road,
+    is_on_road,
     mark_roads,
     see,
     window_around,
@@ -29,7 +29,7 @@ def look(
 ) -> tuple[Ground, tuple[int, int]]:
     """The ground ahead of a tip, all seen, without roads; and the window's corner."""
     box = window_around(tip, reach, level.shape)
-    ground = ground_ahead(level[box.slices], box, level.shape, tip, direction, reach)
+    ground = ground_ahead(level[box.slices], box, tip, direction, reach)
     see_all(ground)
     return ground, (box.row, box.col)
 
@@ -75,16 +75,17 @@ def test_only_what_lies_ahead_and_within_reach_is_walked() -> None:
     assert not is_open(50, 72)  # nodata
 
 
-def test_ways_end_at_nodata_and_at_the_rasters_edge_but_not_right_beside_the_tip() -> None:
+@pytest.mark.parametrize(("x", "y"), [(88.5, 45.5), (20.5, 45.5), (60.5, 15.5), (60.5, 80.5)])
+def test_ways_end_at_nodata_and_at_the_rasters_edge_but_not_right_beside_the_tip(x: float, y: float) -> None:
     level = np.zeros(SHAPE, np.uint8)
     level[40:44, 90] = NODATA
-    ground, (top, left) = look(level, np.array([88.5, 45.5]), np.array([1.0, -0.2]), 40.0)
+    ground, corner = look(level, np.array([x, y]), np.array([x - 60, y - 45.8]), 40.0)
     edge = binary_dilation(level == NODATA, np.ones((3, 3))) & (level != NODATA)
     edge[[0, -1]] = edge[:, [0, -1]] = True
     beside = np.zeros(SHAPE, np.bool_)
-    beside[43:48, 86:91] = True
+    beside[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = True
     walkable = np.isfinite(ground.cost)
-    np.testing.assert_array_equal(ground.target, (edge & ~beside)[within(ground, (top, left))] & walkable)
+    np.testing.assert_array_equal(ground.target, (edge & ~beside)[within(ground, corner)] & walkable)
     assert ground.target.sum() > 10
 
 
@@ -97,7 +98,7 @@ def test_other_roads_are_targets_up_to_their_sides_and_the_own_one_is_closed(see
     edge = random.integers(0, 3, len(points))
     side = np.array([2.0, 4.7, 9.0])
     box = window_around(tip, reach, SHAPE)
-    ground = ground_ahead(level[box.slices], box, SHAPE, tip, direction, reach)
+    ground = ground_ahead(level[box.slices], box, tip, direction, reach)
     mark_roads(ground, (box.row, box.col), points, edge, side, 0)
     see_all(ground)
 
@@ -118,4 +119,4 @@ def test_other_roads_are_targets_up_to_their_sides_and_the_own_one_is_closed(see
     np.testing.assert_array_equal(ground.target[reached], (road[inside] | clear.target)[reached])
     found = np.argwhere(ground.target & ~clear.target)
     assert len(found)
-    assert all(is_road(ground, *place) for place in found)
+    assert all(is_on_road(ground, *place) for place in found)

@@ -177,8 +177,7 @@ def test_a_tree_over_a_street_is_closed_and_the_corner_of_a_wall_beside_it_is_no
     assert network.n_edges == 3
 
 
-def test_a_gap_beyond_the_nearer_windows_is_the_same_in_all_of_them() -> None:
-    # With a reach of 120 m most ways are settled in windows of 60 m.
+def test_a_longer_reach_closes_the_same_gap_as_one_that_suffices() -> None:
     far = replace(JOIN, reach_m=120.0)
     for gap_px in (40, 90, 160):
         near, wide = (network_of(straight_with_gap(gap_px), replace(far, reach_m=m)) for m in (100.0, 120.0))

@@ -27,14 +27,14 @@ from georoads.network.graph.ahead import (
     BASE_COST,
     NEAR_PX,
     P_OF,
+    cheapest_way,
     ground_ahead,
-    is_road,
+    is_on_road,
     mark_roads,
     window_around,
 )
 from georoads.network.graph.along import levels_at
 from georoads.network.graph.bridge import LEAD_PX, clear_of_lines, join_along
-from georoads.network.graph.cheapest_path import cheapest_way
 from georoads.network.graph.divide import divide
 from georoads.network.graph.gap_score import STRETCH_M, Evidence, RoadEnd, Target, evidence_of, straightness
 from georoads.network.graph.graph import Graph
@@ -106,7 +106,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _Survey:
     """What can be seen from dead ends.
 
     Attributes:
@@ -170,11 +170,11 @@ def _is_road(gap: Gap, search: FaintSearch) -> bool:
     return leaves or gap.evidence.likelihood >= search.join_p
 
 
-def _survey(graph: Graph, search: FaintSearch) -> _Ground:
+def _survey(graph: Graph, search: FaintSearch) -> _Survey:
     """What is looked up again from each dead end."""
     width = graph.median_widths()
     row = np.argsort(graph.xy[:, 1], kind="stable")
-    return _Ground(
+    return _Survey(
         search,
         graph,
         width,
@@ -197,17 +197,17 @@ def _is_at(graph: Graph, xy: Points) -> NDArray[np.bool_]:
     return found
 
 
-def _find_gap(ground: _Ground, dead_end: tuple[int, int]) -> Gap | None:
+def _find_gap(survey: _Survey, dead_end: tuple[int, int]) -> Gap | None:
     """The gap ahead of a dead end; None: nothing is reached from there, or by too long a detour.
 
     Args:
-        ground: what can be seen.
+        survey: what can be seen.
         dead_end: its place in the graph's (E, 2) arrays: the edge, and which of its ends.
     """
-    graph, search = ground.graph, ground.search
+    graph, search = survey.graph, survey.search
     node = int(graph.edge_nodes[dead_end])
     tip = graph.node_xy[node]
-    way, target = _look(ground, dead_end)
+    way, target = _look(survey, dead_end)
     if not len(way):
         return None
     xy = np.vstack((tip, way[1:]))
@@ -219,49 +219,49 @@ def _find_gap(ground: _Ground, dead_end: tuple[int, int]) -> Gap | None:
         return None
     seen = partial(levels_at, search.read, search.shape)
     road = None if target is None else int(np.searchsorted(graph.offsets, target, "right")) - 1
-    to = None if road is None else Target(float(ground.width[road]), float(ground.p[road]))
-    evidence = evidence_of(xy, _road_end(ground, dead_end), to, seen, search.road_level, search.gsd_m)
+    to = None if road is None else Target(float(survey.width[road]), float(survey.p[road]))
+    evidence = evidence_of(xy, _road_end(survey, dead_end), to, seen, search.road_level, search.gsd_m)
     return Gap(node, target, xy, seen(xy), evidence)
 
 
-def _road_end(ground: _Ground, dead_end: tuple[int, int]) -> RoadEnd:
+def _road_end(survey: _Survey, dead_end: tuple[int, int]) -> RoadEnd:
     """What is known of the road at a dead end."""
-    graph, (edge, side) = ground.graph, dead_end
+    graph, (edge, side) = survey.graph, dead_end
     tip = graph.node_xy[graph.edge_nodes[edge, side]]
     line = graph.xy[graph.offsets[edge] : graph.offsets[edge + 1]]
     return RoadEnd(
         tip=tip,
-        ahead=tip - ground.lead[edge, side],
-        width_px=float(ground.width[edge]),
-        length_px=float(ground.length[edge]),
-        p=float(ground.p[edge]),
-        straight=straightness(line if side == 0 else line[::-1], STRETCH_M / ground.search.gsd_m),
+        ahead=tip - survey.lead[edge, side],
+        width_px=float(survey.width[edge]),
+        length_px=float(survey.length[edge]),
+        p=float(survey.p[edge]),
+        straight=straightness(line if side == 0 else line[::-1], STRETCH_M / survey.search.gsd_m),
     )
 
 
-def _look(ground: _Ground, dead_end: tuple[int, int]) -> tuple[Points, int | None]:
+def _look(survey: _Survey, dead_end: tuple[int, int]) -> tuple[Points, int | None]:
     """The cheapest way to another road or the scene's edge within reach of a dead end; see the module.
 
     Returns:
         (K, 2) float64 middles of the pixels from the tip's on; (0, 2): nothing is reached. And the row of the
         point that they lead to; None: to the scene's edge.
     """
-    graph, search = ground.graph, ground.search
+    graph, search = survey.graph, survey.search
     tip = graph.node_xy[graph.edge_nodes[dead_end]]
     box = window_around(tip, search.reach_px, search.shape)
-    direction = tip - ground.lead[dead_end]
-    ahead = ground_ahead(search.read(box), box, search.shape, tip, direction, search.reach_px)
+    direction = tip - survey.lead[dead_end]
+    ahead = ground_ahead(search.read(box), box, tip, direction, search.reach_px)
     # Points in these rows may lie far away: that is quickly seen.
-    widest = float(ground.side.max())
-    first, last = np.searchsorted(ground.xy[:, 1], (box.row - widest, box.row + box.height + widest))
-    xy, edge = ground.xy[first:last], ground.edge[first:last]
-    mark_roads(ahead, (box.row, box.col), xy, edge, ground.side, dead_end[0])
+    widest = float(survey.side.max())
+    first, last = np.searchsorted(survey.xy[:, 1], (box.row - widest, box.row + box.height + widest))
+    xy, edge = survey.xy[first:last], survey.edge[first:last]
+    mark_roads(ahead, (box.row, box.col), xy, edge, survey.side, dead_end[0])
     way = cheapest_way(ahead, search.most)
     passed = np.add(way[:, ::-1], (box.col + 0.5, box.row + 0.5))
-    if not len(way) or not is_road(ahead, *way[-1]):
+    if not len(way) or not is_on_road(ahead, *way[-1]):
         return passed, None
     away = np.where(edge == dead_end[0], np.inf, np.hypot(*(xy - passed[-1]).T))
-    return passed, int(ground.row[first:last][away == away.min()].min())
+    return passed, int(survey.row[first:last][away == away.min()].min())
 
 
 def _choose_apart(paths: list[Gap]) -> tuple[list[Gap], list[Gap]]:
