@@ -146,7 +146,7 @@ def mark_roads(
     Args:
         ground: changed in place.
         corner: row and column of the window.
-        points: (K, 2) float64 pixel coordinates of points of roads; those far away are passed over.
+        points: (K, 2) float64 pixel coordinates of points of roads around the tip.
         edge: (K,) int64, the road of each.
         side: (E,) float64 pixels from the line of each road to its sides.
         own: the road that ends here.

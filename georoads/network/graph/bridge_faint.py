@@ -22,7 +22,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from georoads.grid import Points
+from georoads.grid import Points, Window
 from georoads.network.graph.ahead import (
     BASE_COST,
     NEAR_PX,
@@ -49,6 +49,9 @@ LONGEST_DETOUR = 1.4
 
 APART_PX = 6.0
 """Paths that come nearer to each other than this are one road, seen from two ends."""
+
+BAND_PX = 256.0
+"""Points are looked up by bands of so many rows."""
 
 ROUNDS = 3
 
@@ -115,8 +118,11 @@ class _Survey:
         width, side, length, p: (E,) float64, of each edge: its width, how far its sides are from its line,
             and its length, in pixels; and the mean of p along it.
         lead: (E, 2, 2) float64, for both ends of an edge the point that its direction is taken from.
-        row: (P,) int64, the rows of the graph's points, from the top of the raster on.
-        xy, edge: (P, 2) float64 and (P,) int64, the places and edges of these.
+        edge_of: (P,) int64, the edge of each of the graph's points.
+        by_band: (P,) int64, the points' rows by bands of BAND_PX, from the top of the raster on, in each from
+            the left.
+        band: (B + 1,) int64, where in these each band begins, and where the last one ends.
+        x: (P,) float64, how far from the left they lie.
     """
 
     search: FaintSearch
@@ -126,9 +132,21 @@ class _Survey:
     length: NDArray[np.float64]
     p: NDArray[np.float64]
     lead: Points
-    row: NDArray[np.int64]
-    xy: Points
-    edge: NDArray[np.int64]
+    edge_of: NDArray[np.int64]
+    by_band: NDArray[np.int64]
+    band: NDArray[np.int64]
+    x: NDArray[np.float64]
+
+    def points_around(self, box: Window) -> NDArray[np.int64]:
+        """(K,) int64: rows of the points whose roads may reach into a window."""
+        widest = float(self.side.max())
+        sides = box.col - widest, box.col + box.width + widest
+        top, below = (int(max(y, 0) // BAND_PX) for y in (box.row - widest, box.row + box.height + widest))
+        near = []
+        for first, behind in zip(self.band[top : below + 1], self.band[top + 1 : below + 2], strict=False):
+            left, right = first + np.searchsorted(self.x[first:behind], sides)
+            near.append(self.by_band[left:right])
+        return np.concatenate(near)
 
 
 def bridge_faint_gaps(graph: Graph, search: FaintSearch, parallel_map: ParallelMap) -> Graph:
@@ -173,7 +191,8 @@ def _is_road(gap: Gap, search: FaintSearch) -> bool:
 def _survey(graph: Graph, search: FaintSearch) -> _Survey:
     """What is looked up again from each dead end."""
     width = graph.median_widths()
-    row = np.argsort(graph.xy[:, 1], kind="stable")
+    band = (graph.xy[:, 1] // BAND_PX).astype(np.int64)
+    by_band = np.lexsort((graph.xy[:, 0], band))
     return _Survey(
         search,
         graph,
@@ -182,9 +201,10 @@ def _survey(graph: Graph, search: FaintSearch) -> _Survey:
         length=graph.lengths(),
         p=np.add.reduceat(P_OF[graph.level], graph.offsets[:-1]) / np.diff(graph.offsets),
         lead=graph.lead_points(LEAD_PX),
-        row=row,
-        xy=graph.xy[row],
-        edge=graph.edge_of_points()[row],
+        edge_of=graph.edge_of_points(),
+        by_band=by_band,
+        band=np.searchsorted(band[by_band], np.arange(band.max() + 2)),
+        x=graph.xy[by_band, 0],
     )
 
 
@@ -218,7 +238,7 @@ def _find_gap(survey: _Survey, dead_end: tuple[int, int]) -> Gap | None:
     if length > min(search.reach_px, LONGEST_DETOUR * straight + NEAR_PX):
         return None
     seen = partial(levels_at, search.read, search.shape)
-    road = None if target is None else int(np.searchsorted(graph.offsets, target, "right")) - 1
+    road = None if target is None else int(survey.edge_of[target])
     to = None if road is None else Target(float(survey.width[road]), float(survey.p[road]))
     evidence = evidence_of(xy, _road_end(survey, dead_end), to, seen, search.road_level, search.gsd_m)
     return Gap(node, target, xy, seen(xy), evidence)
@@ -251,17 +271,15 @@ def _look(survey: _Survey, dead_end: tuple[int, int]) -> tuple[Points, int | Non
     box = window_around(tip, search.reach_px, search.shape)
     direction = tip - survey.lead[dead_end]
     ahead = ground_ahead(search.read(box), box, tip, direction, search.reach_px)
-    # Points in these rows may lie far away: that is quickly seen.
-    widest = float(survey.side.max())
-    first, last = np.searchsorted(survey.xy[:, 1], (box.row - widest, box.row + box.height + widest))
-    xy, edge = survey.xy[first:last], survey.edge[first:last]
+    near = survey.points_around(box)
+    xy, edge = graph.xy[near], survey.edge_of[near]
     mark_roads(ahead, (box.row, box.col), xy, edge, survey.side, dead_end[0])
     way = cheapest_way(ahead, search.most)
     passed = np.add(way[:, ::-1], (box.col + 0.5, box.row + 0.5))
     if not len(way) or not is_on_road(ahead, *way[-1]):
         return passed, None
     away = np.where(edge == dead_end[0], np.inf, np.hypot(*(xy - passed[-1]).T))
-    return passed, int(survey.row[first:last][away == away.min()].min())
+    return passed, int(near[away == away.min()].min())
 
 
 def _choose_apart(paths: list[Gap]) -> tuple[list[Gap], list[Gap]]:
