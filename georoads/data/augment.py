@@ -39,8 +39,8 @@ def augment(chip: Chip, recipe: str, seed: int) -> Chip:
 def _seed_apart(transform: Any, seeds: np.random.Generator) -> None:
     """Give each of the transforms a seed of its own.
 
-    Albumentations gives all the same one: then they draw the same numbers, and what changes a chip is nearly
-    always all of them together, or none.
+    Albumentations gives all the same one: then they draw the same numbers, and whether a chip goes through
+    one change tells much of whether it goes through the others.
     """
     transform.set_random_seed(int(seeds.integers(2**32)))
     for inner in getattr(transform, "transforms", ()):

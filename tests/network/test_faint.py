@@ -185,6 +185,21 @@ def test_a_longer_reach_closes_the_same_gap_as_one_that_suffices() -> None:
         assert near.n_edges == 1
 
 
+@pytest.mark.parametrize("down", [100, 206, 216, 232, 256, 300, 420])
+def test_a_gap_is_closed_wherever_in_the_raster_it_lies(down: int) -> None:
+    """From a dead end to the side of a road above it: whatever the rows by which points are looked up."""
+    levels = np.zeros((600, 160), np.uint8)
+    levels[down + 10 : down + 18] = ROAD
+    levels[down + 18 : down + 50, 76:84] = FAINT
+    levels[down + 50 : down + 80, 76:84] = ROAD
+    network = network_of(levels, JOIN)
+    assert network.n_edges == 3
+    (joined,) = np.flatnonzero(network.bridged_m > 0)
+    line = network.line(int(joined))
+    assert np.abs(line[:, 0] - 80).max() < 1.5
+    assert line[:, 1].min() == pytest.approx(down + 14, abs=1.5)
+
+
 @pytest.mark.parametrize("block_px", [64, 100])
 def test_blocks_do_not_matter(block_px: int) -> None:
     rng = np.random.default_rng(3)
